@@ -1,0 +1,254 @@
+"""The shapes of the law as data: what the loader builds and every other package reads.
+
+Everything here is an immutable value without behaviour, serialisable to canonical JSON, so that a definition can be
+published under its content hash and an old case can read the one it was pinned to.  Dates are calendar dates of the
+business zone (Asia/Shanghai); limits are working days (工作日).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+
+
+class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=False):
+    """Base of every value of the book: immutable, strict on decoding."""
+
+
+UserClass = Literal["residential", "lv_zero", "lv_other", "hv_single", "hv_dual"]
+StepCode = Literal[
+    "acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering"
+]
+
+
+class Text(Frozen):
+    """One term in the two languages of the project."""
+
+    zh: str
+    en: str
+
+
+class Clause(Frozen):
+    """A citation. `id` is L n (ledger item), I n (indicator), S… (another public text) or D… (a decision of this
+    project where the texts are silent). `quote` is the wording relied on; for D it is the reasoning."""
+
+    id: str
+    source: str
+    item: str
+    quote: str
+
+
+class DocumentForm(Frozen):
+    """One acceptable form of a document kind, e.g. an identity card. `aliases` are other spellings met in requests."""
+
+    code: str
+    name: Text
+    aliases: tuple[str, ...] = ()
+
+
+class DocumentRule(Frozen):
+    """A document kind that may be asked for at a step."""
+
+    kind: str
+    name: Text
+    forms: tuple[DocumentForm, ...]
+    clauses: tuple[str, ...]
+
+
+class StepRule(Frozen):
+    """One step of the path.
+
+    `limit`: working days for one round; None where only the whole process is limited.
+    `starts`: what starts its first round: `submission`, `previous_step` (no waiting in between) or `hand_in`
+    (the customer hands the step in; until then it waits).
+    `required_for`: `all`, or `important_customers` where a regional profile waives it for ordinary ones.
+    `waivable`: whether a single case may be waived with a stated basis and four eyes.
+    `parts`: the national steps merged into this one (itself only, when not merged).
+    """
+
+    code: str
+    name: Text
+    limit: int | None
+    starts: Literal["submission", "previous_step", "hand_in"]
+    required_for: Literal["all", "important_customers"]
+    waivable: bool
+    parts: tuple[str, ...]
+    documents: tuple[DocumentRule, ...]
+    clauses: tuple[str, ...]
+
+
+class TotalRule(Frozen):
+    """The one total timer. `whole_process`: elapsed from first submission to energised. `step_sum`: the utility's own
+    step times added. `deductible`: grounds of suspension that this timer excludes. `rounds`: which rounds a sum counts.
+    """
+
+    kind: Literal["whole_process", "step_sum"]
+    limit: int
+    deductible: tuple[str, ...]
+    rounds: Literal["all", "last"]
+    clauses: tuple[str, ...]
+
+
+class CountingRule(Frozen):
+    """`rest_day_submission`: `strict` counts from its own date; `deemed` from the next working day's opening.
+    `opens`/`closes`: business hours (business zone), used by `deemed` only."""
+
+    rest_day_submission: Literal["strict", "deemed"]
+    opens: dt.time
+    closes: dt.time
+    clauses: tuple[str, ...]
+
+
+class LateRule(Frozen):
+    """A record is late when more than `working_days` (or `by_source[source]`) lie between the event and its record.
+    `client_ahead_seconds`: how far a client clock may be ahead."""
+
+    working_days: int
+    by_source: dict[str, int]
+    client_ahead_seconds: int
+    clauses: tuple[str, ...]
+
+
+class FeeItem(Frozen):
+    """One item of the published fee catalogue (收费项目目录清单)."""
+
+    code: str
+    name: Text
+    aliases: tuple[str, ...]
+    clauses: tuple[str, ...]
+
+
+class ChargeRule(Frozen):
+    """`zero_investment`: nothing may be charged up to the site boundary, meter included."""
+
+    zero_investment: bool
+    catalogue: tuple[FeeItem, ...]
+    clauses: tuple[str, ...]
+
+
+class NoticeRule(Frozen):
+    """A notice the customer must get. `at_step`: the step with which it is due. It never blocks."""
+
+    code: str
+    name: Text
+    at_step: str
+    channels: tuple[str, ...]
+    clauses: tuple[str, ...]
+
+
+class ApprovalRule(Frozen):
+    """Limit for the government's approval of the works. `max_kv`: inclusive upper voltage in kV of this row.
+    `limit` None: no national limit."""
+
+    voltage: Literal["low", "high"]
+    max_kv: float | None
+    limit: int | None
+    clauses: tuple[str, ...]
+
+
+class ChainRule(Frozen):
+    """When a new application is the same need as an ended one. `window_days`: calendar days after the ending;
+    `before_working_days`: working days before it; `capacity_tolerance`: share (0.2 = 20 %)."""
+
+    window_days: int
+    before_working_days: int
+    capacity_tolerance: float
+    clauses: tuple[str, ...]
+
+
+class PlanValidityRule(Frozen):
+    """How many calendar months a delivered supply plan stays valid."""
+
+    months: int
+    clauses: tuple[str, ...]
+
+
+class ExtraDocumentRule(Frozen):
+    """What the closed list says of a kind outside it. `effect`: `forbidden` (never on request), `agent` (allowed when
+    an agent applies), `deferral` (a voluntary letter that lets acceptance go on with a document to follow)."""
+
+    kind: str
+    name: Text
+    effect: Literal["forbidden", "agent", "deferral"]
+    clauses: tuple[str, ...]
+
+
+class Definition(Frozen):
+    """Everything that binds one application: resolved for one class, one region and one submission date."""
+
+    hash: str
+    version: str
+    user_class: str
+    name: Text
+    region: str
+    regions: tuple[str, ...]
+    in_force_from: dt.date
+    in_force_to: dt.date | None
+    steps: tuple[StepRule, ...]
+    total: TotalRule
+    counting: CountingRule
+    late: LateRule
+    charges: ChargeRule
+    notices: tuple[NoticeRule, ...]
+    approvals: tuple[ApprovalRule, ...]
+    chain: ChainRule
+    plan_validity: PlanValidityRule | None
+    extra_documents: tuple[ExtraDocumentRule, ...]
+    document_clauses: tuple[str, ...]
+    step_clauses: tuple[str, ...]
+    clauses: dict[str, Clause]
+    last_verified_on: dt.date
+
+
+class ClassRow(Frozen):
+    """One row of the classification table, tried in order. `when` holds required facts: a literal, a list of literals
+    (null included), or for `capacity_kw`/`supply_count` an object {at_most|at_least: number}. A row gives a class
+    (`then`), asks for a fact (`ask`) or refuses (`refuse`)."""
+
+    when: dict[str, object]
+    clauses: tuple[str, ...]
+    then: str | None = None
+    ask: str | None = None
+    refuse: str | None = None
+
+
+class ClassificationRule(Frozen):
+    """The classification table in force on a date in a region, thresholds already put in."""
+
+    rows: tuple[ClassRow, ...]
+    zero_investment_kw: dict[str, int | None]
+    low_voltage_kw: int | None
+    clauses: dict[str, Clause]
+
+
+class LegalLevel(Frozen):
+    """A level of the legal order. `endings`: how titles of that level end. `lifts_document_ban`: whether it can carry
+    an extra document [L25]; `grounds_refusal`: whether it can carry a final refusal."""
+
+    level: str
+    name: Text
+    endings: tuple[str, ...]
+    not_endings: tuple[str, ...]
+    lifts_document_ban: bool
+    grounds_refusal: bool
+
+
+class LegalBasisRule(Frozen):
+    """How a stated legal basis is read: its level from the title, and the article it must name."""
+
+    levels: tuple[LegalLevel, ...]
+    article_patterns: tuple[str, ...]
+    never: tuple[str, ...]
+    clauses: tuple[str, ...]
+
+
+class RoleRule(Frozen):
+    """What a role may do. `commands`: commands on an application; `reads`/`administers`: areas of the interface."""
+
+    role: str
+    name: Text
+    commands: tuple[str, ...]
+    reads: tuple[str, ...]
+    administers: tuple[str, ...]

@@ -1,0 +1,28 @@
+"""The business zone, and how moments are written. Named once; nothing here reads a clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Protocol
+
+BUSINESS_ZONE = dt.timezone(dt.timedelta(hours=8), "Asia/Shanghai")
+"""Asia/Shanghai: UTC+8 without daylight saving since 1992, before every date this project handles."""
+
+FIRST_YEAR, LAST_YEAR = 2004, 2099
+"""The years the working calendar reaches; the first is only counted into, never started from."""
+
+
+class Clock(Protocol):
+    """Where `now` comes from; passed in, never read in the core."""
+
+    def now(self) -> dt.datetime: ...
+
+
+def business_date(moment: dt.datetime) -> dt.date:
+    """The calendar date of `moment` in the business zone."""
+    return moment.astimezone(BUSINESS_ZONE).date()
+
+
+def write(moment: dt.datetime) -> str:
+    """Fixed-width ISO 8601 in the business zone, so that text order is time order."""
+    return moment.astimezone(BUSINESS_ZONE).isoformat(timespec="microseconds")
