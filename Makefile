@@ -9,8 +9,6 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 HOST ?= 127.0.0.1
 PORT ?= 8000
-# A database under the checkout unless the reader names another one.
-export BAOZHUANG_DATABASE ?= sqlite:///$(CURDIR)/var/baozhuang.db
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -43,6 +41,8 @@ setup: .venv/.installed  ## create .venv and install the project with everything
 
 # ---- using it --------------------------------------------------------------------------------------------------------
 
+# The database lies in the checkout, and is used again by the next run, unless BAOZHUANG_DATABASE names another one.
+run: export BAOZHUANG_DATABASE ?= sqlite:///var/baozhuang.db
 run: setup  ## set up, fill a database with the demonstration once, print address and key, serve
 	mkdir -p var
 	$(BIN)/baozhuang init

@@ -116,7 +116,7 @@ def test_no_tracked_file_carries_what_does_not_belong():
     [
         "see /home/" + "li/报装/var",
         "C:" + r"\Users\li",
-        "http://10.1.2" + ".3:8000",
+        "http:" + "//10.1.2" + ".3:8000",
         "# TO" + "DO later",
         "Co-authored" + "-by: somebody",
         "fetched from https://" + "mirror.example.edu/simple/",
