@@ -11,7 +11,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import yaml
@@ -144,12 +143,15 @@ def read_notice(source: Path | str, *, names: Mapping[str, Text]) -> tuple[Notic
     """
     text, origin = (source, "<text>") if isinstance(source, str) else (_utf8(source), source.name)
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        # Not the C loader: libyaml overruns the stack, and kills the process, on a deeply nested file.
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or error
         raise NoticeError([f"{origin}:{line}: 不是有效的 YAML / not valid YAML: {problem}"]) from error
+    except RecursionError as error:
+        raise NoticeError([f"{origin}:1: 嵌套太深，不是放假通知 / nested too deeply for a notice"]) from error
     if root is None:
         raise NoticeError([f"{origin}:1: 文件是空的 / the file is empty"])
     nodes = root.value if isinstance(root, yaml.SequenceNode) else [root]
@@ -167,8 +169,6 @@ def _utf8(path: Path) -> str:
         raise NoticeError([f"{path.name}:1: 请用 UTF-8 保存文件 / save the file as UTF-8"]) from error
 
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DATE_TAG = "tag:yaml.org,2002:timestamp"
 _FIELDS = frozenset(Notice.__struct_fields__) - {"origin"}
 _REQUIRED = ("year", "title", "number", "published_on")
 

@@ -265,7 +265,7 @@ class WorkingCalendar:
         # For one n the whole calendar is one table start -> result; an addition is then a single look-up.
         worked_to = np.asarray(self._worked_to, dtype=np.int64)
         worked = np.flatnonzero(np.frombuffer(self._kinds, dtype=np.uint8) < _WEEKEND)
-        usable = len(worked_to) if n == 0 else int(np.searchsorted(worked_to, len(worked) - n, side="right"))
+        usable = len(worked_to) if n == 0 else int(np.searchsorted(worked_to, max(len(worked) - n, -1), side="right"))
         if days.size and not (origin <= days.min() and days.max() < origin + usable):
             raise CalendarRangeError(
                 f"{starts.min()} 至 {starts.max()} 中有日期或其后第 {n} 个工作日超出工作日历"
