@@ -72,11 +72,9 @@ docs: setup  ## draw the state diagrams in docs/ from the definitions
 
 # ---- the pinned versions ---------------------------------------------------------------------------------------------
 
-var/tools/.installed: $(wildcard requirements/tools.txt) requirements/tools.in
+var/tools/.installed: requirements/tools.txt
 	$(PYTHON) -m venv var/tools
-	if [ -e requirements/tools.txt ]; \
-	then var/tools/bin/python -m pip --quiet install --require-hashes -r requirements/tools.txt; \
-	else var/tools/bin/python -m pip --quiet install -r requirements/tools.in; fi
+	var/tools/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/tools.txt
 	touch $@
 
 requirements: var/tools/.installed  ## pin every package again by version and hash (UPGRADE=1 for newer versions)
