@@ -1,0 +1,96 @@
+"""Running statements on one connection inside one transaction; the base of `Tx`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.dialects import Backend
+from storage.errors import StorageError
+
+
+class Link:
+    """One connection, seen twice: the driver's cursor for the hot path, and SQLAlchemy's view of the same connection.
+
+    SQLAlchemy is told that the connection commits by itself, so it never begins or ends anything; `Database` does.
+    """
+
+    __slots__ = ("cursor", "driver", "sa")
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.sa = connection
+        driver: Any = connection.connection.driver_connection
+        self.driver = driver
+        self.cursor = driver.cursor()
+
+
+class Execution:
+    """Statements within one transaction.
+
+    After an error nothing more runs and nothing is committed, unless the error happened inside a `savepoint` and was
+    undone with it: half a decision is never stored because somebody caught an exception.
+    """
+
+    def __init__(self, backend: Backend, link: Link) -> None:
+        self._backend = backend
+        self._link = link
+        self._cursor = link.cursor
+        self._failure: StorageError | None = None
+
+    def _execute(self, sql: str, parameters: Sequence[object]) -> Any:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._cursor.execute(sql, parameters)
+        except self._backend.driver_error as error:
+            raise self._failed(error) from error
+
+    def _execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        if len(rows) == 1:
+            self._execute(sql, rows[0])
+            return
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._cursor.executemany(sql, rows)
+        except self._backend.driver_error as error:
+            raise self._failed(error) from error
+
+    def _query(self, statement: sa.Executable) -> sa.CursorResult[Any]:
+        """For everything that is not hot: a statement as SQLAlchemy Core, compiled and cached by it."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._link.sa.execute(statement)
+        except sa.exc.DBAPIError as error:
+            raise self._failed(error.orig or error) from error
+
+    def _failed(self, error: BaseException) -> StorageError:
+        self._failure = self._backend.translate(error)
+        return self._failure
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo only what happens inside when it raises, and go on: for one command among many in a transaction.
+
+        The exception is passed on. Savepoints may be nested.
+        """
+        self._execute("SAVEPOINT part", ())
+        try:
+            yield
+        except BaseException:
+            # Some failures (disk full, connection lost) end the whole transaction; then there is nothing to go back to.
+            if self._backend.is_usable(self._link.driver) and self._backend.in_transaction(self._link.driver):
+                self._failure = None
+                self._execute("ROLLBACK TO SAVEPOINT part", ())
+                self._execute("RELEASE SAVEPOINT part", ())
+            raise
+        self._execute("RELEASE SAVEPOINT part", ())
+
+    def check(self) -> None:
+        """Raise the error that keeps this transaction from being committed, if there was one."""
+        if self._failure is not None:
+            raise self._failure

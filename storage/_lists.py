@@ -1,0 +1,152 @@
+"""Lists and streams over all cases: what boards, sweeps, checkpoints and rebuilding read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage._execution import Execution
+from storage._statements import tables
+from storage.rows import CaseRow, DeadlineRow, EventRow, Filter, Head
+
+_application = tables["application"]
+_event = tables["event"]
+_deadline = tables["deadline"]
+_personal = tables["personal"]
+_org = tables["org"]
+
+_CASE = [_application.c[field] for field in CaseRow._fields]
+_DEADLINE = [_deadline.c[field] for field in DeadlineRow._fields]
+_EVENT = [_event.c[field] for field in EventRow._fields]
+
+PAGE = 1000
+"""Rows fetched at a time by the streams."""
+
+
+def case_row(values: Sequence[Any]) -> CaseRow:
+    """The row of an application; SQLite knows no booleans."""
+    row = CaseRow._make(values)
+    return row if row.provisional is True else row._replace(provisional=bool(row.provisional))
+
+
+def deadline_row(values: Sequence[Any]) -> DeadlineRow:
+    """The row of a deadline; SQLite knows no booleans."""
+    row = DeadlineRow._make(values)
+    return row if row.provisional is True else row._replace(provisional=bool(row.provisional))
+
+
+def starts_with(column: sa.ColumnElement[Any], prefix: str) -> sa.ColumnElement[bool]:
+    """Whether `column` starts with `prefix`, as a range, which an index of either database can serve."""
+    if not prefix:
+        return sa.true()
+    return sa.and_(column >= prefix, column < prefix[:-1] + chr(ord(prefix[-1]) + 1))
+
+
+def in_region(column: sa.ColumnElement[Any], region: str) -> sa.ColumnElement[bool]:
+    """Whether `column` lies in the GB/T 2260 `region`: trailing pairs of zeros stand for everything below."""
+    prefix = region
+    while prefix.endswith("00"):
+        prefix = prefix[:-2]
+    return starts_with(column, prefix)
+
+
+def in_org(column: sa.ColumnElement[Any], org: str) -> sa.ColumnElement[bool]:
+    """Whether `column` names `org` or one below it; an org that was never imported still names itself."""
+    below = sa.alias(_org)
+    top = sa.select(_org.c.path).where(_org.c.code == org).scalar_subquery()
+    # "0" follows "/" in the code table: every path that starts with the one of `org`, and nothing else.
+    inside = sa.select(below.c.code).where(below.c.path >= top, below.c.path < sa.func.rtrim(top, "/") + "0")
+    return sa.or_(column == org, column.in_(inside))
+
+
+_OPEN = _application.c.closed_at.is_(None)
+_NARROWING: dict[str, Callable[[str], sa.ColumnElement[bool]]] = {
+    "scope": lambda org: in_org(_application.c.org, org),
+    "org": lambda org: in_org(_application.c.org, org),
+    "region": lambda region: in_region(_application.c.region, region),
+    "state": lambda state: _application.c.state == state,
+    "user_class": lambda user_class: _application.c.user_class == user_class,
+    "manager": lambda manager: _application.c.manager == manager,
+    "external_id": lambda external_id: _application.c.external_id == external_id,
+    "due_before": lambda date: sa.and_(_OPEN, _application.c.due_on < date),
+    "overdue_before": lambda date: sa.and_(_OPEN, _application.c.due_on < date),
+}
+
+
+class Lists(Execution):
+    """Reading many cases."""
+
+    def list_applications(self, narrowed: Filter, *, before: str | None = None, limit: int = 50) -> list[CaseRow]:
+        """Up to `limit` applications, newest first; `before` is the id of the last one of the page before."""
+        statement = sa.select(*_CASE).order_by(_application.c.id.desc()).limit(limit)
+        for field, value in narrowed._asdict().items():
+            if value is not None:
+                statement = statement.where(_NARROWING[field](value))
+        if before is not None:
+            statement = statement.where(_application.c.id < before)
+        return [case_row(row) for row in self._query(statement)]
+
+    def same_need(self, premises_id: str, customer_id: str, closed_since: str) -> list[CaseRow]:
+        """Applications of the same premises or the same customer, newest first: open, or closed at or after
+        `closed_since`. Whether they are the same need is for the rules to say."""
+        ids = sa.union(
+            sa.select(_application.c.id).where(_application.c.premises_id == premises_id),
+            sa.select(_personal.c.case_id).where(_personal.c.customer_id == customer_id),
+        )
+        recent = sa.or_(_application.c.closed_at.is_(None), _application.c.closed_at >= closed_since)
+        statement = sa.select(*_CASE).where(_application.c.id.in_(ids), recent).order_by(_application.c.id.desc())
+        return [case_row(row) for row in self._query(statement)]
+
+    def deadlines_to_recount(
+        self, due_after: str, *, after: tuple[str, str] = ("", ""), limit: int = 500
+    ) -> list[DeadlineRow]:
+        """Running and suspended deadlines that another calendar may move: provisional ones, and those due after the
+        date `due_after`. One page in the order of (case_id, key), following `after`; take each page in its own
+        transaction, so that recounting a province does not keep everybody else waiting."""
+        c = _deadline.c
+        statement = (
+            sa.select(*_DEADLINE)
+            .where(
+                c.status.in_(("running", "suspended")),
+                sa.or_(c.provisional, c.due_on > due_after),
+                sa.tuple_(c.case_id, c.key) > after,
+            )
+            .order_by(c.case_id, c.key)
+            .limit(limit)
+        )
+        return [deadline_row(row) for row in self._query(statement)]
+
+    def cases(self, after: str = "") -> Iterator[CaseRow]:
+        """Every application by id, following `after`, a page at a time."""
+        while True:
+            page = self._page(sa.select(*_CASE).where(_application.c.id > after).order_by(_application.c.id))
+            yield from map(case_row, page)
+            if len(page) < PAGE:
+                return
+            after = page[-1][0]
+
+    def heads(self) -> Iterator[Head]:
+        """The head of every application by id, as its row states it: what a checkpoint is made of."""
+        c, after = _application.c, ""
+        while True:
+            page = self._page(sa.select(c.id, c.version, c.head_hash).where(c.id > after).order_by(c.id))
+            yield from map(Head._make, page)
+            if len(page) < PAGE:
+                return
+            after = page[-1][0]
+
+    def all_events(self) -> Iterator[EventRow]:
+        """Every event by case and sequence number."""
+        c, after = _event.c, ("", 0)
+        while True:
+            later = sa.tuple_(c.case_id, c.case_seq) > after
+            page = self._page(sa.select(*_EVENT).where(later).order_by(c.case_id, c.case_seq))
+            yield from map(EventRow._make, page)
+            if len(page) < PAGE:
+                return
+            after = (page[-1][0], page[-1][1])
+
+    def _page(self, statement: sa.Select[Any]) -> Sequence[Sequence[Any]]:
+        return self._query(statement.limit(PAGE)).all()

@@ -1,0 +1,146 @@
+"""The small tables: keys, orgs, staff, published definitions, notices, evidence, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+
+from storage._execution import Execution
+from storage._statements import tables
+from storage.errors import StorageError
+from storage.rows import DefinitionRow, EvidenceRow, KeyRow, NoticeRow, OrgRow, StaffRow
+
+_R = TypeVar("_R", bound=NamedTuple)
+
+
+class Registers(Execution):
+    """Reading and writing the small tables."""
+
+    def add_key(self, row: KeyRow) -> None:
+        """Store a new API key. Raises Duplicate when id or secret exist already."""
+        self._query(sa.insert(tables["api_key"]).values(row._asdict()))
+
+    def key(self, key_hash: str) -> KeyRow | None:
+        """The key with this SHA-256 (hex) of its secret, revoked or not."""
+        return self._first(KeyRow, "api_key", key_hash=key_hash)
+
+    def keys(self) -> list[KeyRow]:
+        """All keys, oldest first."""
+        return self._all(KeyRow, "api_key", "created_at", "id")
+
+    def revoke_key(self, key_id: str, revoked_at: str) -> bool:
+        """Revoke a key; False when there is none or it was revoked before (the first time stands)."""
+        key = tables["api_key"]
+        revoke = sa.update(key).where(key.c.id == key_id, key.c.revoked_at.is_(None)).values(revoked_at=revoked_at)
+        return self._query(revoke).rowcount == 1
+
+    def put_orgs(self, rows: Iterable[OrgRow]) -> None:
+        """Insert or replace orgs, parents and children in any order; `path` is derived for them and all below them.
+
+        Raises StorageError when a parent is unknown or an org would lie below itself.
+        """
+        orgs = {org.code: org for org in self.orgs()}
+        known = dict(orgs)
+        orgs.update((row.code, row) for row in rows)
+        placed = [org._replace(path=_path(orgs, code)) for code, org in orgs.items()]
+        self._put("org", [org for org in placed if known.get(org.code) != org])
+
+    def org(self, code: str) -> OrgRow | None:
+        """One org."""
+        return self._first(OrgRow, "org", code=code)
+
+    def orgs(self) -> list[OrgRow]:
+        """All orgs, every parent before its children."""
+        return self._all(OrgRow, "org", "path")
+
+    def put_staff(self, rows: Iterable[StaffRow]) -> None:
+        """Insert or replace staff by id."""
+        self._put("staff", list(rows))
+
+    def member(self, staff_id: str) -> StaffRow | None:
+        """One person of the staff."""
+        return self._first(StaffRow, "staff", id=staff_id)
+
+    def staff(self) -> list[StaffRow]:
+        """All staff by id."""
+        return self._all(StaffRow, "staff", "id")
+
+    def put_definition(self, row: DefinitionRow) -> None:
+        """Publish a definition; one that is there already keeps its date."""
+        self._add_if_new("definition", row)
+
+    def definition(self, content_hash: str) -> DefinitionRow | None:
+        """The definition published under this hash."""
+        return self._first(DefinitionRow, "definition", hash=content_hash)
+
+    def definitions(self) -> list[DefinitionRow]:
+        """All published definitions, oldest first."""
+        return self._all(DefinitionRow, "definition", "published_at", "hash")
+
+    def put_notice(self, row: NoticeRow) -> bool:
+        """Store a calendar notice; False when it was there already."""
+        return self._add_if_new("calendar_notice", row)
+
+    def notices(self) -> list[NoticeRow]:
+        """All dropped-in notices by year, then by when they came in."""
+        return self._all(NoticeRow, "calendar_notice", "year", "imported_at", "hash")
+
+    def add_evidence(self, row: EvidenceRow) -> bool:
+        """Store a record of another system; False when one with the same digest is there already."""
+        return self._add_if_new("evidence_record", row)
+
+    def evidence(self, case_id: str) -> list[EvidenceRow]:
+        """The records about one case, in the order they came in."""
+        return self._all(EvidenceRow, "evidence_record", "received_at", "id", case_id=case_id)
+
+    def setting(self, key: str) -> str | None:
+        """The value of a setting."""
+        return self._query(sa.select(tables["setting"].c.value).where(tables["setting"].c.key == key)).scalar()
+
+    def put_setting(self, key: str, value: str) -> None:
+        """Set a setting."""
+        insert = self._backend.insert(tables["setting"]).values(key=key, value=value)
+        self._query(insert.on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded.value}))
+
+    def _select(self, row: type[_R], table: str, keys: dict[str, str]) -> sa.Select[Any]:
+        c = tables[table].c
+        return sa.select(*(c[field] for field in row._fields)).where(*(c[key] == value for key, value in keys.items()))
+
+    def _first(self, row: type[_R], table: str, **keys: str) -> _R | None:
+        values = self._query(self._select(row, table, keys)).first()
+        return None if values is None else row._make(values)
+
+    def _all(self, row: type[_R], table: str, *order: str, **keys: str) -> list[_R]:
+        statement = self._select(row, table, keys).order_by(*(tables[table].c[column] for column in order))
+        return [row._make(values) for values in self._query(statement)]
+
+    def _put(self, table: str, rows: Sequence[OrgRow | StaffRow]) -> None:
+        target = tables[table]
+        keys = [column.name for column in target.primary_key]
+        for row in rows:
+            insert = self._backend.insert(target).values(row._asdict())
+            rest = {column.name: insert.excluded[column.name] for column in target.c if column.name not in keys}
+            self._query(insert.on_conflict_do_update(index_elements=keys, set_=rest))
+
+    def _add_if_new(self, table: str, row: DefinitionRow | NoticeRow | EvidenceRow) -> bool:
+        return (
+            self._query(self._backend.insert(tables[table]).values(row._asdict()).on_conflict_do_nothing()).rowcount
+            == 1
+        )
+
+
+def _path(orgs: dict[str, OrgRow], code: str) -> str:
+    codes: list[str] = []
+    above: str | None = code
+    while above is not None:
+        if above in codes:
+            raise StorageError(f"单位 {code} 的上级形成循环", f"the parents of org {code} go round in a circle")
+        if above not in orgs:
+            raise StorageError(
+                f"单位 {codes[-1]} 的上级 {above} 不存在", f"org {codes[-1]} has an unknown parent {above}"
+            )
+        codes.append(above)
+        above = orgs[above].parent
+    return "".join(f"{part}/" for part in reversed(codes))

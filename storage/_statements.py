@@ -1,0 +1,149 @@
+"""The statements of the hot path: SQLAlchemy Core on the SQLModel tables, rendered once per database.
+
+What comes out is plain SQL with positional parameters for the driver's own cursor; building and compiling a statement
+costs more than running it, so it must not happen per command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.dialects import Backend
+from storage.models import Table
+from storage.rows import CaseRow, DeadlineRow, EventRow, PersonalRow, Remembered, RoundRow
+
+tables = Table.metadata.tables
+
+
+class Statements:
+    """SQL by name for one database. Each is rendered when first asked for; parameters are named in the comments."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def _render(self, statement: sa.sql.ClauseElement, parameters: Sequence[str]) -> str:
+        compiled = statement.compile(dialect=self._backend.compiler)
+        if list(parameters) != list(getattr(compiled, "positiontup", None) or ()):
+            raise TypeError(f"{compiled} takes its parameters in another order than {parameters}")
+        return str(compiled)
+
+    def _insert(self, table: str, fields: Sequence[str]) -> str:
+        return self._render(sa.insert(tables[table]).values({f: sa.bindparam(f) for f in fields}), fields)
+
+    def _upsert(self, table: str, fields: Sequence[str]) -> str:
+        target = tables[table]
+        keys = [column.name for column in target.primary_key]
+        insert = self._backend.insert(target).values({f: sa.bindparam(f) for f in fields})
+        rest = {f: insert.excluded[f] for f in fields if f not in keys}
+        return self._render(insert.on_conflict_do_update(index_elements=keys, set_=rest), fields)
+
+    def _select(self, table: str, fields: Sequence[str], *keys: str, order: Sequence[str] = ()) -> str:
+        return self._render(_select(table, fields, *keys, order=order), keys)
+
+    # A whole row, in the order of its fields.
+
+    @cached_property
+    def insert_case(self) -> str:
+        return self._insert("application", CaseRow._fields)
+
+    @cached_property
+    def insert_event(self) -> str:
+        return self._insert("event", EventRow._fields)
+
+    @cached_property
+    def insert_idempotency(self) -> str:
+        return self._insert("idempotency", Remembered._fields)
+
+    @cached_property
+    def put_round(self) -> str:
+        return self._upsert("step_round", RoundRow._fields)
+
+    @cached_property
+    def put_deadline(self) -> str:
+        return self._upsert("deadline", DeadlineRow._fields)
+
+    @cached_property
+    def put_personal(self) -> str:
+        return self._upsert("personal", PersonalRow._fields)
+
+    # case_id
+
+    @cached_property
+    def case(self) -> str:
+        return self._select("application", CaseRow._fields, "id")
+
+    @cached_property
+    def case_for_update(self) -> str:
+        """SQLite has no row locks and renders none: there the write transaction itself is the lock."""
+        return self._render(_select("application", CaseRow._fields, "id").with_for_update(), ("id",))
+
+    @cached_property
+    def events(self) -> str:
+        return self._select("event", EventRow._fields, "case_id", order=["case_seq"])
+
+    @cached_property
+    def rounds(self) -> str:
+        return self._select("step_round", RoundRow._fields, "case_id", order=["step", "round"])
+
+    @cached_property
+    def deadlines(self) -> str:
+        return self._select("deadline", DeadlineRow._fields, "case_id", order=["key"])
+
+    @cached_property
+    def personal(self) -> str:
+        return self._select("personal", PersonalRow._fields, "case_id")
+
+    # case_id, key
+
+    @cached_property
+    def delete_deadline(self) -> str:
+        deadline = tables["deadline"]
+        keys = ("case_id", "key")
+        return self._render(sa.delete(deadline).where(*(deadline.c[k] == sa.bindparam(k) for k in keys)), keys)
+
+    # principal, key
+
+    @cached_property
+    def remembered(self) -> str:
+        return self._select("idempotency", Remembered._fields, "principal", "key")
+
+    # org, year
+
+    @cached_property
+    def next_serial(self) -> str:
+        serial = tables["serial"]
+        insert = self._backend.insert(serial).values(
+            org=sa.bindparam("org"), year=sa.bindparam("year"), last=sa.literal_column("1")
+        )
+        raised = insert.on_conflict_do_update(
+            index_elements=["org", "year"], set_={"last": serial.c.last + sa.text("1")}
+        )
+        return self._render(raised.returning(serial.c.last), ("org", "year"))
+
+    # the changed columns, case_id, and the version they were read at
+
+    @cache  # noqa: B019  # one Statements per database lives as long as the program; few combinations ever occur
+    def update_case(self, columns: tuple[str, ...]) -> str:
+        application = tables["application"]
+        update = (
+            sa.update(application)
+            .where(application.c.id == sa.bindparam("the_id"), application.c.version == sa.bindparam("the_version"))
+            .values({column: sa.bindparam(column) for column in columns})
+        )
+        return self._render(update, (*columns, "the_id", "the_version"))
+
+
+def _select(table: str, fields: Sequence[str], *keys: str, order: Sequence[str] = ()) -> sa.Select[Any]:
+    source = tables[table]
+    statement = sa.select(*(source.c[f] for f in fields)).where(*(source.c[k] == sa.bindparam(k) for k in keys))
+    return statement.order_by(*(source.c[column] for column in order))
+
+
+@cache
+def statements(backend: Backend) -> Statements:
+    """The statements of `backend`, shared by all its connections."""
+    return Statements(backend)

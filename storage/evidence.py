@@ -1,0 +1,349 @@
+"""Evidence: why nobody can change the history of a case without being found out.
+
+Every event carries the hash of the one before it (a chain per case).  A *checkpoint* is a file with the head of every
+case and one Merkle root over them; once it has left the machine (printed in an export, signed, handed to the regulator)
+even someone who owns the database cannot rewrite what it covers.  Everything here is computed from the values alone
+and can be repeated offline, without the database, from this description:
+
+- a *field* is written `<length in bytes>:<bytes>,` in UTF-8 (a netstring), a missing one `-`; so no two different
+  lists of fields are ever written alike;
+- `event hash = sha256("baozhuang event 1\\0" + fields(prev_hash, case_id, case_seq, type, payload, occurred_at,
+  recorded_at, actor, source))`, in hex; the first `prev_hash` is `GENESIS`;
+- `leaf = sha256(0x00 + fields(case_id, seq, hash))`, `node = sha256(0x01 + left + right)` over the heads sorted by case
+  id; a list of n leaves splits at the largest power of two below n (the tree of RFC 6962).
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from storage.errors import StorageError
+from storage.rows import EventRow, Head, NewEvent
+
+GENESIS = "0" * 64
+CHECKPOINT_FORMAT = "baozhuang-checkpoint-1"
+
+_EVENT = b"baozhuang event 1\0"
+_PERSONAL = b"baozhuang personal 1\0"
+
+
+def _fields(*values: str | None) -> bytes:
+    parts = []
+    for value in values:
+        if value is None:
+            parts.append(b"-")
+        else:
+            encoded = value.encode()
+            parts.append(b"%d:%b," % (len(encoded), encoded))
+    return b"".join(parts)
+
+
+def event_hash(case_id: str, case_seq: int, event: NewEvent, prev_hash: str) -> str:
+    """The hash (hex) of one event: over every stored field and the hash of the event before it."""
+    return sha256(_EVENT + _fields(prev_hash, case_id, str(case_seq), *event)).hexdigest()
+
+
+def chain(case_id: str, first_seq: int, prev_hash: str, events: Iterable[NewEvent]) -> list[EventRow]:
+    """The events as links that follow `prev_hash` (`GENESIS` for a new case), numbered from `first_seq`."""
+    links = []
+    for case_seq, event in enumerate(events, first_seq):
+        link = event_hash(case_id, case_seq, event, prev_hash)
+        links.append(EventRow(case_id, case_seq, *event, prev_hash, link))
+        prev_hash = link
+    return links
+
+
+def personal_digest(
+    salt: str, customer_id: str | None, customer_name: str | None, phone: str | None, address: str | None
+) -> str:
+    """What the chained payload holds of a person: a keyed digest (hex). Without the salt it says nothing.
+
+    `salt` is random per case (at least 128 bits) and is erased together with the data.
+    """
+    return hmac.digest(salt.encode(), _PERSONAL + _fields(customer_id, customer_name, phone, address), "sha256").hex()
+
+
+class Flaw(NamedTuple):
+    """The first thing wrong with one case; `seq` is the event it shows at (0: the case as a whole).
+
+    `code`: gap, foreign, link, altered, head, missing, rewritten or orphan.
+    """
+
+    case_id: str
+    seq: int
+    code: str
+
+    @property
+    def text(self) -> str:
+        """The flaw as a sentence, in Chinese and English."""
+        return _FLAWS[self.code].format(seq=self.seq)
+
+
+_FLAWS = {
+    "gap": "第 {seq} 号事件缺失 / event {seq} is missing",
+    "foreign": "第 {seq} 号事件属于别的申请 / event {seq} belongs to another case",
+    "link": "第 {seq} 号事件与前一事件不衔接 / event {seq} does not follow from the one before it",
+    "altered": "第 {seq} 号事件的内容被改动 / the contents of event {seq} were changed",
+    "head": "申请记录与第 {seq} 号事件不符 / the application does not agree with event {seq}",
+    "missing": "检查点中的申请已不存在 / a case of the checkpoint is gone",
+    "rewritten": "第 {seq} 号事件与检查点不符 / event {seq} is not the one of the checkpoint",
+    "orphan": "有事件而无申请记录 / there are events but no application",
+}
+
+
+def verify_case(
+    case_id: str, events: Iterable[EventRow], head: Head | None = None, checkpoint: Head | None = None
+) -> Flaw | None:
+    """The first flaw in one case's chain, or None when it holds.
+
+    `events` in stored order.  `head` is what the application row says its last event is; `checkpoint` what a checkpoint
+    said it was when the checkpoint was made: the case may have grown since, its past may not have changed.
+    """
+    seq, prev_hash, seen = 0, GENESIS, checkpoint is None
+    for seq, event in enumerate(events, 1):
+        flaw = _flaw_of_event(case_id, seq, prev_hash, event)
+        if flaw is None and checkpoint is not None and checkpoint.seq == seq:
+            seen = True
+            flaw = None if checkpoint.hash == event.hash else "rewritten"
+        if flaw is not None:
+            return Flaw(case_id, seq, flaw)
+        prev_hash = event.hash
+    if head is not None and seq < head.seq:
+        return Flaw(case_id, seq + 1, "gap")
+    if checkpoint is not None and not seen:
+        return Flaw(case_id, seq + 1, "gap")
+    if head is None:
+        return None if seq == 0 else Flaw(case_id, seq, "orphan")
+    return None if (head.case_id, head.seq, head.hash) == (case_id, seq, prev_hash) else Flaw(case_id, seq, "head")
+
+
+def _flaw_of_event(case_id: str, seq: int, prev_hash: str, event: EventRow) -> str | None:
+    if event.case_id != case_id:
+        return "foreign"
+    if event.case_seq != seq:
+        return "gap"
+    if event.prev_hash != prev_hash:
+        return "link"
+    # A field that is no text was put there by hand: nothing we write is of another type.
+    if not all(isinstance(field, str) for field in event[2:8]) or event.hash != event_hash(
+        case_id, seq, NewEvent(*event[2:8]), prev_hash
+    ):
+        return "altered"
+    return None
+
+
+def _leaf(head: Head) -> bytes:
+    return sha256(b"\0" + _fields(head.case_id, str(head.seq), head.hash)).digest()
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\1" + left + right).digest()
+
+
+class MerkleTree:
+    """A root over leaves that pass by one at a time, in memory that grows with the logarithm of their number."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._peaks: list[bytes] = []  # one complete subtree per set bit of `count`, the largest first
+
+    def add(self, leaf: bytes) -> None:
+        """Append one leaf (digest)."""
+        carry = self.count
+        while carry & 1:
+            leaf = _node(self._peaks.pop(), leaf)
+            carry >>= 1
+        self._peaks.append(leaf)
+        self.count += 1
+
+    def root(self) -> str:
+        """The root (hex) over the leaves so far; over none, the hash of nothing."""
+        if not self._peaks:
+            return sha256(b"").hexdigest()
+        *rest, digest = self._peaks
+        for peak in reversed(rest):
+            digest = _node(peak, digest)
+        return digest.hex()
+
+
+def merkle_root(heads: Iterable[Head]) -> str:
+    """The Merkle root (hex) over `heads`, which must come sorted by case id, each case once.
+
+    Raises StorageError when they do not: a root over a list in another order proves nothing to anyone else.
+    """
+    tree = MerkleTree()
+    for head in _ordered(heads):
+        tree.add(_leaf(head))
+    return tree.root()
+
+
+def _ordered(heads: Iterable[Head]) -> Iterator[Head]:
+    last: str | None = None
+    for head in heads:
+        if last is not None and head.case_id <= last:
+            raise StorageError(
+                f"检查点未按申请编号排序, 在 {head.case_id} 处",
+                f"the heads are not sorted by case id, at {head.case_id}",
+            )
+        last = head.case_id
+        yield head
+
+
+class Proof(NamedTuple):
+    """That one head is under a root: its place among `size` leaves, and the sibling digests (hex) upwards."""
+
+    head: Head
+    place: int
+    size: int
+    siblings: tuple[str, ...]
+
+
+def inclusion_proof(heads: Iterable[Head], case_id: str) -> Proof | None:
+    """The proof for one case of a checkpoint, or None when the case is not in it. `heads` as for `merkle_root`."""
+    leaves, found, place = [], None, 0
+    for index, head in enumerate(_ordered(heads)):
+        leaves.append(_leaf(head))
+        if head.case_id == case_id:
+            found, place = head, index
+    if found is None:
+        return None
+    siblings: list[str] = []
+    low, high = 0, len(leaves)
+    while high - low > 1:
+        middle = low + _split(high - low)
+        if place < middle:
+            siblings.append(_root_of(leaves[middle:high]))
+            high = middle
+        else:
+            siblings.append(_root_of(leaves[low:middle]))
+            low = middle
+    return Proof(found, place, len(leaves), tuple(reversed(siblings)))
+
+
+def _split(size: int) -> int:
+    """The largest power of two below `size`."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def _root_of(leaves: list[bytes]) -> str:
+    tree = MerkleTree()
+    for leaf in leaves:
+        tree.add(leaf)
+    return tree.root()
+
+
+def verify_inclusion(proof: Proof, root: str) -> bool:
+    """Whether `proof` shows that its head is one of the leaves under `root` (hex)."""
+    if not 0 <= proof.place < proof.size:
+        return False
+    turns = []  # from the root down: is the leaf in the left part?
+    low, high = 0, proof.size
+    while high - low > 1:
+        middle = low + _split(high - low)
+        left = proof.place < middle
+        turns.append(left)
+        low, high = (low, middle) if left else (middle, high)
+    if len(turns) != len(proof.siblings):
+        return False
+    digest = _leaf(proof.head)
+    for left, sibling in zip(reversed(turns), proof.siblings, strict=True):
+        other = bytes.fromhex(sibling)
+        digest = _node(digest, other) if left else _node(other, digest)
+    return digest.hex() == root
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint file: its header, and its heads, which are read from the file each time they are asked for.
+
+    The file is JSON, laid out one head per line, so that a million cases are written and read without holding them.
+    """
+
+    path: Path
+    created_at: str
+    cases: int
+    root: str
+
+    def heads(self) -> Iterator[Head]:
+        """The heads, sorted by case id. Raises StorageError when the file is damaged."""
+        with self.path.open(encoding="utf-8") as lines:
+            next(lines)
+            for number, line in enumerate(lines, 2):
+                if line.startswith("]}"):
+                    return
+                yield _head_of_line(self.path, number, line)
+        raise _damaged(self.path, "文件不完整", "the file is cut short")
+
+    def check(self) -> None:
+        """Recompute count and root from the heads; raises StorageError when they are not those of the header."""
+        tree = MerkleTree()
+        for head in _ordered(self.heads()):
+            tree.add(_leaf(head))
+        if (tree.count, tree.root()) != (self.cases, self.root):
+            raise _damaged(self.path, "根哈希与内容不符", "the root is not that of its contents")
+
+
+def _head_of_line(path: Path, number: int, line: str) -> Head:
+    try:
+        case_id, seq, digest = json.loads(line.rstrip().removesuffix(","))
+    except ValueError as error:
+        raise _damaged(path, f"第 {number} 行无法读取", f"line {number} cannot be read") from error
+    if not (isinstance(case_id, str) and type(seq) is int and isinstance(digest, str)):
+        raise _damaged(path, f"第 {number} 行无法读取", f"line {number} cannot be read")
+    return Head(case_id, seq, digest)
+
+
+def _damaged(path: Path, zh: str, en: str) -> StorageError:
+    return StorageError(f"检查点文件 {path.name}: {zh}", f"checkpoint file {path.name}: {en}")
+
+
+def write_checkpoint(path: Path, created_at: str, heads: Callable[[], Iterable[Head]]) -> Checkpoint:
+    """Write a checkpoint of `heads` (asked for twice: for the root, then for the file) and return it.
+
+    Both passes must see the same heads: call it inside one `Database.read()`.  The file appears whole or not at all.
+    Raises StorageError when the heads changed in between.
+    """
+    tree = MerkleTree()
+    for head in _ordered(heads()):
+        tree.add(_leaf(head))
+    header = {"format": CHECKPOINT_FORMAT, "created_at": created_at, "cases": tree.count, "root": tree.root()}
+    draft = path.with_name(path.name + ".part")
+    with draft.open("w", encoding="utf-8", newline="\n") as out:
+        out.write(json.dumps(header, ensure_ascii=False)[:-1] + ', "heads": [')
+        out.writelines(_lines(heads()))
+        out.write("\n]}\n")
+    written = Checkpoint(draft, created_at, tree.count, tree.root())
+    written.check()
+    draft.replace(path)
+    return Checkpoint(path, created_at, written.cases, written.root)
+
+
+def _lines(heads: Iterable[Head]) -> Iterator[str]:
+    separator = "\n"
+    for head in heads:
+        yield separator + json.dumps(list(head), ensure_ascii=False)
+        separator = ",\n"
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Open a checkpoint file and check it against itself. Raises StorageError when it is not one or is damaged."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            header = json.loads("".join(islice(lines, 1)).rstrip() + "]}")
+    except (OSError, ValueError) as error:
+        raise _damaged(path, "无法读取", "cannot be read") from error
+    if not isinstance(header, dict) or header.get("format") != CHECKPOINT_FORMAT:
+        raise _damaged(path, f"格式不是 {CHECKPOINT_FORMAT}", f"its format is not {CHECKPOINT_FORMAT}")
+    try:
+        checkpoint = Checkpoint(path, str(header["created_at"]), int(header["cases"]), str(header["root"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise _damaged(path, "缺少字段", "a field is missing") from error
+    checkpoint.check()
+    return checkpoint

@@ -1,0 +1,357 @@
+"""The tables, as SQLModel classes: the one place where columns, checks and indexes are stated.
+
+The classes describe; reading and writing goes through statements compiled from their tables (`storage.statements`).
+Text compares by code point on both databases (collation "C" on PostgreSQL), so that ranges over ids, dates, regions
+and org paths mean the same on both.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+MOMENT_LENGTH = len("2026-01-05T10:00:00.000000+08:00")
+
+_CLOSED = "state IN ('energised', 'withdrawn', 'terminated', 'refused')"
+USER_CLASSES = ("residential", "lv_zero", "lv_other", "hv_single", "hv_dual")
+DEADLINE_STATUSES = ("waiting", "running", "suspended", "met", "breached", "cancelled")
+ORG_LEVELS = ("team", "county", "city", "province")
+
+
+def _text(**options: Any) -> Any:
+    return Field(sa_type=TEXT, **options)
+
+
+def _flag(name: str) -> Any:
+    boolean = sa.Boolean(create_constraint=True, name=name)
+    return Field(sa_type=boolean)
+
+
+def _among(column: str, values: tuple[str, ...], name: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=name)
+
+
+def _moments(table: str, *columns: str) -> list[sa.CheckConstraint]:
+    return [
+        sa.CheckConstraint(f"length({column}) = {MOMENT_LENGTH}", name=f"ck_{table}_{column}") for column in columns
+    ]
+
+
+def _dates(table: str, *columns: str) -> list[sa.CheckConstraint]:
+    return [sa.CheckConstraint(f"length({column}) = 10", name=f"ck_{table}_{column}") for column in columns]
+
+
+class Table(SQLModel):
+    """Base of every table; its metadata holds ours and nothing else."""
+
+    metadata = sa.MetaData()
+
+
+class Application(Table, table=True):
+    """An application as it stands: the projection of its events."""
+
+    __tablename__ = "application"
+    __table_args__ = (
+        sa.UniqueConstraint("application_no", name="uq_application_no"),
+        _among("user_class", USER_CLASSES, "ck_application_user_class"),
+        sa.CheckConstraint(
+            f"{_CLOSED} OR state LIKE '_%.waiting' OR state LIKE '_%.running'", name="ck_application_state"
+        ),
+        sa.CheckConstraint(f"(closed_at IS NOT NULL) = ({_CLOSED})", name="ck_application_closed"),
+        sa.CheckConstraint("version >= 1 AND length(head_hash) = 64", name="ck_application_head"),
+        _among("voltage", ("low", "high"), "ck_application_voltage"),
+        *_moments("application", "submitted_at", "closed_at"),
+        *_dates("application", "due_on", "total_due_on"),
+        # The id rides along so that a page of one org or one manager is read in order, without a sort.
+        sa.Index("ix_application_org", "org", "id"),
+        sa.Index("ix_application_manager", "manager", "id"),
+        sa.Index("ix_application_premises", "premises_id"),
+        sa.Index("ix_application_external", "external_id"),
+        sa.Index(
+            "ix_application_due",
+            "due_on",
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        ),
+        {"postgresql_with": {"fillfactor": 70}},  # room on the page for the next version of a row updated all the time
+    )
+    id: str = _text(primary_key=True)
+    application_no: str = _text()
+    external_id: str | None = _text()
+    org: str | None = _text()
+    region: str = _text()
+    user_class: str = _text()
+    state: str = _text()
+    manager: str | None = _text()
+    project_manager: str | None = _text()
+    premises_id: str = _text()
+    voltage: str = _text()
+    capacity_kw: float
+    business_type: str = _text()
+    channel: str = _text()
+    submitted_at: str = _text()
+    closed_at: str | None = _text()
+    due_on: str | None = _text()
+    total_due_on: str | None = _text()
+    provisional: bool = _flag("ck_application_provisional")
+    definition_hash: str = _text()
+    version: int
+    head_hash: str = _text()
+    predecessor: str | None = _text()
+    snapshot: str = _text()
+
+
+class Event(Table, table=True):
+    """One link of a chain. Append-only by triggers, which are part of the schema and of its comparison."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        sa.CheckConstraint("case_seq >= 1", name="ck_event_seq"),
+        sa.CheckConstraint("length(prev_hash) = 64 AND length(hash) = 64", name="ck_event_hash"),
+        *_moments("event", "occurred_at", "recorded_at"),
+        {"sqlite_with_rowid": False},
+    )
+    case_id: str = _text(primary_key=True)
+    case_seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    type: str = _text()
+    payload: str = _text()
+    occurred_at: str = _text()
+    recorded_at: str = _text()
+    actor: str = _text()
+    source: str = _text()
+    prev_hash: str = _text()
+    hash: str = _text()
+
+
+class Triggers(NamedTuple):
+    """Triggers of one database by name, and the query that names those installed and switched on."""
+
+    statements: dict[str, str]
+    installed: str
+
+
+EVENT_TRIGGERS = {
+    "sqlite": Triggers(
+        {
+            "event_no_update": "CREATE TRIGGER event_no_update BEFORE UPDATE ON event"
+            " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
+            "event_no_delete": "CREATE TRIGGER event_no_delete BEFORE DELETE ON event"
+            " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
+            # INSERT OR REPLACE deletes without firing delete triggers on a connection without recursive_triggers.
+            "event_no_replace": "CREATE TRIGGER event_no_replace BEFORE INSERT ON event"
+            " WHEN EXISTS (SELECT 1 FROM event WHERE case_id = NEW.case_id AND case_seq = NEW.case_seq)"
+            " BEGIN SELECT RAISE(ABORT, 'event exists'); END",
+        },
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'event'",
+    ),
+    "postgresql": Triggers(
+        {
+            "event_append_only": "CREATE FUNCTION event_append_only() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'event is append-only' USING ERRCODE = 'restrict_violation'; END $$;"
+            " CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event"
+            " FOR EACH STATEMENT EXECUTE FUNCTION event_append_only();"
+            # Also for sessions that replay a replication stream.
+            " ALTER TABLE event ENABLE ALWAYS TRIGGER event_append_only",
+        },
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass('event') AND tgenabled = 'A'",
+    ),
+}
+for _backend, _triggers in EVENT_TRIGGERS.items():
+    for _statement in _triggers.statements.values():
+        _ddl = sa.DDL(_statement).execute_if(dialect=_backend)  # type: ignore[no-untyped-call]
+        sa.event.listen(Table.metadata.tables["event"], "after_create", _ddl)
+
+
+class Personal(Table, table=True):
+    """Who a case is about: outside the chain, so that it can be erased."""
+
+    __tablename__ = "personal"
+    __table_args__ = (sa.Index("ix_personal_customer", "customer_id"),)
+    case_id: str = _text(primary_key=True)
+    salt: str | None = _text()
+    customer_id: str | None = _text()
+    customer_name: str | None = _text()
+    phone: str | None = _text()
+    address: str | None = _text()
+
+
+class StepRound(Table, table=True):
+    """One round of one step."""
+
+    __tablename__ = "step_round"
+    __table_args__ = (
+        sa.CheckConstraint("round >= 1", name="ck_step_round_round"),
+        sa.CheckConstraint("used_working_days >= 0", name="ck_step_round_used"),
+        *_moments("step_round", "started_at", "ended_at"),
+        {"sqlite_with_rowid": False},
+    )
+    case_id: str = _text(primary_key=True)
+    step: str = _text(primary_key=True)
+    round: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    started_at: str | None = _text()
+    ended_at: str | None = _text()
+    outcome: str | None = _text()
+    used_working_days: int | None
+
+
+class Deadline(Table, table=True):
+    """One timer: a budget and a ledger of intervals; `due_on` is derived from them and kept for the index."""
+
+    __tablename__ = "deadline"
+    __table_args__ = (
+        _among("scope", ("step", "total", "approval"), "ck_deadline_scope"),
+        _among("status", DEADLINE_STATUSES, "ck_deadline_status"),
+        sa.CheckConstraint("budget >= 0", name="ck_deadline_budget"),
+        sa.CheckConstraint("status <> 'waiting' OR due_on IS NULL", name="ck_deadline_waiting"),
+        *_dates("deadline", "due_on"),
+        sa.Index(
+            "ix_deadline_running",
+            "due_on",
+            sqlite_where=sa.text("status = 'running'"),
+            postgresql_where=sa.text("status = 'running'"),
+        ),
+        sa.Index(
+            "ix_deadline_provisional",
+            "provisional",
+            sqlite_where=sa.text("provisional AND status IN ('running', 'suspended')"),
+            postgresql_where=sa.text("provisional AND status IN ('running', 'suspended')"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
+    case_id: str = _text(primary_key=True)
+    key: str = _text(primary_key=True)
+    scope: str = _text()
+    step: str | None = _text()
+    round: int | None
+    budget: int | None
+    ledger: str = _text()
+    due_on: str | None = _text()
+    provisional: bool = _flag("ck_deadline_provisional")
+    status: str = _text()
+    calendar_hash: str = _text()
+
+
+class Idempotency(Table, table=True):
+    """Answers already given, so that a repeated request changes nothing."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (
+        *_moments("idempotency", "created_at"),
+        sa.Index("ix_idempotency_created", "created_at"),
+    )
+    principal: str = _text(primary_key=True)
+    key: str = _text(primary_key=True)
+    body_hash: str = _text()
+    case_id: str | None = _text()
+    status: int
+    answer: bytes
+    created_at: str = _text()
+
+
+class ApiKey(Table, table=True):
+    """Who may call; the secret itself is never stored."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (
+        sa.UniqueConstraint("key_hash", name="uq_api_key_hash"),
+        sa.CheckConstraint("length(key_hash) = 64", name="ck_api_key_hash"),
+        *_moments("api_key", "created_at", "revoked_at"),
+    )
+    id: str = _text(primary_key=True)
+    name: str = _text()
+    key_hash: str = _text()
+    role: str = _text()
+    org: str | None = _text()
+    created_at: str = _text()
+    revoked_at: str | None = _text()
+
+
+class Org(Table, table=True):
+    """A unit of the utility; `path` is derived from the parents."""
+
+    __tablename__ = "org"
+    __table_args__ = (
+        _among("level", ORG_LEVELS, "ck_org_level"),
+        sa.CheckConstraint("code <> '' AND code NOT LIKE '%/%'", name="ck_org_code"),
+        sa.Index("ix_org_path", "path"),
+    )
+    code: str = _text(primary_key=True)
+    parent: str | None = _text()
+    level: str = _text()
+    name: str = _text()
+    enterprise: str | None = _text()
+    region: str | None = _text()
+    path: str = _text()
+
+
+class Staff(Table, table=True):
+    """A person who receives work and alerts."""
+
+    __tablename__ = "staff"
+    __table_args__ = (sa.Index("ix_staff_org", "org"),)
+    id: str = _text(primary_key=True)
+    name: str = _text()
+    org: str = _text()
+    role: str = _text()
+    contact: str | None = _text()
+    substitute: str | None = _text()
+
+
+class Serial(Table, table=True):
+    """The last application number given out, per org and year."""
+
+    __tablename__ = "serial"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    org: str = _text(primary_key=True)
+    year: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    last: int
+
+
+class Definition(Table, table=True):
+    """Published definitions under their content hash."""
+
+    __tablename__ = "definition"
+    __table_args__ = (*_moments("definition", "published_at"),)
+    hash: str = _text(primary_key=True)
+    content: str = _text()
+    published_at: str = _text()
+
+
+class CalendarNotice(Table, table=True):
+    """Calendar notices dropped in after the release, under their content hash."""
+
+    __tablename__ = "calendar_notice"
+    __table_args__ = (*_moments("calendar_notice", "imported_at"),)
+    hash: str = _text(primary_key=True)
+    year: int
+    content: str = _text()
+    imported_at: str = _text()
+    imported_by: str = _text()
+
+
+class EvidenceRecord(Table, table=True):
+    """Records of other systems, kept for replay."""
+
+    __tablename__ = "evidence_record"
+    __table_args__ = (
+        sa.UniqueConstraint("digest", name="uq_evidence_record_digest"),
+        *_moments("evidence_record", "received_at"),
+        sa.Index("ix_evidence_record_case", "case_id"),
+    )
+    id: str = _text(primary_key=True)
+    case_id: str | None = _text()
+    content: str = _text()
+    digest: str = _text()
+    received_at: str = _text()
+    received_by: str = _text()
+
+
+class Setting(Table, table=True):
+    """What this installation knows about itself."""
+
+    __tablename__ = "setting"
+    key: str = _text(primary_key=True)
+    value: str = _text()

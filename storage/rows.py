@@ -1,0 +1,216 @@
+"""The rows as plain tuples: what goes in and comes out of a transaction.
+
+Moments are text in the business zone (Asia/Shanghai), fixed width: `2026-01-05T10:00:00.000000+08:00`; dates are
+`YYYY-MM-DD`; JSON is text and comes back byte for byte.  Text order is therefore time order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class CaseRow(NamedTuple):
+    """One application as it stands: the projection of its events.
+
+    `version` is the `case_seq` of its last event and `head_hash` that event's hash.  `due_on` is the earliest due date
+    of the running timers (None when none runs); `snapshot` is the engine's state as JSON, free of personal data.
+    """
+
+    id: str
+    application_no: str
+    external_id: str | None
+    org: str | None
+    region: str
+    user_class: str
+    state: str
+    manager: str | None
+    project_manager: str | None
+    premises_id: str
+    voltage: str
+    capacity_kw: float
+    business_type: str
+    channel: str
+    submitted_at: str
+    closed_at: str | None
+    due_on: str | None
+    total_due_on: str | None
+    provisional: bool
+    definition_hash: str
+    version: int
+    head_hash: str
+    predecessor: str | None
+    snapshot: str
+
+
+class NewEvent(NamedTuple):
+    """An event about to be appended; sequence number and hashes are given when it joins its chain."""
+
+    type: str
+    payload: str
+    occurred_at: str
+    recorded_at: str
+    actor: str
+    source: str
+
+
+class EventRow(NamedTuple):
+    """One link of a case's chain. `occurred_at`: when it is said to have happened; `recorded_at`: when it was learned.
+
+    Both in the business zone."""
+
+    case_id: str
+    case_seq: int
+    type: str
+    payload: str
+    occurred_at: str
+    recorded_at: str
+    actor: str
+    source: str
+    prev_hash: str
+    hash: str
+
+
+class Head(NamedTuple):
+    """The last link of one case's chain."""
+
+    case_id: str
+    seq: int
+    hash: str
+
+
+class PersonalRow(NamedTuple):
+    """Who a case is about, kept outside the chain. After erasure everything but the case id is None."""
+
+    case_id: str
+    salt: str | None
+    customer_id: str | None
+    customer_name: str | None
+    phone: str | None
+    address: str | None
+
+
+class RoundRow(NamedTuple):
+    """One round of one step."""
+
+    case_id: str
+    step: str
+    round: int
+    started_at: str | None
+    ended_at: str | None
+    outcome: str | None
+    used_working_days: int | None
+
+
+class DeadlineRow(NamedTuple):
+    """One timer: a budget in working days and a ledger of intervals, from which `due_on` is derived.
+
+    `key` is `total`, `step:design_review:2` or `approval:1`; `status` is waiting, running, suspended, met, breached or
+    cancelled; `calendar_hash` says by which calendar `due_on` was counted.
+    """
+
+    case_id: str
+    key: str
+    scope: str
+    step: str | None
+    round: int | None
+    budget: int | None
+    ledger: str
+    due_on: str | None
+    provisional: bool
+    status: str
+    calendar_hash: str
+
+
+class Remembered(NamedTuple):
+    """The answer given to one idempotency key of one principal. `status` is the HTTP status of `answer`."""
+
+    principal: str
+    key: str
+    body_hash: str
+    case_id: str | None
+    status: int
+    answer: bytes
+    created_at: str
+
+
+class KeyRow(NamedTuple):
+    """An API key; only the SHA-256 (hex) of its 256-bit random secret is kept."""
+
+    id: str
+    name: str
+    key_hash: str
+    role: str
+    org: str | None
+    created_at: str
+    revoked_at: str | None
+
+
+class OrgRow(NamedTuple):
+    """A unit of the utility. `level`: team, county, city or province; `path`: `province/city/county/`, derived."""
+
+    code: str
+    parent: str | None
+    level: str
+    name: str
+    enterprise: str | None
+    region: str | None
+    path: str = ""
+
+
+class StaffRow(NamedTuple):
+    """A person who receives work and alerts; `substitute` is the id of who stands in."""
+
+    id: str
+    name: str
+    org: str
+    role: str
+    contact: str | None
+    substitute: str | None
+
+
+class DefinitionRow(NamedTuple):
+    """A published definition under its content hash."""
+
+    hash: str
+    content: str
+    published_at: str
+
+
+class NoticeRow(NamedTuple):
+    """A calendar notice that was dropped in, under its content hash."""
+
+    hash: str
+    year: int
+    content: str
+    imported_at: str
+    imported_by: str
+
+
+class EvidenceRow(NamedTuple):
+    """A record of another system, kept for replay; `digest` makes a second delivery of it harmless."""
+
+    id: str
+    case_id: str | None
+    content: str
+    digest: str
+    received_at: str
+    received_by: str
+
+
+class Filter(NamedTuple):
+    """What a list of applications is narrowed to; None does not narrow.
+
+    `scope` and `org` each mean that org and every one below: `scope` is what the viewer may see, `org` what was asked
+    for.  `region` is a GB/T 2260 code and covers what lies in it (420000 covers 42xxxx, 420100 covers 4201xx).
+    `due_before` and `overdue_before` are dates, exclusive, and leave only open applications.
+    """
+
+    scope: str | None = None
+    org: str | None = None
+    region: str | None = None
+    state: str | None = None
+    user_class: str | None = None
+    manager: str | None = None
+    external_id: str | None = None
+    due_before: str | None = None
+    overdue_before: str | None = None

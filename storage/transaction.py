@@ -1,0 +1,187 @@
+"""One transaction: everything that can be read and written inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from storage._execution import Link
+from storage._lists import Lists, case_row, deadline_row
+from storage._registers import Registers
+from storage._statements import statements, tables
+from storage.dialects import POSTGRESQL, Backend
+from storage.errors import Contention
+from storage.evidence import chain
+from storage.models import EVENT_TRIGGERS
+from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
+
+
+class Tx(Lists, Registers):
+    """A transaction, given out by `Database.write()` and `Database.read()`; of no use after their block ends.
+
+    Every method may raise the errors of `storage.errors`: Contention (ask again), Duplicate, Rejected,
+    StorageUnavailable.  After one of them the transaction is not committed, even when the error is caught, unless it
+    happened inside a `savepoint`.
+    """
+
+    def __init__(self, backend: Backend, link: Link) -> None:
+        super().__init__(backend, link)
+        self._sql = statements(backend)
+
+    # Applications
+
+    def case(self, case_id: str, *, lock: bool = False) -> CaseRow | None:
+        """One application. `lock`: nobody else changes it until this transaction ends (in a write transaction)."""
+        sql = self._sql.case_for_update if lock else self._sql.case
+        row = self._execute(sql, (case_id,)).fetchone()
+        return None if row is None else case_row(row)
+
+    def case_by_number(self, application_no: str) -> CaseRow | None:
+        """The application with this number."""
+        c = tables["application"].c
+        row = self._query(sa.select(*(c[f] for f in CaseRow._fields)).where(c.application_no == application_no)).first()
+        return None if row is None else case_row(row)
+
+    def lock_cases(self, case_ids: Iterable[str]) -> None:
+        """Lock several applications, always in the order of their ids: for a batch, so that batches do not deadlock."""
+        if self._backend is POSTGRESQL:  # the write transaction of SQLite is the lock
+            application = tables["application"]
+            self._query(
+                sa.select(application.c.id)
+                .where(application.c.id.in_(sorted(set(case_ids))))
+                .order_by(application.c.id)
+                .with_for_update()
+            ).all()
+
+    def insert_case(self, row: CaseRow) -> None:
+        """Store a new application. Raises Duplicate("application") when id or number exist."""
+        self._execute(self._sql.insert_case, row)
+
+    def update_case(self, row: CaseRow, before: CaseRow) -> None:
+        """Store `row` where `before` was read; only what differs is written, so that untouched indexes stay untouched.
+
+        Raises Contention when the application is no longer at `before.version`.
+        """
+        changed = [field for field, old, new in zip(CaseRow._fields, before, row, strict=True) if old != new]
+        if not changed:
+            return
+        values = [getattr(row, field) for field in changed]
+        cursor = self._execute(self._sql.update_case(tuple(changed)), (*values, row.id, before.version))
+        if cursor.rowcount != 1:
+            self._failure = Contention(
+                "该申请已被另一操作更新, 请重试", "the application was changed by somebody else; please try again"
+            )
+            raise self._failure
+
+    # Events
+
+    def append_events(self, case_id: str, first_seq: int, prev_hash: str, events: Sequence[NewEvent]) -> str:
+        """Append events to a case's chain and return its new head hash.
+
+        `first_seq` is 1 and `prev_hash` GENESIS for a new case, else `version + 1` and `head_hash` of its row.
+        Raises Duplicate("event") when somebody else has appended there.
+        """
+        links = chain(case_id, first_seq, prev_hash, events)
+        if not links:
+            return prev_hash
+        self._execute_many(self._sql.insert_event, links)
+        return links[-1].hash
+
+    def events(self, case_id: str) -> list[EventRow]:
+        """The history of a case, in order."""
+        return [EventRow._make(row) for row in self._execute(self._sql.events, (case_id,)).fetchall()]
+
+    # Rounds and deadlines
+
+    def put_round(self, row: RoundRow) -> None:
+        """Insert or replace one round."""
+        self._execute(self._sql.put_round, row)
+
+    def put_rounds(self, rows: Sequence[RoundRow]) -> None:
+        """Insert or replace rounds."""
+        if rows:
+            self._execute_many(self._sql.put_round, rows)
+
+    def rounds(self, case_id: str) -> list[RoundRow]:
+        """The rounds of a case by step and number."""
+        return [RoundRow._make(row) for row in self._execute(self._sql.rounds, (case_id,)).fetchall()]
+
+    def put_deadline(self, row: DeadlineRow) -> None:
+        """Insert or replace one deadline."""
+        self._execute(self._sql.put_deadline, row)
+
+    def put_deadlines(self, rows: Sequence[DeadlineRow]) -> None:
+        """Insert or replace deadlines."""
+        if rows:
+            self._execute_many(self._sql.put_deadline, rows)
+
+    def deadlines(self, case_id: str) -> list[DeadlineRow]:
+        """The deadlines of a case by key."""
+        return [deadline_row(row) for row in self._execute(self._sql.deadlines, (case_id,)).fetchall()]
+
+    def delete_deadlines(self, case_id: str, keys: Iterable[str]) -> None:
+        """Remove deadlines that no longer exist (a step left the path)."""
+        rows = [(case_id, key) for key in keys]
+        if rows:
+            self._execute_many(self._sql.delete_deadline, rows)
+
+    def delete_projections(self, case_id: str) -> None:
+        """Remove rounds and deadlines of a case before they are rebuilt from its events."""
+        for name in ("step_round", "deadline"):
+            self._query(sa.delete(tables[name]).where(tables[name].c.case_id == case_id))
+
+    # Idempotency and numbers
+
+    def remembered(self, principal: str, key: str) -> Remembered | None:
+        """The answer given to this key of this principal before."""
+        row = self._execute(self._sql.remembered, (principal, key)).fetchone()
+        return None if row is None else Remembered._make(row)
+
+    def remember(self, row: Remembered) -> None:
+        """Keep an answer. Raises Duplicate("idempotency") when the key was used meanwhile."""
+        self._execute(self._sql.insert_idempotency, row)
+
+    def forget_before(self, created_at: str) -> int:
+        """Drop answers kept before this moment; how many there were."""
+        idempotency = tables["idempotency"]
+        return self._query(sa.delete(idempotency).where(idempotency.c.created_at < created_at)).rowcount
+
+    def next_serial(self, org: str, year: int) -> int:
+        """The next application number of an org and year, from 1; given back when the transaction does not commit.
+
+        Others asking for the same org and year wait until this transaction ends: that is what leaves no gaps.
+        """
+        return int(self._execute(self._sql.next_serial, (org, year)).fetchall()[0][0])
+
+    # Personal data
+
+    def put_personal(self, row: PersonalRow) -> None:
+        """Insert or replace who a case is about."""
+        self._execute(self._sql.put_personal, row)
+
+    def personal(self, case_id: str) -> PersonalRow | None:
+        """Who a case is about."""
+        row = self._execute(self._sql.personal, (case_id,)).fetchone()
+        return None if row is None else PersonalRow._make(row)
+
+    def erase_personal(self, case_id: str) -> bool:
+        """Erase personal data and their salt, so that the digest in the chain says nothing any more; False when there
+        is nothing to erase."""
+        personal = tables["personal"]
+        erased = {field: None for field in PersonalRow._fields if field != "case_id"}
+        there = personal.c.salt.is_not(None)
+        return self._query(sa.update(personal).where(personal.c.case_id == case_id, there).values(erased)).rowcount == 1
+
+    # Safeguards
+
+    def missing_triggers(self) -> list[str]:
+        """The append-only triggers that are gone or switched off; empty when all stand guard."""
+        there = {row[0] for row in self._query(sa.text(EVENT_TRIGGERS[self._backend.name].installed))}
+        return [name for name in EVENT_TRIGGERS[self._backend.name].statements if name not in there]
+
+    def schema(self) -> str | None:
+        """The revision of the schema, or None when there is none."""
+        if not sa.inspect(self._link.sa).has_table("alembic_version"):
+            return None
+        return self._query(sa.text("SELECT version_num FROM alembic_version")).scalar()
