@@ -18,19 +18,17 @@ class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 UserClass = Literal["residential", "lv_zero", "lv_other", "hv_single", "hv_dual"]
-StepCode = Literal[
-    "acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering"
-]
+StepCode = Literal["acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering"]
 
 
-class Text(Frozen):
+class Text(Frozen, frozen=True):
     """One term in the two languages of the project."""
 
     zh: str
     en: str
 
 
-class Clause(Frozen):
+class Clause(Frozen, frozen=True):
     """A citation. `id` is L n (ledger item), I n (indicator), S… (another public text) or D… (a decision of this
     project where the texts are silent). `quote` is the wording relied on; for D it is the reasoning."""
 
@@ -40,7 +38,7 @@ class Clause(Frozen):
     quote: str
 
 
-class DocumentForm(Frozen):
+class DocumentForm(Frozen, frozen=True):
     """One acceptable form of a document kind, e.g. an identity card. `aliases` are other spellings met in requests."""
 
     code: str
@@ -48,16 +46,18 @@ class DocumentForm(Frozen):
     aliases: tuple[str, ...] = ()
 
 
-class DocumentRule(Frozen):
-    """A document kind that may be asked for at a step."""
+class DocumentRule(Frozen, frozen=True):
+    """A document kind that may be asked for at a step; one of `forms` is enough. `aliases`: other spellings of the
+    kind; no spelling of a kind or form ever means two kinds."""
 
     kind: str
     name: Text
     forms: tuple[DocumentForm, ...]
     clauses: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
 
 
-class StepRule(Frozen):
+class StepRule(Frozen, frozen=True):
     """One step of the path.
 
     `limit`: working days for one round; None where only the whole process is limited.
@@ -79,7 +79,7 @@ class StepRule(Frozen):
     clauses: tuple[str, ...]
 
 
-class TotalRule(Frozen):
+class TotalRule(Frozen, frozen=True):
     """The one total timer. `whole_process`: elapsed from first submission to energised. `step_sum`: the utility's own
     step times added. `deductible`: grounds of suspension that this timer excludes. `rounds`: which rounds a sum counts.
     """
@@ -91,7 +91,7 @@ class TotalRule(Frozen):
     clauses: tuple[str, ...]
 
 
-class CountingRule(Frozen):
+class CountingRule(Frozen, frozen=True):
     """`rest_day_submission`: `strict` counts from its own date; `deemed` from the next working day's opening.
     `opens`/`closes`: business hours (business zone), used by `deemed` only."""
 
@@ -101,7 +101,7 @@ class CountingRule(Frozen):
     clauses: tuple[str, ...]
 
 
-class LateRule(Frozen):
+class LateRule(Frozen, frozen=True):
     """A record is late when more than `working_days` (or `by_source[source]`) lie between the event and its record.
     `client_ahead_seconds`: how far a client clock may be ahead."""
 
@@ -111,7 +111,7 @@ class LateRule(Frozen):
     clauses: tuple[str, ...]
 
 
-class FeeItem(Frozen):
+class FeeItem(Frozen, frozen=True):
     """One item of the published fee catalogue (收费项目目录清单)."""
 
     code: str
@@ -120,7 +120,7 @@ class FeeItem(Frozen):
     clauses: tuple[str, ...]
 
 
-class ChargeRule(Frozen):
+class ChargeRule(Frozen, frozen=True):
     """`zero_investment`: nothing may be charged up to the site boundary, meter included."""
 
     zero_investment: bool
@@ -128,7 +128,7 @@ class ChargeRule(Frozen):
     clauses: tuple[str, ...]
 
 
-class NoticeRule(Frozen):
+class NoticeRule(Frozen, frozen=True):
     """A notice the customer must get. `at_step`: the step with which it is due. It never blocks."""
 
     code: str
@@ -138,7 +138,7 @@ class NoticeRule(Frozen):
     clauses: tuple[str, ...]
 
 
-class ApprovalRule(Frozen):
+class ApprovalRule(Frozen, frozen=True):
     """Limit for the government's approval of the works. `max_kv`: inclusive upper voltage in kV of this row.
     `limit` None: no national limit."""
 
@@ -148,7 +148,7 @@ class ApprovalRule(Frozen):
     clauses: tuple[str, ...]
 
 
-class ChainRule(Frozen):
+class ChainRule(Frozen, frozen=True):
     """When a new application is the same need as an ended one. `window_days`: calendar days after the ending;
     `before_working_days`: working days before it; `capacity_tolerance`: share (0.2 = 20 %)."""
 
@@ -158,14 +158,14 @@ class ChainRule(Frozen):
     clauses: tuple[str, ...]
 
 
-class PlanValidityRule(Frozen):
+class PlanValidityRule(Frozen, frozen=True):
     """How many calendar months a delivered supply plan stays valid."""
 
     months: int
     clauses: tuple[str, ...]
 
 
-class ExtraDocumentRule(Frozen):
+class ExtraDocumentRule(Frozen, frozen=True):
     """What the closed list says of a kind outside it. `effect`: `forbidden` (never on request), `agent` (allowed when
     an agent applies), `deferral` (a voluntary letter that lets acceptance go on with a document to follow)."""
 
@@ -173,9 +173,10 @@ class ExtraDocumentRule(Frozen):
     name: Text
     effect: Literal["forbidden", "agent", "deferral"]
     clauses: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
 
 
-class Definition(Frozen):
+class Definition(Frozen, frozen=True):
     """Everything that binds one application: resolved for one class, one region and one submission date."""
 
     hash: str
@@ -202,7 +203,7 @@ class Definition(Frozen):
     last_verified_on: dt.date
 
 
-class ClassRow(Frozen):
+class ClassRow(Frozen, frozen=True):
     """One row of the classification table, tried in order. `when` holds required facts: a literal, a list of literals
     (null included), or for `capacity_kw`/`supply_count` an object {at_most|at_least: number}. A row gives a class
     (`then`), asks for a fact (`ask`) or refuses (`refuse`)."""
@@ -214,16 +215,18 @@ class ClassRow(Frozen):
     refuse: str | None = None
 
 
-class ClassificationRule(Frozen):
-    """The classification table in force on a date in a region, thresholds already put in."""
+class ClassificationRule(Frozen, frozen=True):
+    """The classification table in force on a date in a region, thresholds already put in. `zero_investment_kw` by area
+    (urban, rural), in kW; `low_voltage_kw`: the ceiling of low-voltage connection; null: none in force."""
 
     rows: tuple[ClassRow, ...]
     zero_investment_kw: dict[str, int | None]
     low_voltage_kw: int | None
     clauses: dict[str, Clause]
+    zero_investment_sizes: tuple[str, ...] = ()
 
 
-class LegalLevel(Frozen):
+class LegalLevel(Frozen, frozen=True):
     """A level of the legal order. `endings`: how titles of that level end. `lifts_document_ban`: whether it can carry
     an extra document [L25]; `grounds_refusal`: whether it can carry a final refusal."""
 
@@ -235,16 +238,18 @@ class LegalLevel(Frozen):
     grounds_refusal: bool
 
 
-class LegalBasisRule(Frozen):
-    """How a stated legal basis is read: its level from the title, and the article it must name."""
+class LegalBasisRule(Frozen, frozen=True):
+    """How a stated legal basis is read: its level from the title, and the article it must name. `never`: words that
+    disqualify a title wherever they stand. `prefixes`: what may stand before the title and is stripped."""
 
     levels: tuple[LegalLevel, ...]
     article_patterns: tuple[str, ...]
     never: tuple[str, ...]
     clauses: tuple[str, ...]
+    prefixes: tuple[str, ...] = ()
 
 
-class RoleRule(Frozen):
+class RoleRule(Frozen, frozen=True):
     """What a role may do. `commands`: commands on an application; `reads`/`administers`: areas of the interface."""
 
     role: str
