@@ -1,0 +1,60 @@
+"""`baozhuang calendar`: the days of a year that are not plain workdays or weekends, and the notices behind them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflow.cli.console import refuse, say_json, say_table
+from workflow.service import calendar as service
+
+app = typer.Typer(no_args_is_help=True, help="工作日历 / the working calendar")
+
+_KINDS = {"holiday": "放假", "makeup_workday": "调休上班"}
+
+
+@app.callback()
+def calendar() -> None:
+    """工作日历 / the working calendar"""
+
+
+@app.command()
+def show(
+    year: Annotated[
+        str | None, typer.Argument(metavar="[YEAR]", help="年份，默认今年 / year, default this one")
+    ] = None,
+    notices: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="补充的放假通知文件 / notice files to count with")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
+) -> None:
+    """列出一年中的放假与调休上班日、所依据的通知和暂定范围。 / A year's holidays and make-up workdays."""
+    try:
+        number = service.parse_count(year) if year is not None else dt.datetime.now(service.BUSINESS_ZONE).year
+        view = service.year_view(number, calendar=service.working_calendar(notices or []))
+    except service.BAD_QUESTION as error:
+        refuse(error)
+    if as_json:
+        say_json(view)
+        return
+    typer.echo(f"{view.year} 年：{view.working_days} 个工作日 / working days")
+    for notice in view.notices:
+        typer.echo(f"通知 / notice: {notice.number}（{notice.published_on}）{notice.title}")
+    if view.provisional:
+        typer.echo(
+            f"暂定 / provisional: {view.firm_until} 之后的日期待下一份通知确定 / days after it await the next notice"
+        )
+    say_table(
+        ("日期 days", "天数", "类别 kind", "节日 festival", "依据 basis"),
+        [_row(spell) for spell in service.spells(view.days)],
+    )
+
+
+def _row(spell: service.Spell) -> tuple[str, str, str, str, str]:
+    first, last = spell.first, spell.last
+    days = " 至 ".join(f"{day:%m-%d} {service.weekday_name(day).zh}" for day in dict.fromkeys((first.date, last.date)))
+    festival = first.name.zh if first.name else ""
+    return days, str(spell.days), _KINDS[first.kind], festival, first.notice or "暂定"

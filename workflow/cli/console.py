@@ -1,0 +1,38 @@
+"""How the commands speak: tables on a terminal, plain lines in a pipe, JSON on request, refusals on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import msgspec
+import typer
+
+
+def refuse(sentence: object) -> NoReturn:
+    """Say on standard error why the command cannot be carried out as asked, and exit with status 2."""
+    typer.echo(f"错误 / error: {sentence}", err=True)
+    raise typer.Exit(2)
+
+
+def say_json(value: object) -> None:
+    """One JSON document on standard output; dates as ISO 8601."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on a terminal; lines of tab-separated cells, without a head, in a pipe."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            typer.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

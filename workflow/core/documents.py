@@ -1,0 +1,223 @@
+"""The closed document lists: what may be asked for, what is missing, what came in [L24 L25 I13 I14].
+
+The ban bites on what the utility asks for; a customer may always volunteer more.  One form of a kind is enough.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from definitions.model import Clause, Definition, DocumentRule, ExtraDocumentRule, LegalBasisRule, StepRule
+from workflow.core.commands import DocumentAsked, DocumentIn
+from workflow.core.legal import lifts_document_ban
+from workflow.core.machine import path
+from workflow.core.refusals import Refusal, Refused, refusal
+from workflow.core.state import Document, State
+
+
+def clauses_of(definition: Definition, ids: Iterable[str]) -> tuple[Clause, ...]:
+    """The definition's clauses with these ids, in that order."""
+    return tuple(definition.clauses[i] for i in ids if i in definition.clauses)
+
+
+_KINDS: dict[str, dict[str, str]] = {}
+
+
+def kind_of(definition: Definition, given: str) -> str:
+    """The kind that `given` spells: its code, one of its names or aliases; `given` itself when it is none we know."""
+    known = _KINDS.get(definition.hash)
+    if known is None:
+        known = {}
+        rules: list[DocumentRule | ExtraDocumentRule] = list(definition.extra_documents)
+        rules += [document for step in definition.steps for document in step.documents]
+        for rule in rules:
+            known.update(dict.fromkeys((rule.kind, rule.name.zh, rule.name.en, *rule.aliases), rule.kind))
+        _KINDS[definition.hash] = known
+    return known.get(given, given)
+
+
+def steps_until(definition: Definition, state: State, code: str) -> tuple[StepRule, ...]:
+    """The steps of the case's path up to and including `code`."""
+    steps = path(definition, state.facts.important_customer)
+    last = next((i for i, step in enumerate(steps) if step.code == code), -1)
+    return steps[: last + 1]
+
+
+def deferred(definition: Definition, documents: Iterable[Document]) -> bool:
+    """Whether the customer has volunteered a letter that lets acceptance go on with a document to follow (容缺受理)."""
+    letters = {extra.kind for extra in definition.extra_documents if extra.effect == "deferral"}
+    return any(document.kind in letters and document.volunteered for document in documents)
+
+
+def missing(definition: Definition, state: State, until: str) -> list[dict[str, Any]]:
+    """The complete list of documents still missing for the steps up to `until`, waived steps left out."""
+    provided = {document.kind for document in state.documents}
+    lacking = []
+    for rule in steps_until(definition, state, until):
+        step = state.step(rule.code)
+        if step is not None and step.status == "waived":
+            continue
+        for document in rule.documents:
+            if document.kind not in provided:
+                lacking.append(
+                    {
+                        "kind": document.kind,
+                        "step": rule.code,
+                        "name": document.name.zh,
+                        "name_en": document.name.en,
+                        "forms": [form.name.zh for form in document.forms],
+                    }
+                )
+        lacking.extend(
+            {"kind": asked.kind, "step": rule.code, "name": asked.kind, "name_en": asked.kind, "forms": [],
+             "legal_basis": asked.legal_basis}
+            for asked in state.asked
+            if asked.step == rule.code and asked.kind not in provided
+        )  # fmt: skip
+    return lacking
+
+
+def missing_now(definition: Definition, state: State, until: str) -> list[dict[str, Any]]:
+    """As `missing`, but what a deferral letter lets follow later is not yet missing."""
+    lacking = missing(definition, state, until)
+    if lacking and deferred(definition, state.documents):
+        first = definition.steps[0].code
+        lacking = [one for one in lacking if one["step"] != first]
+    return lacking
+
+
+def _form(rule: DocumentRule, given: str | None) -> str | None:
+    """The form's code; raises LookupError when the kind has no such form."""
+    if given is None:
+        return None
+    for form in rule.forms:
+        if given in (form.code, form.name.zh, form.name.en) or given in form.aliases:
+            return form.code
+    raise LookupError(given)
+
+
+def _not_allowed(definition: Definition, step: StepRule, extra: Sequence[str], zh: str, en: str) -> Refusal:
+    allowed = "、".join(document.name.zh for document in step.documents) or "无"
+    allowed_en = ", ".join(document.name.en for document in step.documents) or "none"
+    return refusal(
+        "document-not-allowed",
+        f"{step.name.zh}环节{zh}: {'、'.join(extra)}。本环节仅需: {allowed}。请删除后重新提交; 客户自愿提供的请注明 volunteered",
+        f"{en} at {step.name.en}: {', '.join(extra)}. This step needs only: {allowed_en}. Remove them and send again; "
+        "mark what the customer volunteers as volunteered",
+        clauses_of(definition, definition.document_clauses),
+        documents=list(extra),
+        allowed=[document.kind for document in step.documents],
+    )
+
+
+def received(
+    definition: Definition,
+    legal: LegalBasisRule,
+    asked: Iterable[str],
+    steps: Sequence[StepRule],
+    given: Sequence[DocumentIn],
+    at: dt.datetime,
+) -> tuple[Document, ...]:
+    """The documents as they are taken in at the last of `steps`. Allowed without more: kinds listed for that step or
+    an earlier one, kinds lawfully asked for, an agent's papers at the first step. Raises Refused naming every kind
+    that is neither listed nor volunteered nor carried by a law."""
+    step = steps[-1]
+    listed = {document.kind: document for rule in steps for document in rule.documents}
+    agent = {e.kind for e in definition.extra_documents if e.effect == "agent"} if len(steps) == 1 else set()
+    lawful = set(asked)
+    taken: list[Document] = []
+    extra: list[str] = []
+    forms: list[str] = []
+    for document in given:
+        form, kind = document.form, kind_of(definition, document.kind)
+        if kind in listed:
+            try:
+                form = _form(listed[kind], document.form)
+            except LookupError:
+                forms.append(f"{document.kind}: {document.form}")
+        elif not (
+            document.volunteered or kind in agent or kind in lawful or lifts_document_ban(legal, document.legal_basis)
+        ):
+            extra.append(document.kind)
+        taken.append(
+            Document(
+                kind,
+                step.code,
+                at,
+                form,
+                document.source,
+                document.volunteered,
+                document.legal_basis,
+                document.digest,
+                document.issued_on,
+            )  # fmt: skip
+        )
+    if extra:
+        raise Refused(_not_allowed(definition, step, extra, "不得收取清单外资料", "Documents outside the list"))
+    if forms:
+        raise Refused(_not_allowed(definition, step, forms, "不认识的证件形式", "Unknown form of a document"))
+    return tuple(taken)
+
+
+def check_asked(
+    definition: Definition, legal: LegalBasisRule, state: State, step: StepRule, asked: Sequence[DocumentAsked]
+) -> tuple[str, ...]:
+    """Check what the utility asks for at `step`; returns the kinds that a law adds to the list. Raises Refused for a
+    kind outside the list, a second form of one kind, or one already provided, unless a law is named [L25]."""
+    listed = {document.kind: document for document in step.documents}
+    agent = {e.kind for e in definition.extra_documents if e.effect == "agent"}
+    first = step.code == definition.steps[0].code
+    provided = {document.kind for document in state.documents}
+    seen: set[str] = set()
+    lawful: list[str] = []
+    extra: list[str] = []
+    second: list[str] = []
+    forms: list[str] = []
+    for document in asked:
+        kind = kind_of(definition, document.kind)
+        rule = listed.get(kind)
+        if lifts_document_ban(legal, document.legal_basis):
+            if rule is None:
+                lawful.append(kind)
+            continue
+        if rule is None:
+            if not (first and kind in agent):
+                extra.append(document.kind)
+            continue
+        if kind in seen or kind in provided:
+            second.append(document.kind)
+            continue
+        seen.add(kind)
+        try:
+            _form(rule, document.form)
+        except LookupError:
+            forms.append(f"{document.kind}: {document.form}")
+    if extra:
+        raise Refused(_not_allowed(definition, step, extra, "不得要求清单外资料", "Documents outside the list"))
+    if second:
+        raise Refused(
+            _not_allowed(
+                definition,
+                step,
+                second,
+                "同类资料一种即可, 不得重复要求",
+                "One form of a kind is enough; a second may not be asked for",
+            )  # fmt: skip
+        )
+    if forms:
+        raise Refused(_not_allowed(definition, step, forms, "不认识的证件形式", "Unknown form of a document"))
+    return tuple(lawful)
+
+
+def refuse_missing(definition: Definition, step: str, lacking: Sequence[dict[str, Any]]) -> Refusal:
+    """The refusal that lists everything missing at once (一次性告知)."""
+    return refusal(
+        "document-missing",
+        f"资料不齐, 请一次补齐: {'、'.join(one['name'] for one in lacking)}",
+        f"Documents are missing; please provide all of: {', '.join(one['name_en'] for one in lacking)}",
+        clauses_of(definition, definition.document_clauses),
+        step=step,
+        missing_documents=list(lacking),
+    )

@@ -1,0 +1,32 @@
+"""What happened, as it enters the evidence chain.
+
+An event has two times: when it is said to have happened and when the system learned of it.  Payloads are plain JSON
+values; personal data never enters them (only its salted digest does).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from definitions.model import Frozen
+
+
+class Principal(Frozen, frozen=True):
+    """Who acts: the name a key belongs to, its role, and the unit it is scoped to (None: the whole tree)."""
+
+    who: str
+    role: str
+    org: str | None = None
+
+
+class Event(Frozen, frozen=True):
+    """One entry of a case's history. `seq` counts from 1 without gaps."""
+
+    seq: int
+    type: str
+    payload: dict[str, Any]
+    occurred_at: dt.datetime
+    recorded_at: dt.datetime
+    actor: str
+    source: str

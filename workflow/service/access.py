@@ -1,0 +1,92 @@
+"""Who may do what: API keys, roles, and the part of the organisation a principal sees.
+
+A key is shown once; only the SHA-256 of its 256 random bits is kept.  Roles and their commands are data
+(`definitions/data/roles.yaml`); a principal sees its own unit and those below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from definitions.model import RoleRule
+from storage import OrgRow, Tx
+from workflow.core.events import Principal
+from workflow.core.refusals import Refused, refuse
+
+
+def new_secret() -> tuple[str, str]:
+    """A fresh key and the hash to keep of it."""
+    secret = f"bz_{secrets.token_urlsafe(32)}"
+    return secret, hash_of(secret)
+
+
+def hash_of(secret: str) -> str:
+    """What is stored of a key."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def check_command(roles: dict[str, RoleRule], principal: Principal, command: str) -> None:
+    """Raises Refused `not-permitted` when the role may not give this command."""
+    role = roles.get(principal.role)
+    if role is None or command not in role.commands:
+        raise _not_permitted(principal, command)
+
+
+def check_reads(roles: dict[str, RoleRule], principal: Principal, area: str) -> None:
+    """Raises Refused `not-permitted` when the role may not read this area."""
+    role = roles.get(principal.role)
+    if role is None or area not in role.reads:
+        raise _not_permitted(principal, area)
+
+
+def check_administers(roles: dict[str, RoleRule], principal: Principal, area: str) -> None:
+    """Raises Refused `not-permitted` when the role may not administer this area."""
+    role = roles.get(principal.role)
+    if role is None or area not in role.administers:
+        raise _not_permitted(principal, area)
+
+
+def _not_permitted(principal: Principal, what: str) -> Refused:
+    return refuse(
+        "not-permitted",
+        f"角色 {principal.role} 无权办理 {what}; 请由有权的人员办理",
+        f"The role {principal.role} may not {what}; ask someone whose role may",
+    )
+
+
+def sees(tx: Tx, principal: Principal, org: str | None) -> bool:
+    """Whether a case of `org` lies in the principal's part of the tree."""
+    if principal.org is None or principal.org == org:
+        return True
+    if org is None:
+        return False
+    unit = tx.org(org)
+    return unit is not None and principal.org in unit.path.split("/")
+
+
+def known_org(tx: Tx, code: str) -> OrgRow:
+    """The unit; raises Refused `unknown-org` when there is none."""
+    unit = tx.org(code)
+    if unit is None:
+        raise refuse(
+            "unknown-org",
+            f"没有单位 {code}; 请先导入组织机构 (baozhuang orgs import)",
+            f"There is no unit {code}; import the org tree first (baozhuang orgs import)",
+        )
+    return unit
+
+
+def org_for(tx: Tx, principal: Principal, stated: str | None) -> str | None:
+    """The unit a new or re-assigned case belongs to: the stated one, which must be known and within the principal's
+    part of the tree, else the key's. Raises Refused."""
+    if stated is None:
+        return principal.org
+    known_org(tx, stated)
+    if not sees(tx, principal, stated):
+        raise refuse(
+            "not-permitted",
+            f"单位 {stated} 不在您的管辖范围内",
+            f"The unit {stated} lies outside your part of the organisation",
+        )
+    return stated

@@ -1,0 +1,363 @@
+"""One command, one decision, one transaction.
+
+`Cases` turns a request into work for the writer: inside the transaction it reads the case, lets the core decide, appends
+the events to the case's chain and brings the projections up to date; the answer is remembered under the caller's
+idempotency key in the same transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from definitions.calendar import WorkingCalendar
+from definitions.model import Definition
+from storage import GENESIS, CaseRow, EventRow, NewEvent, PersonalRow, Remembered, Tx, personal_digest
+from workflow.core import view
+from workflow.core.commands import Assign, Submission
+from workflow.core.decide import decide, link, recompute
+from workflow.core.deed import Context, Decision
+from workflow.core.events import Event, Principal
+from workflow.core.refusals import Refusal, Refused, refusal, refuse
+from workflow.core.state import State, from_snapshot
+from workflow.core.submission import Identity, submit
+from workflow.core.timers import Timer, timers
+from workflow.core.times import Clock, business_date, write
+from workflow.service import access
+from workflow.service.law import Calendars, Law
+from workflow.service.projection import begun, case_row, deadline_row, round_rows
+
+KEPT_STATES = 4096
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the caller gets. `body`: the contract's JSON, ready to send (empty for a refusal). `version`: of the
+    application. `created`: a new application. `replayed`: remembered from the first time this key was used."""
+
+    body: bytes
+    case_id: str | None = None
+    version: int | None = None
+    created: bool = False
+    refusal: Refusal | None = None
+    replayed: bool = False
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A case as read: its row, its state, its definition, its timers."""
+
+    row: CaseRow
+    state: State
+    definition: Definition
+    timers: tuple[Timer, ...]
+
+
+_remembered_encoder = msgspec.msgpack.Encoder()
+_remembered_decoder = msgspec.msgpack.Decoder(Answer)
+
+
+class Cases:
+    """Handles submissions and commands. Not for several writers at once: one per process, used by its writer."""
+
+    def __init__(self, law: Law, calendars: Calendars, clock: Clock, new_id: Callable[[], str]) -> None:
+        self.law = law
+        self.calendars = calendars
+        self.clock = clock
+        self.new_id = new_id
+        self._states: OrderedDict[str, tuple[str, State, tuple[Timer, ...]]] = OrderedDict()
+
+    # What the writer runs
+
+    def submission(self, tx: Tx, principal: Principal, command: Submission, key: str | None) -> Answer:
+        """Decide and store a new application."""
+        digest = _digest("", command.model_dump_json())
+        known = self._remembered(tx, principal, key, digest)
+        if known is not None:
+            return known
+        try:
+            org = access.org_for(tx, principal, command.org)
+        except Refused as refused:
+            return Answer(b"", refusal=refused.refusal)
+        context = self._context(tx, principal)
+        case_id = self.new_id()
+        salt = secrets.token_hex(16)
+        customer, address = command.customer, command.premises.address
+        identity = Identity(
+            case_id,
+            lambda: self._number(tx, org, context.now),
+            personal_digest(salt, customer.id, customer.name, customer.phone, address),
+            org,
+        )
+        same = self._same_need(tx, command, context)
+        decision = submit(context, command, identity, [state for state in same if state.closed])
+        if decision.refusal is not None:
+            return Answer(b"", refusal=decision.refusal)
+        held = self._store(tx, context, None, decision)
+        tx.put_personal(PersonalRow(case_id, salt, customer.id, customer.name, customer.phone, address))
+        answer = Answer(self.application(context.calendar, held), case_id, held.state.version, created=True)
+        self._remember(tx, principal, key, digest, answer, 201, context.now)
+        return answer
+
+    def command(
+        self, tx: Tx, principal: Principal, case_id: str, command: Any, key: str | None, if_match: int | None
+    ) -> Answer:
+        """Decide and store one command on a case."""
+        digest = _digest(case_id, command.model_dump_json())
+        known = self._remembered(tx, principal, key, digest)
+        if known is not None:
+            return known
+        try:
+            held = self.load(tx, principal, case_id, lock=True)
+            if if_match is not None and if_match != held.state.version:
+                raise refuse(
+                    "stale-version",
+                    f"申请已更新到第 {held.state.version} 版, 您看到的是第 {if_match} 版; 请刷新后重试",
+                    f"The application is at version {held.state.version}, you saw {if_match}; read it again",
+                    version=held.state.version,
+                )
+            if isinstance(command, Assign) and command.org is not None:
+                access.org_for(tx, principal, command.org)
+        except Refused as refused:
+            return Answer(b"", case_id, refusal=refused.refusal)
+        context = self._context(tx, principal)
+        decision = decide(context, held.definition, held.state, command)
+        if not decision.events:
+            return Answer(b"", case_id, held.state.version, refusal=decision.refusal)
+        after = self._store(tx, context, held, decision)
+        if after.state.closed and not held.state.closed:
+            self._link_successors(tx, context, after)
+        if decision.refusal is not None:
+            answer = Answer(b"", case_id, after.state.version, refusal=decision.refusal)
+        else:
+            body = _encode(
+                {
+                    "application": view.application(
+                        context.calendar, after.definition, after.state, business_date(context.now), after.timers
+                    ),
+                    "events": [event_view(event) for event in decision.events],
+                }
+            )
+            answer = Answer(body, case_id, after.state.version)
+        self._remember(tx, principal, key, digest, answer, 200, context.now)
+        return answer
+
+    # Reading
+
+    def load(self, tx: Tx, principal: Principal, case_id: str, *, lock: bool = False) -> Held:
+        """The case, if the principal may see it; a case outside its part of the tree is not found. Raises Refused."""
+        row = tx.case(case_id, lock=lock)
+        if row is None or not access.sees(tx, principal, row.org):
+            raise refuse("not-found", f"没有找到申请 {case_id[:64]}", f"There is no application {case_id[:64]}")
+        return self.held(tx, row)
+
+    def held(self, tx: Tx, row: CaseRow) -> Held:
+        """The state and timers of a row. A state kept in memory is used only while the chain's head is the same."""
+        definition = self.law.pinned(tx, row.definition_hash)
+        calendar = self.calendars.current()
+        kept = self._states.get(row.id)
+        if kept is not None and kept[0] == row.head_hash + calendar.hash:
+            return Held(row, kept[1], definition, kept[2])
+        state = from_snapshot(row.snapshot)
+        return Held(row, state, definition, timers(calendar, definition, state))
+
+    def application(self, calendar: WorkingCalendar, held: Held) -> bytes:
+        """The contract's answer for a case."""
+        today = business_date(self.clock.now())
+        return _encode(view.application(calendar, held.definition, held.state, today, held.timers))
+
+    # Storing
+
+    def _context(self, tx: Tx, principal: Principal) -> Context:
+        return Context(self.law, self.calendars.refresh(tx), self.clock.now(), principal)
+
+    def _number(self, tx: Tx, org: str | None, now: dt.datetime) -> str:
+        """The next serial number of the unit and year (detectors read the serial)."""
+        year = business_date(now).year
+        serial = tx.next_serial(org or "", year)
+        return f"BZ-{org}-{year}-{serial:06d}" if org else f"BZ-{year}-{serial:06d}"
+
+    def _store(self, tx: Tx, context: Context, before: Held | None, decision: Decision) -> Held:
+        """Append the events and bring the projections up to date."""
+        state = decision.state
+        assert state is not None
+        self.law.publish(tx, state.definition, context.now)
+        definition = self.law.pinned(tx, state.definition)
+        fresh = timers(context.calendar, definition, state)
+        events = [to_row(event) for event in decision.events]
+        if before is None:
+            head = tx.append_events(state.case_id, 1, GENESIS, events)
+            row = case_row(state, fresh, head)
+            tx.insert_case(row)
+        else:
+            head = tx.append_events(state.case_id, before.state.version + 1, before.row.head_hash, events)
+            row = case_row(state, fresh, head)
+            tx.update_case(row, before.row)
+        self._project(tx, before, state, fresh, context.calendar)
+        self._states[state.case_id] = (head + context.calendar.hash, state, fresh)
+        self._states.move_to_end(state.case_id)
+        if len(self._states) > KEPT_STATES:
+            self._states.popitem(last=False)
+        return Held(row, state, definition, fresh)
+
+    def _project(
+        self, tx: Tx, before: Held | None, state: State, fresh: tuple[Timer, ...], calendar: WorkingCalendar
+    ) -> None:
+        old_rounds = {} if before is None or before.state.steps is state.steps else round_rows(before.state)
+        if before is None or before.state.steps is not state.steps:
+            rounds = round_rows(state)
+            tx.put_rounds([row for key, row in rounds.items() if old_rounds.get(key) != row])
+            tx.delete_rounds(state.case_id, [key for key in old_rounds if key not in rounds])
+        old = {} if before is None else {timer.key: timer for timer in begun(before.timers)}
+        new = {timer.key: timer for timer in begun(fresh)}
+        tx.put_deadlines([deadline_row(state.case_id, t, calendar) for key, t in new.items() if old.get(key) != t])
+        tx.delete_deadlines(state.case_id, [key for key in old if key not in new])
+
+    # Chaining
+
+    def _same_need(self, tx: Tx, command: Submission, context: Context) -> list[State]:
+        """Cases of the same premises, or of the same customer at the same address."""
+        since = write(context.now - dt.timedelta(days=LONGEST_LINK_DAYS))
+        found = []
+        for row in tx.same_need(command.premises.id, command.customer.id, since):
+            if row.premises_id != command.premises.id:
+                personal = tx.personal(row.id)
+                if personal is None or not command.premises.address or personal.address != command.premises.address:
+                    continue
+            found.append(from_snapshot(row.snapshot))
+        return found
+
+    def _link_successors(self, tx: Tx, context: Context, ended: Held) -> None:
+        """A case ended after its need was filed anew: link the newer application to it."""
+        personal = tx.personal(ended.state.case_id)
+        customer = personal.customer_id if personal is not None and personal.customer_id else ""
+        since = write(context.now - dt.timedelta(days=1))
+        for row in tx.same_need(ended.state.facts.premises_id, customer, since):
+            if row.closed_at is not None or row.submitted_at < ended.row.submitted_at:
+                continue
+            if row.premises_id != ended.state.facts.premises_id:
+                other = tx.personal(row.id)
+                if personal is None or other is None or not other.address or other.address != personal.address:
+                    continue
+            locked = tx.case(row.id, lock=True)
+            assert locked is not None
+            successor = self.held(tx, locked)
+            decision = link(context, successor.definition, successor.state, ended.state)
+            if decision is not None:
+                self._store(tx, context, successor, decision)
+
+    # A new calendar
+
+    def recount(self, tx: Tx, context: Context, case_id: str, notice: str) -> bool:
+        """Recompute the open timers of one case by the current calendar; whether anything changed. The rows say what
+        was believed before."""
+        row = tx.case(case_id, lock=True)
+        if row is None or row.closed_at is not None:
+            return False
+        held = self.held(tx, row)
+        believed = {one.key: one for one in tx.deadlines(case_id)}
+        changed = []
+        for timer in begun(held.timers):
+            due = None if timer.due_on is None else timer.due_on.isoformat()
+            before = believed.get(timer.key)
+            if timer.status not in ("running", "suspended") or before is None:
+                continue
+            if (before.due_on, before.provisional) != (due, timer.provisional):
+                changed.append(
+                    {
+                        "key": timer.key,
+                        "due_on": [before.due_on, due],
+                        "provisional": [before.provisional, timer.provisional],
+                    }
+                )
+        if not changed:
+            return False
+        decision = recompute(context, held.definition, held.state, notice, changed)
+        self._store(tx, context, held, decision)
+        tx.put_deadlines([deadline_row(case_id, timer, context.calendar) for timer in begun(held.timers)])
+        return True
+
+    # Idempotency
+
+    def _remembered(self, tx: Tx, principal: Principal, key: str | None, digest: str) -> Answer | None:
+        if key is None:
+            return None
+        known = tx.remembered(principal.who, key)
+        if known is None:
+            return None
+        if known.body_hash != digest:
+            return Answer(
+                b"",
+                refusal=refusal(
+                    "idempotency-key-reused",
+                    "这个幂等键已用于另一请求; 新请求请换新键, 重试请发送完全相同的内容",
+                    "This idempotency key was used for another request; use a new key, or repeat the same content",
+                ),
+            )
+        answer = _remembered_decoder.decode(known.answer)
+        return msgspec.structs.replace(answer, replayed=True)
+
+    def _remember(
+        self, tx: Tx, principal: Principal, key: str | None, digest: str, answer: Answer, status: int, now: dt.datetime
+    ) -> None:
+        if key is not None:
+            tx.remember(
+                Remembered(
+                    principal.who, key, digest, answer.case_id, status, _remembered_encoder.encode(answer), write(now)
+                )
+            )
+
+
+LONGEST_LINK_DAYS = 3700
+"""How far back ended cases are read when a need is applied for again; the definition's own window decides."""
+
+
+def _digest(case_id: str, body: str) -> str:
+    return hashlib.sha256(f"{case_id}\n{body}".encode()).hexdigest()
+
+
+def to_row(event: Event) -> NewEvent:
+    """An event as storage keeps it: times in fixed-width text, the payload as canonical JSON."""
+    return NewEvent(
+        event.type,
+        msgspec.json.encode(event.payload, order="sorted").decode(),
+        write(event.occurred_at),
+        write(event.recorded_at),
+        event.actor,
+        event.source,
+    )
+
+
+def from_row(row: EventRow) -> Event:
+    """An event as the core reads it."""
+    return Event(
+        row.case_seq,
+        row.type,
+        msgspec.json.decode(row.payload),
+        dt.datetime.fromisoformat(row.occurred_at),
+        dt.datetime.fromisoformat(row.recorded_at),
+        row.actor,
+        row.source,
+    )
+
+
+def event_view(event: Event, links: tuple[str, str] | None = None) -> dict[str, Any]:
+    """An event as the contract shows it; `links`: previous hash and hash."""
+    shown: dict[str, Any] = {
+        "seq": event.seq,
+        "type": event.type,
+        "occurred_at": event.occurred_at,
+        "recorded_at": event.recorded_at,
+        "actor": event.actor,
+        "source": event.source,
+        "late": "late" in event.payload,
+        "payload": event.payload,
+    }
+    if links is not None:
+        shown["prev_hash"], shown["hash"] = links
+    return shown

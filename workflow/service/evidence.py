@@ -1,0 +1,109 @@
+"""Evidence: records of other systems checked as they come in, projections rebuilt from the events.
+
+The rows are those of the replay contract (design: Replay input, `events`).  A row that cannot be read is answered with
+the reason; it is never dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from definitions.calendar import WorkingCalendar
+from storage import Tx
+from workflow.core.commands import Code, Line, Moment, Prose, Source, Strict
+from workflow.core.evolve import replay
+from workflow.core.timers import timers
+from workflow.core.times import write
+from workflow.service.cases import from_row
+from workflow.service.law import Law
+from workflow.service.projection import begun, case_row, deadline_row, round_rows
+
+
+class Record(Strict):
+    """One row of the replay contract's `events` table."""
+
+    case_id: Code
+    activity: Code
+    lifecycle: Code | None = None
+    occurred_at: Moment
+    recorded_at: Moment | None = None
+    actor: Line | None = None
+    device: Line | None = None
+    source: Source | None = None
+    value: Prose | None = None
+    old_value: Prose | None = None
+    new_value: Prose | None = None
+    ref: Line | None = None
+    batch: Line | None = None
+    amount: Annotated[float, Field(strict=True, ge=-1e12, le=1e12)] | None = None
+    party: Line | None = None
+
+
+def check_records(records: list[Any]) -> list[tuple[dict[str, Any], str | None]]:
+    """Each record as it would be kept, with the reason it is rejected (None when it is not)."""
+    return [_checked(record) for record in records]
+
+
+def _checked(record: Any) -> tuple[dict[str, Any], str | None]:
+    try:
+        read = Record.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "record"
+        return {}, f"{where} 无法读取 / cannot read {where}: {first['msg']}"
+    kept = read.model_dump(exclude_none=True)
+    for name in ("occurred_at", "recorded_at"):
+        if name in kept:
+            kept[name] = write(kept[name])
+    return kept, None
+
+
+def rebuilt(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str) -> dict[str, list[Any]]:
+    """The projection rows of a case as its events give them: `application`, `rounds`, `deadlines`. Raises ValueError
+    when the case has no events."""
+    rows = tx.events(case_id)
+    state = replay(from_row(row) for row in rows)
+    definition = law.pinned(tx, state.definition)
+    fresh = timers(calendar, definition, state)
+    return {
+        "application": [case_row(state, fresh, rows[-1].hash)],
+        "rounds": sorted(round_rows(state).values()),
+        "deadlines": sorted(deadline_row(case_id, timer, calendar) for timer in begun(fresh)),
+    }
+
+
+def stored(tx: Tx, case_id: str) -> dict[str, list[Any]]:
+    """The projection rows of a case as they stand."""
+    row = tx.case(case_id)
+    return {
+        "application": [] if row is None else [row],
+        "rounds": sorted(tx.rounds(case_id)),
+        "deadlines": sorted(tx.deadlines(case_id)),
+    }
+
+
+def differing(tx: Tx, law: Law, calendar: WorkingCalendar) -> Iterator[str]:
+    """The ids of the cases whose projections are not what their events give. The calendar a due date was counted by is
+    not compared: an untouched case keeps the mark of the calendar of its day."""
+    for row in tx.cases():
+        fresh, there = rebuilt(tx, law, calendar, row.id), stored(tx, row.id)
+        for rows in (fresh, there):
+            rows["deadlines"] = [one._replace(calendar_hash="") for one in rows["deadlines"]]
+        if fresh != there:
+            yield row.id
+
+
+def rebuild(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str) -> None:
+    """Throw the projections of a case away and write them anew from its events."""
+    fresh = rebuilt(tx, law, calendar, case_id)
+    before = tx.case(case_id)
+    if before is None:
+        tx.insert_case(fresh["application"][0])
+    else:
+        tx.update_case(fresh["application"][0], before)
+    tx.delete_projections(case_id)
+    tx.put_rounds(fresh["rounds"])
+    tx.put_deadlines(fresh["deadlines"])

@@ -1,0 +1,99 @@
+"""From a state to its rows: the application, its rounds, its timers. A pure function of history, rules and calendar,
+so that projections can be thrown away and rebuilt identically."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+from definitions.calendar import WorkingCalendar
+from storage import CaseRow, DeadlineRow, RoundRow
+from workflow.core.state import State, to_snapshot
+from workflow.core.timers import OPEN_ENDED, Timer
+from workflow.core.times import write
+
+
+def case_row(state: State, timers: tuple[Timer, ...], head_hash: str) -> CaseRow:
+    """The application's row. `due_on`: the earliest due date of its running timers."""
+    facts = state.facts
+    running = [timer for timer in timers if timer.status == "running" and timer.due_on is not None]
+    due = min((timer.due_on for timer in running if timer.due_on), default=None)
+    total = next((timer.due_on for timer in running if timer.key == "total"), None)
+    return CaseRow(
+        id=state.case_id,
+        application_no=state.application_no,
+        external_id=facts.external_id,
+        org=state.org,
+        region=facts.region,
+        user_class=state.user_class,
+        state=state.state,
+        manager=state.manager,
+        project_manager=state.project_manager,
+        premises_id=facts.premises_id,
+        voltage=facts.voltage,
+        capacity_kw=facts.capacity_kw,
+        business_type=facts.business_type,
+        channel=facts.channel,
+        submitted_at=write(state.submitted_at),
+        closed_at=None if state.closed_at is None else write(state.closed_at),
+        due_on=None if due is None else due.isoformat(),
+        total_due_on=None if total is None else total.isoformat(),
+        provisional=any(timer.provisional for timer in running),
+        definition_hash=state.definition,
+        version=state.version,
+        head_hash=head_hash,
+        predecessor=state.chain[-1].case_id if state.chain else None,
+        snapshot=to_snapshot(state),
+    )
+
+
+def round_rows(state: State) -> dict[tuple[str, int], RoundRow]:
+    """The rounds that have begun, by step and number."""
+    return {
+        (step.code, number): RoundRow(
+            state.case_id,
+            step.code,
+            number,
+            write(turn.started_at),
+            None if turn.ended_at is None else write(turn.ended_at),
+            turn.outcome,
+            turn.used,
+        )
+        for step in state.steps
+        for number, turn in enumerate(step.rounds, start=1)
+    }
+
+
+def _ledger(timer: Timer) -> str:
+    def day(value: dt.date | None) -> str | None:
+        return None if value is None or value == OPEN_ENDED else value.isoformat()
+
+    return json.dumps(
+        {
+            "running": [[day(i.counted_from), day(i.end)] for i in timer.intervals],
+            "suspended": [[day(first), day(last)] for first, last in timer.suspended],
+        },
+        separators=(",", ":"),
+    )
+
+
+def deadline_row(case_id: str, timer: Timer, calendar: WorkingCalendar) -> DeadlineRow:
+    """A timer's row."""
+    return DeadlineRow(
+        case_id,
+        timer.key,
+        timer.scope,
+        timer.step,
+        timer.round,
+        timer.budget,
+        _ledger(timer),
+        None if timer.due_on is None else timer.due_on.isoformat(),
+        timer.provisional,
+        timer.status,
+        calendar.hash,
+    )
+
+
+def begun(timers: tuple[Timer, ...]) -> tuple[Timer, ...]:
+    """The timers that have a row: those whose clock has run."""
+    return tuple(timer for timer in timers if timer.intervals)

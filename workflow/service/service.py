@@ -1,0 +1,303 @@
+"""`Service`: everything a face may ask for, over one database.
+
+Writes go through the process's one writer and answer with futures; reads take their own snapshot.  Every call carries the
+principal it is made for, and sees that principal's part of the organisation only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import uuid6
+
+from definitions.book import Book, load
+from storage import Database, EvidenceRow, Filter, KeyRow, OrgRow, StaffRow, Tx
+from workflow.core import view
+from workflow.core.commands import Submission
+from workflow.core.events import Principal
+from workflow.core.refusals import refuse
+from workflow.core.times import BUSINESS_ZONE, Clock, business_date, write
+from workflow.service import access
+from workflow.service.cases import Answer, Cases, Held, event_view, from_row
+from workflow.service.evidence import check_records
+from workflow.service.law import Calendars, Law
+from workflow.service.writer import Writer
+
+LOCAL = Principal("local", "admin")
+"""Who acts when the command line works on the database itself: whoever holds the database holds everything."""
+
+MOST_PER_PAGE = 500
+
+
+class SystemClock:
+    """The machine's clock, in the business zone."""
+
+    def now(self) -> dt.datetime:
+        """The present moment."""
+        return dt.datetime.now(BUSINESS_ZONE)
+
+
+class Service:
+    """One open database with its writer. Close it, or use it as a context manager."""
+
+    def __init__(self, database: Database, book: Book, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self.law = Law(book)
+        self.calendars = Calendars()
+        self.cases = Cases(self.law, self.calendars, clock, lambda: str(uuid6.uuid7()))
+        self.writer = Writer(database)
+        with database.read() as tx:
+            self.calendars.refresh(tx)
+
+    @classmethod
+    def open(cls, url: str | Path, *, book: Book | None = None, clock: Clock | None = None) -> Self:
+        """Open a migrated database. Raises StorageError (NotMigrated when `init` is still to be run)."""
+        return cls(Database.open(url), book or load(), clock or SystemClock())
+
+    def close(self) -> None:
+        """Finish what is queued, then close the database."""
+        self.writer.close()
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # Applications: writing
+
+    def submit(self, principal: Principal, submission: Submission, key: str | None = None) -> Future[Answer]:
+        """A new application. Raises Refused `not-permitted` at once; everything else comes with the answer."""
+        access.check_command(self.law.roles, principal, "submit")
+        return self.writer.submit(
+            (1, submission.org or principal.org or ""),
+            lambda tx: self.cases.submission(tx, principal, submission, key),
+        )
+
+    def command(
+        self, principal: Principal, case_id: str, command: Any, key: str | None = None, if_match: int | None = None
+    ) -> Future[Answer]:
+        """A command on an application. Raises Refused `not-permitted` at once."""
+        access.check_command(self.law.roles, principal, command.command)
+        return self.writer.submit(
+            (0, case_id), lambda tx: self.cases.command(tx, principal, case_id, command, key, if_match)
+        )
+
+    # Applications: reading
+
+    def _case(self, tx: Tx, principal: Principal, case_id: str) -> Held:
+        access.check_reads(self.law.roles, principal, "applications")
+        self.calendars.refresh(tx)
+        return self.cases.load(tx, principal, case_id)
+
+    def _today(self) -> dt.date:
+        return business_date(self.clock.now())
+
+    def application(self, principal: Principal, case_id: str) -> Answer:
+        """One application. Raises Refused."""
+        with self.database.read() as tx:
+            held = self._case(tx, principal, case_id)
+            shown = view.application(self.calendars.current(), held.definition, held.state, self._today(), held.timers)
+            shown["successors"] = self._successors(tx, held)
+        return Answer(msgspec.json.encode(shown), case_id, held.state.version)
+
+    def _successors(self, tx: Tx, held: Held) -> list[dict[str, Any]]:
+        if not held.state.closed:
+            return []
+        return [
+            {"id": row.id, "application_no": row.application_no, "submitted_at": row.submitted_at, "state": row.state}
+            for row in tx.successors(held.row)
+        ]
+
+    def applications(
+        self,
+        principal: Principal,
+        *,
+        state: str | None = None,
+        user_class: str | None = None,
+        manager: str | None = None,
+        org: str | None = None,
+        region: str | None = None,
+        external_id: str | None = None,
+        due_before: dt.date | None = None,
+        overdue: bool | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> dict[str, Any]:
+        """A page of applications, newest first: `{"items": […], "next": cursor or None}`. `overdue`: only those with a
+        running timer whose remaining days are negative. Raises Refused."""
+        access.check_reads(self.law.roles, principal, "applications")
+        limit = max(1, min(limit, MOST_PER_PAGE))
+        today = self._today()
+        with self.database.read() as tx:
+            calendar = self.calendars.refresh(tx)
+            filters = Filter(
+                scope=principal.org,
+                org=org,
+                region=region,
+                state=state,
+                user_class=user_class,
+                manager=manager,
+                external_id=external_id,
+                due_before=None if due_before is None else due_before.isoformat(),
+                # Negative remaining days: a working day lies between the due date and today.
+                overdue_before=calendar.last_working_on_or_before(today).isoformat() if overdue else None,
+                not_overdue_from=calendar.last_working_on_or_before(today).isoformat() if overdue is False else None,
+            )
+            rows = tx.list_applications(filters, before=cursor, limit=limit + 1)
+            held = [self.cases.held(tx, row) for row in rows[:limit]]
+        items = [view.application(calendar, one.definition, one.state, today, one.timers) for one in held]
+        return {"items": items, "next": rows[limit - 1].id if len(rows) > limit else None}
+
+    def events(self, principal: Principal, case_id: str) -> dict[str, Any]:
+        """The history of a case with its hashes. Raises Refused."""
+        access.check_reads(self.law.roles, principal, "events")
+        with self.database.read() as tx:
+            held = self._case(tx, principal, case_id)
+            rows = tx.events(case_id)
+        waiting = {pending.event: pending.kind for pending in held.state.pending}
+        items = []
+        for row in rows:
+            shown = event_view(from_row(row), (row.prev_hash, row.hash))
+            shown["waiting_for_signature"] = waiting.get(row.case_seq)
+            items.append(shown)
+        return {"items": items, "next": None}
+
+    def deadlines(self, principal: Principal, case_id: str) -> dict[str, Any]:
+        """Every timer of a case as of today. Raises Refused."""
+        with self.database.read() as tx:
+            held = self._case(tx, principal, case_id)
+        items = view.deadlines(self.calendars.current(), held.definition, held.state, self._today(), held.timers)
+        return {"items": items, "next": None}
+
+    def documents(self, principal: Principal, case_id: str) -> dict[str, Any]:
+        """The closed lists and what was provided. Raises Refused."""
+        with self.database.read() as tx:
+            held = self._case(tx, principal, case_id)
+        return view.documents(held.definition, held.state)
+
+    def explain(self, principal: Principal, case_id: str) -> dict[str, Any]:
+        """怎么算的: the day-by-day account of every due date. Raises Refused."""
+        with self.database.read() as tx:
+            held = self._case(tx, principal, case_id)
+        items = view.explain(self.calendars.current(), held.definition, held.state, self._today())
+        return {"items": items, "next": None}
+
+    # Keys
+
+    def authenticate(self, secret: str) -> Principal | None:
+        """Who a key belongs to; None when it is unknown or revoked."""
+        with self.database.read() as tx:
+            row = tx.key(access.hash_of(secret))
+        if row is None or row.revoked_at is not None:
+            return None
+        return Principal(row.name, row.role, row.org)
+
+    def create_key(self, name: str, role: str, org: str | None = None) -> dict[str, Any]:
+        """A new key; its secret is in the answer and nowhere else. Raises Refused for an unknown role or unit."""
+        if role not in self.law.roles:
+            raise refuse(
+                "malformed-request",
+                f"没有角色 {role}; 可用: {'、'.join(self.law.roles)}",
+                f"There is no role {role}; use one of {', '.join(self.law.roles)}",
+            )
+        secret, hashed = access.new_secret()
+        row = KeyRow(str(uuid6.uuid7()), name, hashed, role, org, write(self.clock.now()), None)
+
+        def work(tx: Tx) -> None:
+            if org is not None:
+                access.known_org(tx, org)
+            tx.add_key(row)
+
+        self.writer.submit((2, ""), work).result()
+        return {"key": secret, "id": row.id, "name": name, "role": role, "org": org}
+
+    def keys(self) -> list[dict[str, Any]]:
+        """All keys, without their secrets."""
+        with self.database.read() as tx:
+            return [
+                {"id": k.id, "name": k.name, "role": k.role, "org": k.org, "created_at": k.created_at,
+                 "revoked_at": k.revoked_at}
+                for k in tx.keys()
+            ]  # fmt: skip
+
+    def revoke_key(self, which: str) -> int:
+        """Revoke the key with this id, or all of that name; how many were revoked. Raises Refused when none is."""
+        now = write(self.clock.now())
+
+        def work(tx: Tx) -> int:
+            ids = [k.id for k in tx.keys() if which in (k.id, k.name)]
+            return sum(tx.revoke_key(one, now) for one in ids)
+
+        revoked: int = self.writer.submit((2, ""), work).result()
+        if not revoked:
+            raise refuse("not-found", f"没有可吊销的密钥 {which}", f"There is no key {which} to revoke")
+        return revoked
+
+    # Organisation
+
+    def put_orgs(self, rows: list[OrgRow]) -> None:
+        """Insert or replace units. Raises StorageError for an unknown parent or a circle."""
+        self.writer.submit((2, ""), lambda tx: tx.put_orgs(rows)).result()
+
+    def put_staff(self, rows: list[StaffRow]) -> None:
+        """Insert or replace staff. Raises Refused for an unknown unit."""
+
+        def work(tx: Tx) -> None:
+            for code in {row.org for row in rows}:
+                access.known_org(tx, code)
+            tx.put_staff(rows)
+
+        self.writer.submit((2, ""), work).result()
+
+    # Evidence of other systems
+
+    def receive_evidence(self, principal: Principal, records: list[Any]) -> list[dict[str, Any]]:
+        """Keep records of other systems (rows of the replay contract); each is answered accepted or rejected with the
+        reason. A record delivered twice is kept once. Raises Refused."""
+        access.check_administers(self.law.roles, principal, "evidence")
+        checked = check_records(records)
+        now = write(self.clock.now())
+
+        def work(tx: Tx) -> list[dict[str, Any]]:
+            answers = []
+            for record, reason in checked:
+                if reason is not None:
+                    answers.append({"accepted": False, "reason": reason})
+                    continue
+                row = tx.case(record["case_id"])
+                if row is None or not access.sees(tx, principal, row.org):
+                    answers.append({"accepted": False, "reason": "没有这个申请 / no such application"})
+                    continue
+                content = msgspec.json.encode(record, order="sorted")
+                digest = hashlib.sha256(content).hexdigest()
+                fresh = tx.add_evidence(
+                    EvidenceRow(str(uuid6.uuid7()), row.id, content.decode(), digest, now, principal.who)
+                )
+                answers.append({"accepted": True, "duplicate": not fresh})
+            return answers
+
+        answers: list[dict[str, Any]] = self.writer.submit((2, ""), work).result()
+        return answers
+
+    # Health
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether commands can be taken now, and the facts that say so."""
+        calendar = self.calendars.current()
+        facts: dict[str, Any] = {
+            "writer": self.writer.alive(),
+            "queued": self.writer.waiting(),
+            "calendar_firm_until": calendar.firm_until,
+            "database": self.database.dialect,
+        }
+        facts["schema"] = self.database.schema_is_current()
+        return bool(facts["writer"] and facts["schema"]), facts
