@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -68,8 +69,10 @@ class Notice(Frozen, frozen=True):
 
 
 def encode_notice(notice: Notice) -> bytes:
-    """Canonical JSON of a notice without `origin`, as it is stored and hashed."""
-    return msgspec.json.encode(msgspec.structs.replace(notice, origin=""), order="deterministic")
+    """Canonical JSON of a notice without `origin`, as it is stored and hashed. `read_notice` reads it too."""
+    content = msgspec.to_builtins(notice)
+    del content["origin"]
+    return msgspec.json.encode(content, order="deterministic")
 
 
 def decode_notice(content: bytes) -> Notice:
@@ -296,17 +299,17 @@ class _Reading:
     def date(self, node: yaml.Node | None) -> dt.date:
         written = self.string(node)
         try:
-            return dt.date.fromisoformat(written) if len(written) == 10 else _no_date(written)
-        except ValueError:
-            if node is not None:
-                self.complain(
-                    _line(node), f"“{written}”不是日期，请写成 2027-01-01", f"{written!r} is not a date like 2027-01-01"
-                )
-            return dt.date.min
+            if _DATE.fullmatch(written):
+                return dt.date.fromisoformat(written)
+        except ValueError:  # no such day: complained of below
+            pass
+        if node is not None:
+            line = _line(node)
+            self.complain(line, f"“{written}”不是日期，请写成 2027-01-01", f"{written!r} is not a date like 2027-01-01")
+        return dt.date.min
 
 
-def _no_date(written: str) -> dt.date:
-    raise ValueError(written)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _line(node: yaml.Node) -> int:

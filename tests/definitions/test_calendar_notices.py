@@ -205,6 +205,8 @@ def test_a_notice_survives_storage_and_its_hash_ignores_where_it_was_read():
     stored = decode_notice(encode_notice(NOTICE))
     assert stored == msgspec.structs.replace(NOTICE, origin="")
     assert stored.hash == NOTICE.hash
+    (reread,) = read_notice(encode_notice(NOTICE).decode())  # what is stored is itself a notice file
+    assert reread.hash == NOTICE.hash
     assert msgspec.structs.replace(NOTICE, makeup_workdays=()).hash != NOTICE.hash
 
 
@@ -258,6 +260,7 @@ def test_a_file_is_read_as_written():
         ("holidays: [{name: [元旦], days: [2027-01-01]}]", "<text>:5: 这里应写文字"),
         ("makeup_workdays: [2027-02-30]", "<text>:5: “2027-02-30”不是日期"),
         ("makeup_workdays: [20270220]", "<text>:5: “20270220”不是日期"),
+        ("makeup_workdays: [2027-W07-6]", "<text>:5: “2027-W07-6”不是日期"),
         ("makeup: [2027-02-20]", "<text>:5: 不认识的键 makeup"),
         ("year: 2027", "<text>:5: 键 year 写了两次"),
     ],
