@@ -8,10 +8,10 @@ from __future__ import annotations
 import datetime as dt
 import fnmatch
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from definitions._loader import NATION, Law, Layer
+from definitions._law import NATION, Law, Layer
 from definitions._shapes import INHERIT, Entry, Problem
 from definitions._view import Found, Profile, View, cited, in_force
 
@@ -96,8 +96,7 @@ def _say(value: Any) -> str:
     return "无 none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _looser(path: str, on: dt.date, here: Found, above: Found, subject: Subject) -> Problem:
-    mine, theirs = here.entry, above.entry
+def _looser(path: str, on: dt.date, mine: Entry, theirs: Entry, subject: Subject) -> Problem:
     what = f"{_say(mine.value)} ({', '.join(mine.clauses)})"
     than = f"{_say(theirs.value)} ({', '.join(theirs.clauses)})"
     where = f"{theirs.mark.file}:{theirs.mark.line}"
@@ -129,7 +128,7 @@ def _check_values(law: Law, chain: tuple[Layer, ...]) -> Iterator[Problem]:
                 continue
             seen.add((mine, above.entry))
             if not subject.tight(above.entry.value, mine.value):
-                yield _looser(path, day, Found(mine, chain[-1].region), above, subject)
+                yield _looser(path, day, mine, above.entry, subject)
 
 
 def _fallback(law: Law, above: tuple[Layer, ...], path: str, day: dt.date) -> Found | None:
@@ -143,16 +142,16 @@ def _check_lasting(law: Law, chain: tuple[Layer, ...]) -> Iterator[Problem]:
         subject = _subject(path)
         if subject is None or not subject.lasting:
             continue
-        before: Found | None = None
+        before: Entry | None = None
         for day in sorted({entry.start for layer in chain for entry in layer.timelines.get(path, ())}):
-            now = View(law, chain, day).find(path)
-            if before and now is None:
-                entry = in_force(own, day) or own[0]
-                now = Found(Entry(day, _nothing(before.entry.value), entry.clauses, day, entry.mark), chain[-1].region)
-            if before and now and not subject.tight(before.entry.value, now.entry.value):
-                speaking = in_force(own, day) or now.entry
-                said = Entry(day, now.entry.value, now.entry.clauses, day, speaking.mark)
-                yield _looser(path, day, Found(said, chain[-1].region), before, subject)
+            found = View(law, chain, day).find(path)
+            now = found.entry if found else None
+            speaking = in_force(own, day)  # while the region itself is silent, a fault is that of the layers above
+            if before and speaking:
+                value = now.value if now else _nothing(before.value)
+                if not subject.tight(before.value, value):
+                    said = replace(speaking, value=value, clauses=(now or speaking).clauses)
+                    yield _looser(path, day, said, before, subject)
             before = now or before
 
 
@@ -211,8 +210,8 @@ def _check_profile(law: Law, chain: tuple[Layer, ...], user_class: str, day: dt.
     for step in view.profile(user_class):
         parts = [other for other in above if set(other.parts) & set(step.parts)]
         at = max((found for found in step.found if found.region == chain[-1].region), default=None, key=_latest)
-        if at is None:
-            continue
+        if at is None or (len(step.parts) == 1 and len(parts) == 1 and parts[0].parts == step.parts):
+            continue  # not this region's doing, or a step of its own, whose values are checked one by one
         if any(not set(other.parts) <= set(step.parts) for other in parts):
             yield _split(user_class, step, parts, at)
         elif not _number_at_most(_sum(parts), step.limit):

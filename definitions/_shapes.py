@@ -91,6 +91,7 @@ class Reader:
     """Reads the files of one data directory and collects every problem and every citation met on the way."""
 
     root: Path
+    overlays: Path | None = None
     problems: list[Problem] = field(default_factory=list)
     citations: list[Located] = field(default_factory=list)
 
@@ -117,7 +118,10 @@ class Reader:
         return node
 
     def name(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name
+        """How messages call `path`: relative to the data directory, or, for overlays, to their parent."""
+        homes = [self.root, *([self.overlays.parent] if self.overlays else [])]
+        home = next((home for home in homes if path.is_relative_to(home)), None)
+        return path.relative_to(home).as_posix() if home else path.as_posix()
 
     def read(self, path: Path, shape: Shape) -> Any:
         """What `path` says in `shape`; INVALID parts are left out and reported."""

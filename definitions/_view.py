@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from definitions._loader import NATION, Law, Layer
+from definitions._law import NATION, Law, Layer
 from definitions._shapes import INHERIT, Entry, Timeline
 from definitions.model import (
     ApprovalRule,

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from definitions._loader import NATION, SHIPPED, Law, Layer, read
+from definitions._law import NATION, Law, Layer
+from definitions._loader import SHIPPED, read
 from definitions._overlay import check_overlays
 from definitions._shapes import DefinitionError, Problem
 from definitions._view import View, build, classification
@@ -94,8 +95,8 @@ class Book:
         return tuple(sorted(self._law.classes))
 
     @functools.cached_property
-    def roles(self) -> tuple[RoleRule, ...]:
-        """Who may do what."""
+    def roles(self) -> dict[str, RoleRule]:
+        """Who may do what, by role."""
         return self._law.roles
 
     @functools.cached_property

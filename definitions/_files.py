@@ -1,0 +1,326 @@
+"""The shape of every YAML file of the book: which keys it has and what may stand under them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from definitions._shapes import (
+    At,
+    Bool,
+    Citations,
+    Date,
+    Dated,
+    Int,
+    ListOf,
+    MapOf,
+    Maybe,
+    OneOf,
+    Record,
+    Shape,
+    Share,
+    Str,
+)
+
+_WORD: Final = r"^[a-z][a-z0-9_]*$"
+REGION_PATTERN: Final = r"^[1-9]\d{5}$"
+_TEXT = Str()
+_CODE = Str(_WORD, ("编码(小写字母、数字、下划线)", "a code in lower case"))
+_NAME = Record({"zh": _TEXT, "en": _TEXT})
+_CODES = ListOf(_CODE)
+_SOURCES = MapOf(
+    r"^[A-Z0-9][A-Z0-9-]*$",
+    Record({"title": _TEXT, "kind": OneOf(("regulator", "public", "weak", "project", "regional"))}),
+)
+_CLAUSES = MapOf(
+    r"^(L[1-9]\d?|I[1-9]\d?|S-[A-Z0-9-]+|D-[A-Z0-9-]+)$", Record({"source": _TEXT, "item": _TEXT, "quote": _TEXT})
+)
+_REGION_CLAUSES = MapOf(r"^R\d{6}-[A-Za-z0-9-]+$", Record({"source": _TEXT, "item": _TEXT, "quote": _TEXT}))
+_TIME = Str(r"^([01]\d|2[0-3]):[0-5]\d$", ("时刻, 如 08:30", "a time such as 08:30"), dt.time.fromisoformat)
+_CHANNELS = ListOf(OneOf(("wechat", "sms", "app", "phone", "email", "hall", "online")), minimum=1)
+_DAYS = Maybe(Int(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _FactTest:
+    """What a classification row asks of one fact: a literal, a list of literals, null, a bound, or `$threshold`."""
+
+    def read(self, node: yaml.Node, at: At) -> Any:
+        literal, listed, bounded = self._shapes()
+        shape = (
+            bounded
+            if isinstance(node, yaml.MappingNode)
+            else listed
+            if isinstance(node, yaml.SequenceNode)
+            else literal
+        )
+        return shape.read(node, at)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [shape.schema() for shape in self._shapes()]}
+
+    def _shapes(self) -> tuple[Shape, ...]:
+        return Maybe(_TEXT), ListOf(Maybe(_TEXT), minimum=1), Record({}, {"at_most": _BOUND, "at_least": _BOUND})
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A number, or the `$name` of a threshold."""
+
+    def read(self, node: yaml.Node, at: At) -> Any:
+        return (_THRESHOLD if node.tag.endswith(":str") else Int(0)).read(node, at)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [Int(0).schema(), _THRESHOLD.schema()]}
+
+
+_THRESHOLD = Str(r"^\$[a-z_.]+$", ("门槛名 $…", "a threshold $…"))
+_BOUND = _Bound()
+_FACTS = (
+    "customer_kind|enterprise_size|capacity_kw|voltage|supply_count|area|hv_request_ref|business_type|voltage_kv"
+    "|important_customer"
+)
+_ROW = Record(
+    {"when": MapOf(f"^({_FACTS})$", _FactTest(), minimum=1), "clauses": Citations()},
+    {"then": _CODE, "ask": OneOf(tuple(_FACTS.split("|"))), "refuse": _TEXT},
+)
+_FORM = Record({"code": _CODE, "name": _NAME}, {"aliases": ListOf(_TEXT)})
+_STARTS = OneOf(("submission", "previous_step", "hand_in"))
+_REQUIRED = OneOf(("all", "important_customers"))
+_VOLTAGE = OneOf(("low", "high"))
+_MERGED = ListOf(
+    Record({"name": _NAME, "parts": ListOf(_CODE, minimum=2)}, {"limit": Int(0)}),
+)
+
+
+def _subjects(*, inherit: bool) -> dict[str, Shape]:
+    """The dated values that a region may also give, in the shape of national files or of an overlay."""
+
+    def dated(of: Shape) -> Dated:
+        return Dated(of, inherit)
+
+    return {
+        "limit": dated(_DAYS) if inherit else Dated(Int(0)),
+        "documents": dated(_CODES),
+        "required_for": dated(_REQUIRED),
+        "zero_investment": dated(Bool()),
+        "catalogue": dated(_CODES),
+        "deductible": dated(ListOf(OneOf(("force_majeure",)))),
+        "rounds": dated(OneOf(("all", "last"))),
+        "rest_day_submission": dated(OneOf(("strict", "deemed"))),
+        "days": dated(Int(0)),
+        "approval": dated(_DAYS),
+        "kw": dated(Maybe(Int(1))),
+        "sizes": dated(ListOf(OneOf(("micro", "small", "medium", "large")))),
+    }
+
+
+_N, _R = _subjects(inherit=False), _subjects(inherit=True)
+
+CLASS_FILE: Final = Record(
+    {
+        "class": _CODE,
+        "name": _NAME,
+        "voltage": _VOLTAGE,
+        "path": Dated(ListOf(_CODE, minimum=1)),
+        "total": Record(
+            {
+                "kind": Dated(OneOf(("whole_process", "step_sum"))),
+                "limit": _N["limit"],
+                "deductible": _N["deductible"],
+                "rounds": _N["rounds"],
+            }
+        ),
+        "steps": MapOf(
+            _WORD,
+            Record(
+                {"starts": Dated(_STARTS), "documents": _N["documents"]},
+                {"limit": _N["limit"], "required_for": _N["required_for"]},
+            ),
+            minimum=1,
+        ),
+        "charges": Record({"zero_investment": _N["zero_investment"], "catalogue": _N["catalogue"]}),
+        "closed_documents": Dated(Bool(only=True)),
+        "closed_steps": Dated(Bool(only=True)),
+        "duties": Dated(Bool(only=True)),
+    }
+)
+
+FILES: Final[Mapping[str, Record]] = {
+    "clauses": Record({"sources": _SOURCES, "clauses": _CLAUSES}),
+    "steps": Record({"steps": MapOf(_WORD, _NAME, minimum=1), "waivable": Dated(_CODES)}),
+    "documents": Record(
+        {
+            "kinds": MapOf(
+                _WORD, Record({"name": _NAME, "forms": Dated(ListOf(_FORM, minimum=1))}, {"aliases": ListOf(_TEXT)})
+            ),
+            "outside_the_list": MapOf(
+                _WORD,
+                Record(
+                    {"name": _NAME, "effect": Dated(OneOf(("forbidden", "agent", "deferral")))},
+                    {"aliases": ListOf(_TEXT)},
+                ),
+            ),
+        }
+    ),
+    "charges": Record(
+        {"fees": MapOf(_WORD, Record({"name": _NAME, "clauses": Citations()}, {"aliases": ListOf(_TEXT)}))}
+    ),
+    "notices": Record(
+        {"notices": MapOf(_WORD, Record({"name": _NAME, "at_step": _CODE, "channels": Dated(_CHANNELS)}))}
+    ),
+    "approvals": Record(
+        {
+            "approvals": MapOf(
+                _WORD, Record({"voltage": _VOLTAGE, "max_kv": Maybe(Int(1)), "limit": _N["approval"]}), minimum=1
+            )
+        }
+    ),
+    "counting": Record(
+        {"rest_day_submission": _N["rest_day_submission"], "opens": Dated(_TIME), "closes": Dated(_TIME)}
+    ),
+    "late": Record(
+        {"working_days": _N["days"], "by_source": MapOf(_WORD, _N["days"]), "client_ahead_seconds": _N["days"]}
+    ),
+    "chaining": Record(
+        {"window_days": Dated(Int(0)), "before_working_days": Dated(Int(0)), "capacity_tolerance": Dated(Share())}
+    ),
+    "plan_validity": Record({"low": Dated(Int(1)), "high": Dated(Int(1))}),
+    "classification": Record(
+        {
+            "zero_investment_kw": Record({"urban": _N["kw"], "rural": _N["kw"]}),
+            "zero_investment_sizes": _N["sizes"],
+            "low_voltage_kw": _N["kw"],
+            "rows": Dated(ListOf(_ROW, minimum=1)),
+        }
+    ),
+    "legal_basis": Record(
+        {
+            "prefixes": ListOf(_TEXT),
+            "never": ListOf(_TEXT),
+            "article_patterns": ListOf(Str(None, ("正则表达式", "a regular expression"), re.compile), minimum=1),
+            "levels": ListOf(
+                Record(
+                    {
+                        "level": _CODE,
+                        "name": _NAME,
+                        "endings": ListOf(_TEXT, minimum=1),
+                        "not_endings": ListOf(_TEXT),
+                        "lifts_document_ban": Bool(),
+                        "grounds_refusal": Bool(),
+                    }
+                ),
+                minimum=1,
+            ),
+            "clauses": Citations(),
+            "last_verified_on": Date(),
+        }
+    ),
+    "roles": Record(
+        {
+            "roles": MapOf(
+                _WORD, Record({"name": _NAME, "commands": _CODES, "reads": _CODES, "administers": _CODES}), minimum=1
+            ),
+            "clauses": Citations(),
+            "last_verified_on": Date(),
+        }
+    ),
+    "conflicts": Record(
+        {
+            "conflicts": ListOf(
+                Record(
+                    {
+                        "subject": _NAME,
+                        "dates": MapOf(r"^[LI][1-9]\d?$", Date(), minimum=2),
+                        "followed": Str(r"^[LI][1-9]\d?$"),
+                        "reason": _NAME,
+                        "clauses": Citations(),
+                    }
+                )
+            ),
+            "last_verified_on": Date(),
+        }
+    ),
+    "later_instruments": Record(
+        {
+            "instruments": MapOf(
+                r"^[a-z][a-z0-9-]*$",
+                Record(
+                    {
+                        "name": _NAME,
+                        "in_force_from": Date(),
+                        "in_force_to": Maybe(Date()),
+                        "status": OneOf(("not_established",)),
+                        "values": Record({}),
+                        "clauses": Citations(),
+                        "last_verified_on": Date(),
+                    }
+                ),
+            )
+        }
+    ),
+}
+
+REGION_FILE: Final = Record(
+    {"region": Str(REGION_PATTERN, ("六位行政区划代码", "a six-digit GB/T 2260 code")), "name": _NAME},
+    {
+        "sources": _SOURCES,
+        "clauses": _REGION_CLAUSES,
+        "classes": MapOf(
+            _WORD,
+            Record(
+                {},
+                {
+                    "total": Record(
+                        {},
+                        {"limit": Dated(Int(0), inherit=True), "deductible": _R["deductible"], "rounds": _R["rounds"]},
+                    ),
+                    "steps": MapOf(
+                        _WORD,
+                        Record(
+                            {},
+                            {
+                                "limit": Dated(Int(0), inherit=True),
+                                "documents": _R["documents"],
+                                "required_for": _R["required_for"],
+                            },
+                        ),
+                    ),
+                    "merge": Dated(_MERGED, inherit=True),
+                    "charges": Record({}, {"zero_investment": _R["zero_investment"], "catalogue": _R["catalogue"]}),
+                },
+            ),
+        ),
+        "approvals": MapOf(_WORD, Record({}, {"limit": Dated(Int(0), inherit=True)})),
+        "counting": Record({}, {"rest_day_submission": _R["rest_day_submission"]}),
+        "late": Record(
+            {}, {"working_days": _R["days"], "by_source": MapOf(_WORD, _R["days"]), "client_ahead_seconds": _R["days"]}
+        ),
+        "classification": Record(
+            {},
+            {
+                "zero_investment_kw": Record({}, {"urban": _R["kw"], "rural": _R["kw"]}),
+                "zero_investment_sizes": _R["sizes"],
+                "low_voltage_kw": _R["kw"],
+            },
+        ),
+    },
+)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of every kind of file, by name; a date is its ISO text, as editors read YAML."""
+    shapes = {"class": CLASS_FILE, **FILES, "region": REGION_FILE}
+    return {
+        name: {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": f"baozhuang definitions: {name}",
+            **shape.schema(),
+        }
+        for name, shape in shapes.items()
+    }

@@ -1,0 +1,82 @@
+"""What was read from the files, before it is resolved: dated values by path and layer, catalogues beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from definitions._shapes import Entry, Timeline
+from definitions.model import Clause, FeeItem, LegalBasisRule, LegalLevel, RoleRule, Text
+
+NATION: Final = "000000"
+"""The code under which the national rules stand."""
+
+
+@dataclass(slots=True)
+class Layer:
+    """The dated values of the nation or of one region, by path such as `classes.lv_zero.total.limit`."""
+
+    region: str
+    name: Text
+    timelines: dict[str, Timeline] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Law:
+    """Everything that was read: values by path and layer, and the undated catalogues beside them."""
+
+    layers: dict[str, Layer]
+    catalogues: dict[str, Any]
+    classes: dict[str, dict[str, Any]]
+    clauses: dict[str, Clause]
+
+    @property
+    def nation(self) -> dict[str, Timeline]:
+        return self.layers[NATION].timelines
+
+    def chain(self, region: str) -> tuple[Layer, ...]:
+        """The layers above `region`, nation first: province, city, county, as far as they exist."""
+        codes = dict.fromkeys((NATION, region[:2] + "0000", region[:4] + "00", region))
+        return tuple(self.layers[code] for code in codes if code in self.layers)
+
+    @property
+    def roles(self) -> dict[str, RoleRule]:
+        return {
+            code: msgspec.convert({"role": code, **facts}, RoleRule)
+            for code, facts in self.catalogues["roles"]["roles"].items()
+        }
+
+    @property
+    def legal_basis(self) -> LegalBasisRule:
+        facts = self.catalogues["legal_basis"]
+        return LegalBasisRule(
+            levels=msgspec.convert(facts["levels"], tuple[LegalLevel, ...]),
+            article_patterns=facts["article_patterns"],
+            never=facts["never"],
+            prefixes=facts["prefixes"],
+            clauses=facts["clauses"],
+        )
+
+    @property
+    def fees(self) -> dict[str, FeeItem]:
+        return {
+            code: msgspec.convert({"code": code, "aliases": (), **facts}, FeeItem)
+            for code, facts in self.catalogues["charges"]["fees"].items()
+        }
+
+
+def timelines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Timeline]]:
+    """Every timeline in a file's facts with its path below `prefix`."""
+    for key, value in facts.items():
+        path = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, dict):
+            yield from timelines(value, path)
+        elif _is_timeline(value):
+            yield path, value
+
+
+def _is_timeline(value: object) -> bool:
+    return isinstance(value, tuple) and bool(value) and isinstance(value[0], Entry)
