@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage._statements import statements
 from storage.dialects import Backend
 from storage.errors import StorageError
 
@@ -36,6 +37,7 @@ class Execution:
 
     def __init__(self, backend: Backend, link: Link) -> None:
         self._backend = backend
+        self._sql = statements(backend)
         self._link = link
         self._cursor = link.cursor
         self._failure: StorageError | None = None

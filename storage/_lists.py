@@ -72,6 +72,9 @@ _NARROWING: dict[str, Callable[[str], sa.ColumnElement[bool]]] = {
     "external_id": lambda external_id: _application.c.external_id == external_id,
     "due_before": lambda date: sa.and_(_OPEN, _application.c.due_on < date),
     "overdue_before": lambda date: sa.and_(_OPEN, _application.c.due_on < date),
+    "not_overdue_from": lambda date: sa.or_(
+        sa.not_(_OPEN), _application.c.due_on.is_(None), _application.c.due_on >= date
+    ),
 }
 
 
@@ -86,17 +89,6 @@ class Lists(Execution):
                 statement = statement.where(_NARROWING[field](value))
         if before is not None:
             statement = statement.where(_application.c.id < before)
-        return [case_row(row) for row in self._query(statement)]
-
-    def same_need(self, premises_id: str, customer_id: str, closed_since: str) -> list[CaseRow]:
-        """Applications of the same premises or the same customer, newest first: open, or closed at or after
-        `closed_since`. Whether they are the same need is for the rules to say."""
-        ids = sa.union(
-            sa.select(_application.c.id).where(_application.c.premises_id == premises_id),
-            sa.select(_personal.c.case_id).where(_personal.c.customer_id == customer_id),
-        )
-        recent = sa.or_(_application.c.closed_at.is_(None), _application.c.closed_at >= closed_since)
-        statement = sa.select(*_CASE).where(_application.c.id.in_(ids), recent).order_by(_application.c.id.desc())
         return [case_row(row) for row in self._query(statement)]
 
     def deadlines_to_recount(

@@ -24,7 +24,8 @@ class Registers(Execution):
 
     def key(self, key_hash: str) -> KeyRow | None:
         """The key with this SHA-256 (hex) of its secret, revoked or not."""
-        return self._first(KeyRow, "api_key", key_hash=key_hash)
+        row = self._execute(self._sql.key, (key_hash,)).fetchone()
+        return None if row is None else KeyRow._make(row)
 
     def keys(self) -> list[KeyRow]:
         """All keys, oldest first."""
@@ -49,7 +50,8 @@ class Registers(Execution):
 
     def org(self, code: str) -> OrgRow | None:
         """One org."""
-        return self._first(OrgRow, "org", code=code)
+        row = self._execute(self._sql.org, (code,)).fetchone()
+        return None if row is None else OrgRow._make(row)
 
     def orgs(self) -> list[OrgRow]:
         """All orgs, every parent before its children."""
@@ -69,7 +71,7 @@ class Registers(Execution):
 
     def put_definition(self, row: DefinitionRow) -> None:
         """Publish a definition; one that is there already keeps its date."""
-        self._add_if_new("definition", row)
+        self._add_if_new("definition", row, "hash")
 
     def definition(self, content_hash: str) -> DefinitionRow | None:
         """The definition published under this hash."""
@@ -81,7 +83,7 @@ class Registers(Execution):
 
     def put_notice(self, row: NoticeRow) -> bool:
         """Store a calendar notice; False when it was there already."""
-        return self._add_if_new("calendar_notice", row)
+        return self._add_if_new("calendar_notice", row, "hash")
 
     def notices(self) -> list[NoticeRow]:
         """All dropped-in notices by year, then by when they came in."""
@@ -89,7 +91,7 @@ class Registers(Execution):
 
     def add_evidence(self, row: EvidenceRow) -> bool:
         """Store a record of another system; False when one with the same digest is there already."""
-        return self._add_if_new("evidence_record", row)
+        return self._add_if_new("evidence_record", row, "digest")
 
     def evidence(self, case_id: str) -> list[EvidenceRow]:
         """The records about one case, in the order they came in."""
@@ -97,7 +99,8 @@ class Registers(Execution):
 
     def setting(self, key: str) -> str | None:
         """The value of a setting."""
-        return self._query(sa.select(tables["setting"].c.value).where(tables["setting"].c.key == key)).scalar()
+        row = self._execute(self._sql.setting, (key,)).fetchone()
+        return None if row is None else str(row[0])
 
     def put_setting(self, key: str, value: str) -> None:
         """Set a setting."""
@@ -124,11 +127,10 @@ class Registers(Execution):
             rest = {column.name: insert.excluded[column.name] for column in target.c if column.name not in keys}
             self._query(insert.on_conflict_do_update(index_elements=keys, set_=rest))
 
-    def _add_if_new(self, table: str, row: DefinitionRow | NoticeRow | EvidenceRow) -> bool:
-        return (
-            self._query(self._backend.insert(tables[table]).values(row._asdict()).on_conflict_do_nothing()).rowcount
-            == 1
-        )
+    def _add_if_new(self, table: str, row: DefinitionRow | NoticeRow | EvidenceRow, unique: str) -> bool:
+        target = tables[table]
+        insert = self._backend.insert(target).values(row._asdict()).on_conflict_do_nothing(index_elements=[unique])
+        return self._query(insert.returning(target.c[unique])).first() is not None
 
 
 def _path(orgs: dict[str, OrgRow], code: str) -> str:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from storage.dialects import Backend
 from storage.models import Table
-from storage.rows import CaseRow, DeadlineRow, EventRow, PersonalRow, Remembered, RoundRow
+from storage.rows import CaseRow, DeadlineRow, EventRow, KeyRow, OrgRow, PersonalRow, Remembered, RoundRow
 
 tables = Table.metadata.tables
 
@@ -104,6 +104,51 @@ class Statements:
         deadline = tables["deadline"]
         keys = ("case_id", "key")
         return self._render(sa.delete(deadline).where(*(deadline.c[k] == sa.bindparam(k) for k in keys)), keys)
+
+    # case_id, step, round
+
+    @cached_property
+    def delete_round(self) -> str:
+        step_round = tables["step_round"]
+        keys = ("case_id", "step", "round")
+        return self._render(sa.delete(step_round).where(*(step_round.c[k] == sa.bindparam(k) for k in keys)), keys)
+
+    # key
+
+    @cached_property
+    def setting(self) -> str:
+        return self._select("setting", ("value",), "key")
+
+    # code
+
+    @cached_property
+    def org(self) -> str:
+        return self._select("org", OrgRow._fields, "code")
+
+    # key_hash
+
+    @cached_property
+    def key(self) -> str:
+        return self._select("api_key", KeyRow._fields, "key_hash")
+
+    # premises_id, customer_id, address, closed_since
+
+    @cached_property
+    def same_need(self) -> str:
+        application, personal = tables["application"].c, tables["personal"].c
+        ids = sa.union(
+            sa.select(application.id).where(application.premises_id == sa.bindparam("premises_id")),
+            sa.select(personal.case_id).where(
+                personal.customer_id == sa.bindparam("customer_id"), personal.address == sa.bindparam("address")
+            ),
+        )
+        recent = sa.or_(application.closed_at.is_(None), application.closed_at >= sa.bindparam("closed_since"))
+        wanted = (
+            sa.select(*(tables["application"].c[f] for f in CaseRow._fields))
+            .where(application.id.in_(ids), recent)
+            .order_by(application.id.desc())
+        )
+        return self._render(wanted, ("premises_id", "customer_id", "address", "closed_since"))
 
     # principal, key
 

@@ -26,19 +26,20 @@ _BACKENDS = {
     "postgres": (POSTGRESQL, "postgresql+psycopg"),
 }
 
-# `busy_timeout` is set by the driver on connecting, hence before the change to WAL, which needs it.
 _SQLITE_PRAGMAS = (
     "PRAGMA synchronous = FULL",  # NORMAL may lose acknowledged commits when the power fails
     "PRAGMA fullfsync = ON",  # the same on macOS; elsewhere without effect
     "PRAGMA recursive_triggers = ON",  # so that REPLACE fires delete triggers
     "PRAGMA cache_size = -32768",  # KiB
 )
-_SQLITE_WRITER = (
+# The driver sets `busy_timeout` on connecting, hence before the change to WAL, which needs it.
+SQLITE_WRITER_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
-    "PRAGMA wal_autocheckpoint = 4000",
+    "PRAGMA wal_autocheckpoint = 4000",  # pages
     "PRAGMA journal_size_limit = 67108864",
+    *_SQLITE_PRAGMAS,
 )
-_SQLITE_READER = ("PRAGMA query_only = ON",)
+SQLITE_READER_PRAGMAS = ("PRAGMA query_only = ON", *_SQLITE_PRAGMAS)
 
 
 class Database:
@@ -56,8 +57,10 @@ class Database:
         self._writers: dict[threading.Thread, Link] = {}
         self._registry = threading.Lock()
         self._turn = threading.Lock()
-        self._writing = _engine(url, lock_seconds, _SQLITE_WRITER, poolclass=sa.NullPool)
-        self._reading = _engine(url, lock_seconds, _SQLITE_READER, poolclass=sa.QueuePool, pool_timeout=lock_seconds)
+        self._writing = _engine(url, lock_seconds, SQLITE_WRITER_PRAGMAS, poolclass=sa.NullPool)
+        self._reading = _engine(
+            url, lock_seconds, SQLITE_READER_PRAGMAS, poolclass=sa.QueuePool, pool_timeout=lock_seconds
+        )
 
     @classmethod
     def open(cls, url: str | Path, *, migrate: bool = False, lock_seconds: float = 10.0) -> Database:
@@ -297,7 +300,7 @@ def _engine(url: sa.URL, lock_seconds: float, pragmas: tuple[str, ...], **pool: 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
         with closing(connection.cursor()) as cursor:
-            for pragma in (*pragmas, *_SQLITE_PRAGMAS):
+            for pragma in pragmas:
                 cursor.execute(pragma)
 
     return engine

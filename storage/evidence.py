@@ -103,7 +103,7 @@ def verify_case(
 ) -> Flaw | None:
     """The first flaw in one case's chain, or None when it holds.
 
-    `events` in stored order.  `head` is what the application row says its last event is; `checkpoint` what a checkpoint
+    `events` in stored order.  `head`, when given, is what the application row says its last event is; `checkpoint` what a checkpoint
     said it was when the checkpoint was made: the case may have grown since, its past may not have changed.
     """
     seq, prev_hash, seen = 0, GENESIS, checkpoint is None
@@ -119,9 +119,9 @@ def verify_case(
         return Flaw(case_id, seq + 1, "gap")
     if checkpoint is not None and not seen:
         return Flaw(case_id, seq + 1, "gap")
-    if head is None:
-        return None if seq == 0 else Flaw(case_id, seq, "orphan")
-    return None if (head.case_id, head.seq, head.hash) == (case_id, seq, prev_hash) else Flaw(case_id, seq, "head")
+    if head is not None and head != (case_id, seq, prev_hash):
+        return Flaw(case_id, seq, "head")
+    return None
 
 
 def _flaw_of_event(case_id: str, seq: int, prev_hash: str, event: EventRow) -> str | None:

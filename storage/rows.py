@@ -202,7 +202,8 @@ class Filter(NamedTuple):
 
     `scope` and `org` each mean that org and every one below: `scope` is what the viewer may see, `org` what was asked
     for.  `region` is a GB/T 2260 code and covers what lies in it (420000 covers 42xxxx, 420100 covers 4201xx).
-    `due_before` and `overdue_before` are dates, exclusive, and leave only open applications.
+    `due_before` and `overdue_before` are dates, exclusive, and leave only open applications; `not_overdue_from` leaves
+    out what `overdue_before` of the same date would show.
     """
 
     scope: str | None = None
@@ -214,3 +215,4 @@ class Filter(NamedTuple):
     external_id: str | None = None
     due_before: str | None = None
     overdue_before: str | None = None
+    not_overdue_from: str | None = None

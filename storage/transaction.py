@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from storage._execution import Link
 from storage._lists import Lists, case_row, deadline_row
 from storage._registers import Registers
-from storage._statements import statements, tables
+from storage._statements import tables
 from storage.dialects import POSTGRESQL, Backend
 from storage.errors import Contention
 from storage.evidence import chain
@@ -25,10 +25,6 @@ class Tx(Lists, Registers):
     happened inside a `savepoint`.
     """
 
-    def __init__(self, backend: Backend, link: Link) -> None:
-        super().__init__(backend, link)
-        self._sql = statements(backend)
-
     # Applications
 
     def case(self, case_id: str, *, lock: bool = False) -> CaseRow | None:
@@ -42,6 +38,21 @@ class Tx(Lists, Registers):
         c = tables["application"].c
         row = self._query(sa.select(*(c[f] for f in CaseRow._fields)).where(c.application_no == application_no)).first()
         return None if row is None else case_row(row)
+
+    def successors(self, case: CaseRow) -> list[CaseRow]:
+        """The applications that continue `case`, which ended: same premises or customer, linked to it."""
+        personal = self.personal(case.id)
+        customer, address = (None, None) if personal is None else (personal.customer_id, personal.address)
+        candidates = self.same_need(case.premises_id, customer, address, case.submitted_at)
+        return [row for row in candidates if row.predecessor == case.id]
+
+    def same_need(
+        self, premises_id: str, customer_id: str | None, address: str | None, closed_since: str
+    ) -> list[CaseRow]:
+        """Applications of the same premises, or of the same customer at the same address, newest first: open, or closed
+        at or after `closed_since`. Whether they are the same need is for the rules to say."""
+        rows = self._execute(self._sql.same_need, (premises_id, customer_id, address, closed_since)).fetchall()
+        return [case_row(row) for row in rows]
 
     def lock_cases(self, case_ids: Iterable[str]) -> None:
         """Lock several applications, always in the order of their ids: for a batch, so that batches do not deadlock."""
@@ -125,6 +136,12 @@ class Tx(Lists, Registers):
         rows = [(case_id, key) for key in keys]
         if rows:
             self._execute_many(self._sql.delete_deadline, rows)
+
+    def delete_rounds(self, case_id: str, keys: Iterable[tuple[str, int]]) -> None:
+        """Remove rounds, by step and number, that no longer exist (a step left the path)."""
+        rows = [(case_id, *key) for key in keys]
+        if rows:
+            self._execute_many(self._sql.delete_round, rows)
 
     def delete_projections(self, case_id: str) -> None:
         """Remove rounds and deadlines of a case before they are rebuilt from its events."""

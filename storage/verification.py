@@ -60,6 +60,6 @@ def _named(name: str, rows: Iterable[Head | EventRow]) -> Iterator[tuple[str, st
 
 
 def _flaw(case_id: str, events: list[EventRow], head: Head | None, mark: Head | None) -> Flaw | None:
-    if not events and head is None:
-        return Flaw(case_id, 0, "missing")
+    if head is None:
+        return Flaw(case_id, 0, "orphan" if events else "missing")
     return verify_case(case_id, events, head, mark)

@@ -7,7 +7,7 @@ through it.  Why something is refused is said by `decide`: here a forbidden orde
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
+from typing import NamedTuple
 
 from transitions import Machine, MachineError
 
@@ -31,12 +31,35 @@ class View:
         self.state = state
 
 
+class Course(NamedTuple):
+    """The steps a case takes, and the machine that orders them."""
+
+    steps: tuple[StepRule, ...]
+    machine: Machine
+
+
+_COURSES: dict[tuple[str, bool], Course] = {}
+
+
+def course(definition: Definition, important_customer: bool) -> Course:
+    """The course of a case under this definition; built once per definition hash."""
+    key = (definition.hash, important_customer)
+    known = _COURSES.get(key)
+    if known is None:
+        steps = tuple(step for step in definition.steps if important_customer or step.required_for == "all")
+        known = _COURSES[key] = Course(steps, _build(steps))
+    return known
+
+
 def path(definition: Definition, important_customer: bool) -> tuple[StepRule, ...]:
     """The steps this case takes: all of the definition's, less those a regional profile keeps for important customers
     only."""
-    if important_customer:
-        return definition.steps
-    return tuple(step for step in definition.steps if step.required_for == "all")
+    return course(definition, important_customer).steps
+
+
+def machine_for(definition: Definition, important_customer: bool) -> Machine:
+    """The machine that orders a case of this definition; the same object for every such case."""
+    return course(definition, important_customer).machine
 
 
 def entry(step: StepRule) -> str:
@@ -44,10 +67,8 @@ def entry(step: StepRule) -> str:
     return f"{step.code}.waiting" if step.starts == "hand_in" else f"{step.code}.running"
 
 
-@lru_cache(maxsize=512)
-def _machine(steps: tuple[tuple[str, str, bool], ...]) -> Machine:
-    """`steps`: code, entry state and waivable of each step in order."""
-    states = [f"{code}.{phase}" for code, _, _ in steps for phase in ("waiting", "running")]
+def _build(steps: tuple[StepRule, ...]) -> Machine:
+    states = [f"{step.code}.{phase}" for step in steps for phase in ("waiting", "running")]
     machine = Machine(
         model=None,
         states=[*states, *CLOSED],
@@ -56,23 +77,19 @@ def _machine(steps: tuple[tuple[str, str, bool], ...]) -> Machine:
         send_event=False,
         queued=False,
     )
-    for index, (code, _, waivable) in enumerate(steps):
-        following = steps[index + 1][1] if index + 1 < len(steps) else ENERGISED
-        waiting, running = f"{code}.waiting", f"{code}.running"
+    for step, after in zip(steps, (*steps[1:], None), strict=True):
+        following = ENERGISED if after is None else entry(after)
+        waiting, running = f"{step.code}.waiting", f"{step.code}.running"
         machine.add_transition("submit_step", waiting, running)
         machine.add_transition("return_step", running, waiting)
         machine.add_transition("complete_step", running, following)
-        if waivable and following != ENERGISED:
-            for phase in (waiting, running):
-                machine.add_transition("waive_step", phase, following)
+        if step.waivable and after is not None:
+            machine.add_transition("waive_step", waiting, following)
+            machine.add_transition("waive_step", running, following)
     for trigger, ending in ENDINGS.items():
-        machine.add_transition(trigger, states, ending)
+        for state in states:
+            machine.add_transition(trigger, state, ending)
     return machine
-
-
-def machine_for(definition: Definition, important_customer: bool) -> Machine:
-    """The machine that orders a case of this definition; the same object for every such case."""
-    return _machine(tuple((s.code, entry(s), s.waivable) for s in path(definition, important_customer)))
 
 
 def fire(machine: Machine, trigger: str, state: str) -> str | None:

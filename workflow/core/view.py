@@ -37,7 +37,7 @@ def application(
         "definition": {"version": definition.version, "hash": definition.hash},
         "steps": steps(definition, state),
         "deadlines": deadlines(calendar, definition, state, today, known),
-        "documents": [document for document in documents(definition, state)["provided"]],
+        "documents": _provided(state),
         "missing_documents": [] if current is None else missing(definition, state, current),
         "manager": state.manager,
         "project_manager": state.project_manager,
@@ -152,23 +152,27 @@ def documents(definition: Definition, state: State) -> dict[str, Any]:
             }
             for rule in path(definition, state.facts.important_customer)
         ],
-        "provided": [
-            {
-                "kind": d.kind,
-                "step": d.step,
-                "form": d.form,
-                "source": d.source,
-                "volunteered": d.volunteered,
-                "legal_basis": d.legal_basis,
-                "digest": d.digest,
-                "issued_on": d.issued_on,
-                "received_at": d.received_at,
-            }
-            for d in state.documents
-        ],
+        "provided": _provided(state),
         "missing": [] if current is None else missing(definition, state, current),
         "asked_by_law": [{"kind": a.kind, "step": a.step, "legal_basis": a.legal_basis} for a in state.asked],
     }
+
+
+def _provided(state: State) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": d.kind,
+            "step": d.step,
+            "form": d.form,
+            "source": d.source,
+            "volunteered": d.volunteered,
+            "legal_basis": d.legal_basis,
+            "digest": d.digest,
+            "issued_on": d.issued_on,
+            "received_at": d.received_at,
+        }
+        for d in state.documents
+    ]
 
 
 def explain(calendar: WorkingCalendar, definition: Definition, state: State, today: dt.date) -> list[dict[str, Any]]:

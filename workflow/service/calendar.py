@@ -7,7 +7,6 @@ zone (Asia/Shanghai); limits are working days.
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 from collections.abc import Iterable
 from itertools import groupby
@@ -16,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from definitions.book import Book, DefinitionError, NoRuleInForce, UnknownClass, load
+from definitions.book import Book, DefinitionError, NoRuleInForce, UnknownClass
 from definitions.calendar import (
     AccountDay,
     CalendarDay,
@@ -35,7 +34,6 @@ from workflow.core.times import BUSINESS_ZONE, business_date
 
 __all__ = [
     "BAD_QUESTION",
-    "BUSINESS_ZONE",
     "AccountDay",
     "CalendarRangeError",
     "Due",
@@ -43,7 +41,6 @@ __all__ = [
     "Question",
     "Spell",
     "YearView",
-    "book",
     "due_after",
     "due_under",
     "parse_count",
@@ -115,11 +112,6 @@ class Spell(Frozen, frozen=True):
     first: CalendarDay
     last: CalendarDay
     days: int
-
-
-def book() -> Book:
-    """The law, with the overlays of the folder that `BAOZHUANG_REGIONS` names, if any. Raises `DefinitionError`."""
-    return load(regions=os.environ.get("BAOZHUANG_REGIONS"))
 
 
 def parse_start(text: str) -> dt.date | dt.datetime:

@@ -31,7 +31,7 @@ from workflow.core.timers import Timer, timers
 from workflow.core.times import Clock, business_date, write
 from workflow.service import access
 from workflow.service.law import Calendars, Law
-from workflow.service.projection import begun, case_row, deadline_row, round_rows
+from workflow.service.projection import begun, case_row, deadline_row, round_row, rounds_of
 
 KEPT_STATES = 4096
 _encode = msgspec.json.Encoder().encode
@@ -208,11 +208,13 @@ class Cases:
     def _project(
         self, tx: Tx, before: Held | None, state: State, fresh: tuple[Timer, ...], calendar: WorkingCalendar
     ) -> None:
-        old_rounds = {} if before is None or before.state.steps is state.steps else round_rows(before.state)
-        if before is None or before.state.steps is not state.steps:
-            rounds = round_rows(state)
-            tx.put_rounds([row for key, row in rounds.items() if old_rounds.get(key) != row])
-            tx.delete_rounds(state.case_id, [key for key in old_rounds if key not in rounds])
+        """Write the rounds and deadlines that changed, and remove those that are no more."""
+        old_rounds = {} if before is None else rounds_of(before.state)
+        new_rounds = rounds_of(state)
+        tx.put_rounds(
+            [round_row(state.case_id, key, turn) for key, turn in new_rounds.items() if old_rounds.get(key) != turn]
+        )
+        tx.delete_rounds(state.case_id, [key for key in old_rounds if key not in new_rounds])
         old = {} if before is None else {timer.key: timer for timer in begun(before.timers)}
         new = {timer.key: timer for timer in begun(fresh)}
         tx.put_deadlines([deadline_row(state.case_id, t, calendar) for key, t in new.items() if old.get(key) != t])
@@ -223,27 +225,16 @@ class Cases:
     def _same_need(self, tx: Tx, command: Submission, context: Context) -> list[State]:
         """Cases of the same premises, or of the same customer at the same address."""
         since = write(context.now - dt.timedelta(days=LONGEST_LINK_DAYS))
-        found = []
-        for row in tx.same_need(command.premises.id, command.customer.id, since):
-            if row.premises_id != command.premises.id:
-                personal = tx.personal(row.id)
-                if personal is None or not command.premises.address or personal.address != command.premises.address:
-                    continue
-            found.append(from_snapshot(row.snapshot))
-        return found
+        rows = tx.same_need(command.premises.id, command.customer.id, command.premises.address, since)
+        return [from_snapshot(row.snapshot) for row in rows]
 
     def _link_successors(self, tx: Tx, context: Context, ended: Held) -> None:
         """A case ended after its need was filed anew: link the newer application to it."""
-        personal = tx.personal(ended.state.case_id)
-        customer = personal.customer_id if personal is not None and personal.customer_id else ""
-        since = write(context.now - dt.timedelta(days=1))
-        for row in tx.same_need(ended.state.facts.premises_id, customer, since):
+        person = tx.personal(ended.row.id)
+        customer, address = (None, None) if person is None else (person.customer_id, person.address)
+        for row in tx.same_need(ended.row.premises_id, customer, address, write(context.now)):
             if row.closed_at is not None or row.submitted_at < ended.row.submitted_at:
                 continue
-            if row.premises_id != ended.state.facts.premises_id:
-                other = tx.personal(row.id)
-                if personal is None or other is None or not other.address or other.address != personal.address:
-                    continue
             locked = tx.case(row.id, lock=True)
             assert locked is not None
             successor = self.held(tx, locked)

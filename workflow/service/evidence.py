@@ -19,7 +19,7 @@ from workflow.core.timers import timers
 from workflow.core.times import write
 from workflow.service.cases import from_row
 from workflow.service.law import Law
-from workflow.service.projection import begun, case_row, deadline_row, round_rows
+from workflow.service.projection import begun, case_row, deadline_row, round_row, rounds_of
 
 
 class Record(Strict):
@@ -70,7 +70,7 @@ def rebuilt(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str) -> dict[s
     fresh = timers(calendar, definition, state)
     return {
         "application": [case_row(state, fresh, rows[-1].hash)],
-        "rounds": sorted(round_rows(state).values()),
+        "rounds": sorted(round_row(case_id, key, turn) for key, turn in rounds_of(state).items()),
         "deadlines": sorted(deadline_row(case_id, timer, calendar) for timer in begun(fresh)),
     }
 

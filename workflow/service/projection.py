@@ -3,14 +3,15 @@ so that projections can be thrown away and rebuilt identically."""
 
 from __future__ import annotations
 
-import datetime as dt
-import json
+import msgspec
 
 from definitions.calendar import WorkingCalendar
 from storage import CaseRow, DeadlineRow, RoundRow
-from workflow.core.state import State, to_snapshot
+from workflow.core.state import Round, State, to_snapshot
 from workflow.core.timers import OPEN_ENDED, Timer
 from workflow.core.times import write
+
+_encode = msgspec.json.Encoder().encode
 
 
 def case_row(state: State, timers: tuple[Timer, ...], head_hash: str) -> CaseRow:
@@ -47,34 +48,21 @@ def case_row(state: State, timers: tuple[Timer, ...], head_hash: str) -> CaseRow
     )
 
 
-def round_rows(state: State) -> dict[tuple[str, int], RoundRow]:
+def rounds_of(state: State) -> dict[tuple[str, int], Round]:
     """The rounds that have begun, by step and number."""
-    return {
-        (step.code, number): RoundRow(
-            state.case_id,
-            step.code,
-            number,
-            write(turn.started_at),
-            None if turn.ended_at is None else write(turn.ended_at),
-            turn.outcome,
-            turn.used,
-        )
-        for step in state.steps
-        for number, turn in enumerate(step.rounds, start=1)
-    }
+    return {(step.code, number): turn for step in state.steps for number, turn in enumerate(step.rounds, start=1)}
+
+
+def round_row(case_id: str, key: tuple[str, int], turn: Round) -> RoundRow:
+    """A round's row."""
+    ended = None if turn.ended_at is None else write(turn.ended_at)
+    return RoundRow(case_id, *key, write(turn.started_at), ended, turn.outcome, turn.used)
 
 
 def _ledger(timer: Timer) -> str:
-    def day(value: dt.date | None) -> str | None:
-        return None if value is None or value == OPEN_ENDED else value.isoformat()
-
-    return json.dumps(
-        {
-            "running": [[day(i.counted_from), day(i.end)] for i in timer.intervals],
-            "suspended": [[day(first), day(last)] for first, last in timer.suspended],
-        },
-        separators=(",", ":"),
-    )
+    running = [(i.counted_from, i.end) for i in timer.intervals]
+    suspended = [(first, None if last == OPEN_ENDED else last) for first, last in timer.suspended]
+    return _encode({"running": running, "suspended": suspended}).decode()
 
 
 def deadline_row(case_id: str, timer: Timer, calendar: WorkingCalendar) -> DeadlineRow:
