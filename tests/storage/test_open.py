@@ -1,0 +1,101 @@
+"""Opening a database: addresses, and what a person is told when it does not work."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from storage import Database, Duplicate, NotMigrated, StorageError, StorageUnavailable
+
+
+def test_a_bare_path_a_path_object_and_a_url_open_the_same_file(tmp_path: Path):
+    path = tmp_path / "数据 100%" / "application.db"
+    created = Database.open(path, migrate=True)
+    assert created.dialect == "sqlite"
+    created.close()
+    for address in (path, str(path), f"sqlite:///{path}"):
+        database = Database.open(address)
+        assert database.schema_is_current()
+        database.close()
+
+
+def test_sqlite_is_durable_and_guarded(sqlite_url: str):
+    database = Database.open(sqlite_url, lock_seconds=7)
+    with database.write() as tx:
+        asked = {"journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1, "busy_timeout": 7000}
+        for pragma, value in asked.items():
+            assert tx._execute(f"PRAGMA {pragma}", ()).fetchall() == [(value,)]
+    database.close()
+
+
+def test_postgresql_is_durable_even_where_the_server_is_not(postgresql_url: str):
+    Database.open(postgresql_url).close()
+    database = Database.open(f"{postgresql_url}&options=-csynchronous_commit%3Doff")
+    assert database.dialect == "postgresql"
+    with database.read() as tx:
+        assert tx._execute("SHOW synchronous_commit", ()).fetchall() == [("off",)]
+    with database.write() as tx:
+        assert tx._execute("SHOW synchronous_commit", ()).fetchall() == [("on",)]
+        assert tx._execute("SHOW lock_timeout", ()).fetchall() == [("10s",)]
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "://", "sqlite://", "sqlite:///:memory:", "postgresql://h:port/x"])
+def test_an_address_we_cannot_use_is_refused(url):
+    with pytest.raises(StorageError) as caught:
+        Database.open(url)
+    assert type(caught.value) is StorageError
+    assert "SQLite" in caught.value.zh or "postgresql" in caught.value.zh
+
+
+def test_a_missing_file_is_not_created_by_looking(tmp_path: Path):
+    with pytest.raises(NotMigrated, match="baozhuang init"):
+        Database.open(tmp_path / "none.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_file_and_one_without_our_tables_are_not_ours(tmp_path: Path):
+    (tmp_path / "empty.db").touch()
+    other = sqlite3.connect(tmp_path / "other.db")
+    other.execute("CREATE TABLE t (x)")
+    other.close()
+    for name in ("empty.db", "other.db"):
+        with pytest.raises(NotMigrated, match="baozhuang init"):
+            Database.open(tmp_path / name)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path):
+    path = tmp_path / "letter.db"
+    path.write_text("Dear customer, " * 100)
+    for migrate in (False, True):
+        with pytest.raises(StorageError, match="not a database"):
+            Database.open(path, migrate=migrate)
+
+
+def test_a_folder_in_place_of_a_file(tmp_path: Path):
+    with pytest.raises(StorageUnavailable):
+        Database.open(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageUnavailable, match="folder"):
+        Database.open(tmp_path / "file" / "application.db", migrate=True)
+
+
+def test_a_file_that_may_not_be_written(sqlite_url: str, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everything
+    with pytest.raises(StorageUnavailable, match="cannot write"):
+        Database.open(sqlite_url)
+
+
+def test_a_server_that_is_not_there():
+    with pytest.raises(StorageUnavailable):
+        Database.open("postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_errors_cross_process_borders():
+    error = pickle.loads(pickle.dumps(Duplicate("event")))
+    assert isinstance(error, Duplicate)
+    assert (error.table, str(error), error.zh) == ("event", str(Duplicate("event")), Duplicate("event").zh)

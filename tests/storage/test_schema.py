@@ -1,0 +1,140 @@
+"""The models and the migrations describe one and the same schema, triggers and checks included."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import storage
+from storage import Database, NotMigrated
+from storage.database import SCHEMAS
+from storage.models import EVENT_TRIGGERS, Table
+
+POSTGRESQL_DUMP = """
+SELECT 'column', table_name, column_name, data_type, is_nullable, column_default, collation_name
+  FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL
+SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), NULL, NULL, NULL
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+UNION ALL
+SELECT 'index', tablename, indexname, indexdef, NULL, NULL, NULL FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL
+SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), tgenabled::text, NULL, NULL
+  FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL
+SELECT 'function', proname, prosrc, NULL, NULL, NULL, NULL FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'table', relname, reloptions::text, NULL, NULL, NULL, NULL
+  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+"""
+
+
+def dump(connection: sa.Connection) -> list[str]:
+    """Everything the database knows of its schema, except Alembic's own table."""
+    if connection.dialect.name == "postgresql":
+        rows = [str(tuple(row)) for row in connection.execute(sa.text(POSTGRESQL_DUMP))]
+    else:
+        found = connection.execute(sa.text("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+        # The parts of a CREATE TABLE may stand in another order: compare them as a set of lines.
+        rows = [
+            line.strip().rstrip(",")
+            for kind, name, table, sql in found
+            for line in (sql or f"{kind} {name} {table}").splitlines()
+            if table != "alembic_version"
+        ]
+    return sorted(re.sub(r"\s+", " ", row) for row in rows if "alembic_version" not in row)
+
+
+@pytest.fixture
+def engine(database_url: str) -> sa.Engine:
+    return sa.create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+
+
+def test_alembic_finds_nothing_to_migrate(engine: sa.Engine):
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Table.metadata) == []
+
+
+def test_models_create_what_migrations_create(engine: sa.Engine, tmp_path: Path, request: pytest.FixtureRequest):
+    with engine.connect() as connection:
+        migrated = dump(connection)
+    if engine.dialect.name == "sqlite":
+        url = f"sqlite:///{tmp_path / 'models.db'}"
+    else:
+        server = request.getfixturevalue("postgresql")
+        url = server.create(template="template0")
+        request.addfinalizer(lambda: server.drop(url))
+    other = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    with other.begin() as connection:
+        Table.metadata.create_all(connection)
+    with other.connect() as connection:
+        created = dump(connection)
+    assert created == migrated
+    told = "\n".join(migrated)
+    for name in [*EVENT_TRIGGERS[engine.dialect.name].statements, "ck_event_hash", "ix_deadline_running"]:
+        assert name in told
+
+
+def test_text_compares_by_code_point_on_postgresql(postgresql_url: str):
+    engine = sa.create_engine(postgresql_url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        others = connection.execute(
+            sa.text(
+                "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+                " AND table_name <> 'alembic_version' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'"
+            )
+        ).all()
+    assert others == []
+
+
+def test_the_program_knows_all_revisions_in_order():
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.__file__).with_name("migrations")))
+    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(revisions)) == SCHEMAS
+
+
+def test_migrating_again_changes_nothing(database: Database):
+    with database.write() as tx:
+        tx.put_setting("a", "b")
+    database.migrate()
+    assert database.schema_is_current()
+    with database.read() as tx:
+        assert tx.setting("a") == "b"
+
+
+@pytest.mark.parametrize(("revision", "told"), [("9999", "newer"), (None, "empty")])
+def test_another_schema_is_refused_with_what_to_do(database: Database, database_url: str, revision, told):
+    with database.write() as tx:
+        tx._query(sa.text("DELETE FROM alembic_version"))
+        if revision is not None:
+            tx._query(sa.text("INSERT INTO alembic_version VALUES (:it)").bindparams(it=revision))
+    assert not database.schema_is_current()
+    with pytest.raises(NotMigrated, match=told):
+        Database.open(database_url)
+    if revision is not None:
+        with pytest.raises(NotMigrated, match=told):
+            Database.open(database_url, migrate=True)
+
+
+def test_an_older_schema_is_refused_with_what_to_do(database_url: str, monkeypatch):
+    monkeypatch.setattr("storage.database.SCHEMAS", (*SCHEMAS, "9999"))
+    with pytest.raises(NotMigrated, match="older"):
+        Database.open(database_url)
+
+
+def test_an_empty_postgresql_database_is_told_to_initialise(postgresql, request: pytest.FixtureRequest):
+    url = postgresql.create(template="template0")
+    request.addfinalizer(lambda: postgresql.drop(url))
+    with pytest.raises(NotMigrated, match="baozhuang init"):
+        Database.open(url)
+    Database.open(url, migrate=True).close()
+    Database.open(url).close()
