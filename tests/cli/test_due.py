@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -23,7 +24,7 @@ def run():
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
 
-def answer(result):
+def answer(result: Any) -> Any:
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 

@@ -69,7 +69,7 @@ def test_shipped_festivals_are_those_of_the_installed_package():
 
 
 @pytest.mark.parametrize(
-    "notice", read_notice(HERE / "data" / "notices_2006_2007_2024.yaml"), ids=lambda n: str(n.year)
+    "notice", read_notice(HERE / "data" / "notices_from_their_texts.yaml"), ids=lambda n: str(n.year)
 )
 def test_a_year_holds_exactly_what_the_text_of_its_notice_says(notice):
     held = next(other for other in CALENDAR.notices if other.number == notice.number)

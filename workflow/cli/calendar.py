@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from workflow.cli.console import refuse, say_json, say_table
 from workflow.service import calendar as service
+from workflow.service import rules
 
 app = typer.Typer(no_args_is_help=True, help="工作日历 / the working calendar")
 
@@ -33,7 +33,7 @@ def show(
 ) -> None:
     """列出一年中的放假与调休上班日、所依据的通知和暂定范围。 / A year's holidays and make-up workdays."""
     try:
-        number = service.parse_count(year) if year is not None else dt.datetime.now(service.BUSINESS_ZONE).year
+        number = service.parse_count(year) if year is not None else rules.today().year
         view = service.year_view(number, calendar=service.working_calendar(notices or []))
     except service.BAD_QUESTION as error:
         refuse(error)

@@ -9,6 +9,7 @@ import typer
 
 from workflow.cli.console import refuse, say_json, say_table
 from workflow.service import calendar as service
+from workflow.service import rules
 
 _REASONS = {
     "start": "起始日，不计入",
@@ -102,7 +103,7 @@ def _due(
         on=service.parse_date(on) if on is not None else None,
         region=region,
         counting=None if deemed is None else "deemed" if deemed else "strict",
-        law=service.book(),
+        law=rules.book(),
         calendar=calendar,
     )
 
