@@ -150,8 +150,8 @@ class WorkingCalendar:
         self._worked_to = list(accumulate(kind < _WEEKEND for kind in kinds))
         self._worked = [dt.date.fromordinal(_ORIGIN + index) for index, kind in enumerate(kinds) if kind < _WEEKEND]
         identity = hashlib.sha256(f"{self.first_day} {self.firm_until}\n".encode() + kinds)
-        for notice in dropped_in:
-            identity.update(bytes.fromhex(notice.hash))
+        for notice_hash in sorted(notice.hash for notice in dropped_in):
+            identity.update(bytes.fromhex(notice_hash))
         self.hash = identity.hexdigest()
 
     def __repr__(self) -> str:
@@ -330,13 +330,13 @@ class WorkingCalendar:
 
         A notice for the year after the last covered one extends the horizon and must give every statutory festival; a
         notice for a covered year is a change: it must be newer than those it changes, and what it does not mention
-        stays.  A notice already in the calendar changes nothing.  Raises `NoticeError` with every contradiction, each
+        stays.  They apply in the order of their dates.  A notice already in the calendar changes nothing.  Raises `NoticeError` with every contradiction, each
         with the file and line of its notice.
         """
         known = {notice.hash for notice in self.notices}
         fresh = {notice.hash: notice for notice in notices if notice.hash not in known}
         draft = _Draft(self._kinds, self._marks, self.notices, self.dropped_in)
-        for notice in sorted(fresh.values(), key=lambda notice: (notice.year, notice.published_on, notice.number)):
+        for notice in sorted(fresh.values(), key=lambda notice: (notice.published_on, notice.year, notice.number)):
             draft.apply(notice)
         if draft.problems:
             raise NoticeError(draft.problems)

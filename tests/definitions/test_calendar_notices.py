@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from definitions import calendar as calendar_module
 from definitions.calendar import (
     DayKind,
     Notice,
@@ -106,6 +107,18 @@ def test_the_identity_changes_with_a_notice_and_only_with_it():
     assert calendar.with_notices([NOTICE]) is calendar
     elsewhere = msgspec.structs.replace(NOTICE, origin="other.yaml:7")
     assert SHIPPED.with_notices([elsewhere, NOTICE]).hash == calendar.hash
+
+
+def test_the_order_of_dropping_in_makes_no_difference():
+    # A change of 2026 made after the notice for 2027 came out, on a day which that notice had set.
+    late = change(published_on=on("2026-12-01"), holidays=(), makeup_workdays=(), cancelled=(on("2026-12-26"),))
+    together = SHIPPED.with_notices([late, NOTICE])
+    one_by_one = SHIPPED.with_notices([NOTICE]).with_notices([late])
+    assert together.hash == one_by_one.hash
+    assert not together.is_working(on("2026-12-26"))
+    assert together.firm_until == on("2027-12-21")
+    early = change()
+    assert SHIPPED.with_notices([NOTICE]).with_notices([early]).hash == SHIPPED.with_notices([early, NOTICE]).hash
 
 
 def test_two_years_may_be_dropped_in_together_in_any_order():
@@ -299,3 +312,9 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     file.write_bytes("title: 国务院办公厅".encode("gbk"))
     with pytest.raises(NoticeError, match=r"通知\.yaml:1: 请用 UTF-8 保存"):
         read_notice(file)
+
+
+def test_the_example_of_the_format_is_a_notice_that_fits():
+    readme = (Path(calendar_module.__file__).parent / "data" / "calendar" / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```yaml\n")[1].split("```")[0]
+    assert SHIPPED.with_notices(read_notice(example)).firm_until == on("2027-12-21")
