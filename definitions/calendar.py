@@ -330,8 +330,8 @@ class WorkingCalendar:
 
         A notice for the year after the last covered one extends the horizon and must give every statutory festival; a
         notice for a covered year is a change: it must be newer than those it changes, and what it does not mention
-        stays.  They apply in the order of their dates.  A notice already in the calendar changes nothing.  Raises `NoticeError` with every contradiction, each
-        with the file and line of its notice.
+        stays.  They apply in the order of their dates; a notice already in the calendar changes nothing.  Raises
+        `NoticeError` with every contradiction, each with the file and line of its notice.
         """
         known = {notice.hash for notice in self.notices}
         fresh = {notice.hash: notice for notice in notices if notice.hash not in known}
