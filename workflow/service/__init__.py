@@ -1,11 +1,20 @@
-"""What the faces may ask for. Everything below is reached through here."""
+"""What the faces may ask for. Everything below is reached through here.
 
-from storage import StorageError, StorageUnavailable
-from workflow.core.commands import COMMAND_NAMES, COMMANDS, Command, Submission
-from workflow.core.events import Principal
-from workflow.core.refusals import Refusal, Refused, refusal, refuse
-from workflow.service.cases import Answer
-from workflow.service.service import LOCAL, Service, SystemClock
+Names are loaded when they are first used: a due date is answered without loading a database's driver.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storage import StorageError, StorageUnavailable
+    from workflow.core.commands import COMMAND_NAMES, COMMANDS, Command, Submission
+    from workflow.core.events import Principal
+    from workflow.core.refusals import Refusal, Refused, refusal, refuse
+    from workflow.service.cases import Answer
+    from workflow.service.service import LOCAL, Service, SystemClock
 
 __all__ = [
     "COMMANDS",
@@ -24,3 +33,21 @@ __all__ = [
     "refusal",
     "refuse",
 ]
+
+_HOMES = {
+    "storage": ("StorageError", "StorageUnavailable"),
+    "workflow.core.commands": ("COMMANDS", "COMMAND_NAMES", "Command", "Submission"),
+    "workflow.core.events": ("Principal",),
+    "workflow.core.refusals": ("Refusal", "Refused", "refusal", "refuse"),
+    "workflow.service.cases": ("Answer",),
+    "workflow.service.service": ("LOCAL", "Service", "SystemClock"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
