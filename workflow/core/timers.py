@@ -16,7 +16,7 @@ import msgspec
 from definitions.calendar import AccountDay, WorkingCalendar
 from definitions.model import CountingRule, Definition, Frozen
 from workflow.core.state import Approval, Closing, Round, State, Suspension
-from workflow.core.times import business_date
+from workflow.core.times import BUSINESS_ZONE, business_date
 
 OPEN_ENDED = dt.date.max
 
@@ -62,7 +62,7 @@ def counted_from(calendar: WorkingCalendar, counting: CountingRule, moment: dt.d
     day = business_date(moment)
     if counting.rest_day_submission == "strict":
         return day
-    local = moment.astimezone(moment.tzinfo).timetz().replace(tzinfo=None)
+    local = moment.astimezone(BUSINESS_ZONE).time()
     if calendar.is_working(day) and local < counting.closes:
         return day
     return calendar.add(day, 1)

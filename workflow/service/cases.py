@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from workflow.core.commands import Assign, Submission
 from workflow.core.decide import decide, link, recompute
 from workflow.core.deed import Context, Decision
 from workflow.core.events import Event, Principal
+from workflow.core.evolve import replay
 from workflow.core.refusals import Refusal, Refused, refusal, refuse
 from workflow.core.state import State, from_snapshot
 from workflow.core.submission import Identity, submit
@@ -37,16 +38,47 @@ KEPT_STATES = 4096
 _encode = msgspec.json.Encoder().encode
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What the caller gets. `body`: the contract's JSON, ready to send (empty for a refusal). `version`: of the
-    application. `created`: a new application. `replayed`: remembered from the first time this key was used."""
+class Answer:
+    """What the caller gets. `version`: of the application. `created`: a new application. `replayed`: this key was used
+    before and the answer is that of the first time. `body`: the contract's JSON, rendered when it is first read
+    (empty for a refusal)."""
 
-    body: bytes
-    case_id: str | None = None
-    version: int | None = None
-    created: bool = False
+    __slots__ = ("_body", "_render", "case_id", "created", "refusal", "replayed", "version")
+
+    def __init__(
+        self,
+        case_id: str | None = None,
+        version: int | None = None,
+        *,
+        render: Callable[[], bytes] | None = None,
+        refusal: Refusal | None = None,
+        created: bool = False,
+        replayed: bool = False,
+    ) -> None:
+        self.case_id = case_id
+        self.version = version
+        self.created = created
+        self.refusal = refusal
+        self.replayed = replayed
+        self._render = render
+        self._body: bytes | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The answer as JSON, ready to send."""
+        if self._body is None:
+            self._body = b"" if self._render is None else self._render()
+        return self._body
+
+
+class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is remembered of an answer: enough to give it again word for word from the case's history. `before` and
+    `version` bound the command's own events; `calendar` is the hash of the calendar it was counted by."""
+
+    before: int
+    version: int
+    calendar: str
     refusal: Refusal | None = None
-    replayed: bool = False
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -58,8 +90,8 @@ class Held(msgspec.Struct, frozen=True):
     timers: tuple[Timer, ...]
 
 
-_remembered_encoder = msgspec.msgpack.Encoder()
-_remembered_decoder = msgspec.msgpack.Decoder(Answer)
+_keep = msgspec.json.Encoder().encode
+_kept = msgspec.json.Decoder(Kept).decode
 
 
 class Cases:
@@ -83,7 +115,7 @@ class Cases:
         try:
             org = access.org_for(tx, principal, command.org)
         except Refused as refused:
-            return Answer(b"", refusal=refused.refusal)
+            return Answer(refusal=refused.refusal)
         context = self._context(tx, principal)
         case_id = self.new_id()
         salt = secrets.token_hex(16)
@@ -97,12 +129,11 @@ class Cases:
         same = self._same_need(tx, command, context)
         decision = submit(context, command, identity, [state for state in same if state.closed])
         if decision.refusal is not None:
-            return Answer(b"", refusal=decision.refusal)
+            return Answer(refusal=decision.refusal)
         held = self._store(tx, context, None, decision)
         tx.put_personal(PersonalRow(case_id, salt, customer.id, customer.name, customer.phone, address))
-        answer = Answer(self.application(context.calendar, held), case_id, held.state.version, created=True)
-        self._remember(tx, principal, key, digest, answer, 201, context.now)
-        return answer
+        self._remember(tx, context, key, digest, held, 0, None)
+        return self._answer(context.calendar, held, decision.events, business_date(context.now))
 
     def command(
         self, tx: Tx, principal: Principal, case_id: str, command: Any, key: str | None, if_match: int | None
@@ -124,28 +155,31 @@ class Cases:
             if isinstance(command, Assign) and command.org is not None:
                 access.org_for(tx, principal, command.org)
         except Refused as refused:
-            return Answer(b"", case_id, refusal=refused.refusal)
+            return Answer(case_id, refusal=refused.refusal)
         context = self._context(tx, principal)
         decision = decide(context, held.definition, held.state, command)
         if not decision.events:
-            return Answer(b"", case_id, held.state.version, refusal=decision.refusal)
+            return Answer(case_id, held.state.version, refusal=decision.refusal)
         after = self._store(tx, context, held, decision)
         if after.state.closed and not held.state.closed:
             self._link_successors(tx, context, after)
+        self._remember(tx, context, key, digest, after, held.state.version, decision.refusal)
         if decision.refusal is not None:
-            answer = Answer(b"", case_id, after.state.version, refusal=decision.refusal)
-        else:
-            body = _encode(
-                {
-                    "application": view.application(
-                        context.calendar, after.definition, after.state, business_date(context.now), after.timers
-                    ),
-                    "events": [event_view(event) for event in decision.events],
-                }
-            )
-            answer = Answer(body, case_id, after.state.version)
-        self._remember(tx, principal, key, digest, answer, 200, context.now)
-        return answer
+            return Answer(case_id, after.state.version, refusal=decision.refusal)
+        return self._answer(context.calendar, after, decision.events, business_date(context.now))
+
+    def _answer(
+        self, calendar: WorkingCalendar, held: Held, events: Sequence[Event], today: dt.date, *, replayed: bool = False
+    ) -> Answer:
+        """The contract's answer: the application alone when it was created, else with the command's events."""
+        created = events[0].seq == 1
+
+        def render() -> bytes:
+            shown = view.application(calendar, held.definition, held.state, today, held.timers)
+            return _encode(shown if created else {"application": shown, "events": [event_view(e) for e in events]})
+
+        state = held.state
+        return Answer(state.case_id, state.version, render=render, created=created, replayed=replayed)
 
     # Reading
 
@@ -165,11 +199,6 @@ class Cases:
             return Held(row, kept[1], definition, kept[2])
         state = from_snapshot(row.snapshot)
         return Held(row, state, definition, timers(calendar, definition, state))
-
-    def application(self, calendar: WorkingCalendar, held: Held) -> bytes:
-        """The contract's answer for a case."""
-        today = business_date(self.clock.now())
-        return _encode(view.application(calendar, held.definition, held.state, today, held.timers))
 
     # Storing
 
@@ -276,32 +305,49 @@ class Cases:
     # Idempotency
 
     def _remembered(self, tx: Tx, principal: Principal, key: str | None, digest: str) -> Answer | None:
+        """The answer given to this key before, told again from the history as it was then."""
         if key is None:
             return None
-        known = tx.remembered(principal.who, key)
-        if known is None:
+        row = tx.remembered(principal.who, key)
+        if row is None:
             return None
-        if known.body_hash != digest:
+        if row.body_hash != digest or row.case_id is None:
             return Answer(
-                b"",
                 refusal=refusal(
                     "idempotency-key-reused",
                     "这个幂等键已用于另一请求; 新请求请换新键, 重试请发送完全相同的内容",
                     "This idempotency key was used for another request; use a new key, or repeat the same content",
                 ),
             )
-        answer = _remembered_decoder.decode(known.answer)
-        return msgspec.structs.replace(answer, replayed=True)
+        kept = _kept(row.answer)
+        if kept.refusal is not None:
+            return Answer(row.case_id, kept.version, refusal=kept.refusal, replayed=True)
+        events = [from_row(event) for event in tx.events(row.case_id)[: kept.version]]
+        state = replay(events)
+        definition = self.law.pinned(tx, state.definition)
+        calendar = self.calendars.known(tx, kept.calendar)
+        now = tx.case(row.case_id)
+        assert now is not None
+        held = Held(now, state, definition, timers(calendar, definition, state))
+        today = business_date(dt.datetime.fromisoformat(row.created_at))
+        return self._answer(calendar, held, events[kept.before :], today, replayed=True)
 
     def _remember(
-        self, tx: Tx, principal: Principal, key: str | None, digest: str, answer: Answer, status: int, now: dt.datetime
+        self,
+        tx: Tx,
+        context: Context,
+        key: str | None,
+        digest: str,
+        held: Held,
+        before: int,
+        refused: Refusal | None,
     ) -> None:
-        if key is not None:
-            tx.remember(
-                Remembered(
-                    principal.who, key, digest, answer.case_id, status, _remembered_encoder.encode(answer), write(now)
-                )
-            )
+        if key is None:
+            return
+        state = held.state
+        kept = _keep(Kept(before, state.version, context.calendar.hash, refused))
+        status = 201 if before == 0 else 200 if refused is None else 422
+        tx.remember(Remembered(context.principal.who, key, digest, state.case_id, status, kept, write(context.now)))
 
 
 LONGEST_LINK_DAYS = 3700

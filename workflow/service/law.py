@@ -92,3 +92,18 @@ class Calendars:
                 self._calendar = shipped().with_notices(notices)
                 self._hashes = hashes
         return self._calendar
+
+    def known(self, tx: Tx, hash_: str) -> WorkingCalendar:
+        """The calendar with this hash: the current one, or the one before the latest notices came. After an
+        upgrade that changed the shipped calendar itself, the current one is all there is to count by."""
+        calendar = self.refresh(tx)
+        if calendar.hash == hash_:
+            return calendar
+        notices = [
+            notice for row in sorted(tx.notices(), key=lambda r: r.imported_at) for notice in read_notice(row.content)
+        ]
+        for count in range(len(notices)):
+            earlier = shipped().with_notices(notices[:count])
+            if earlier.hash == hash_:
+                return earlier
+        return calendar

@@ -107,7 +107,7 @@ class Service:
             held = self._case(tx, principal, case_id)
             shown = view.application(self.calendars.current(), held.definition, held.state, self._today(), held.timers)
             shown["successors"] = self._successors(tx, held)
-        return Answer(msgspec.json.encode(shown), case_id, held.state.version)
+        return Answer(case_id, held.state.version, render=lambda: msgspec.json.encode(shown))
 
     def _successors(self, tx: Tx, held: Held) -> list[dict[str, Any]]:
         if not held.state.closed:
