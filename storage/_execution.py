@@ -92,6 +92,10 @@ class Execution:
             raise
         self._execute("RELEASE SAVEPOINT part", ())
 
+    def end(self) -> None:
+        """Refuse everything from now on: the connection goes on to serve other transactions."""
+        self._failure = StorageError("事务已结束", "the transaction has ended")
+
     def check(self) -> None:
         """Raise the error that keeps this transaction from being committed, if there was one."""
         if self._failure is not None:

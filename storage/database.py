@@ -121,18 +121,25 @@ class Database:
         """
         with self._transaction() as link:
             tx = Tx(self._backend, link)
-            yield tx
-            tx.check()
+            try:
+                yield tx
+                tx.check()
+            finally:
+                tx.end()
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A consistent snapshot: everything read inside is as of one moment. Nothing can be written in it."""
         link = self._begun(self._reader, self._backend.begin_read)
+        tx = Tx(self._backend, link)
         try:
-            yield Tx(self._backend, link)
+            yield tx
         finally:
-            link.cursor.close()
-            link.sa.close()  # ends the snapshot
+            tx.end()
+            if self._backend.is_usable(link.driver):
+                link.sa.close()  # ends the snapshot
+            else:
+                self._discard(link)
 
     @contextmanager
     def _transaction(self) -> Iterator[Link]:
@@ -172,7 +179,8 @@ class Database:
                 link.cursor.execute(begin)
             except self._backend.driver_error as error:
                 failure = self._backend.translate(error)
-                self._discard(link)
+                if not isinstance(failure, Contention):
+                    self._discard(link)
                 if last or not isinstance(failure, StorageUnavailable):
                     raise failure from error
             else:
@@ -216,11 +224,11 @@ class Database:
             raise self._backend.translate(error) from error
 
     def _roll_back(self, link: Link) -> None:
-        if self._backend.is_usable(link.driver):
+        try:
             if self._backend.in_transaction(link.driver):
                 link.cursor.execute("ROLLBACK")
-        else:
-            self._discard(link)
+        except self._backend.driver_error:
+            self._discard(link)  # the transaction ends with its connection
 
     def _schema(self) -> str | None:
         with self.read() as tx:
