@@ -108,12 +108,12 @@ def _check_rows(law: Law) -> Iterator[Problem]:
         for number, row in enumerate(entry.value, start=1):
             outcomes = [key for key in ("then", "ask", "refuse") if key in row]
             if len(outcomes) != 1:
-                yield Problem(entry.mark, f"第 {number} 行只可有一个结果", f"row {number} needs then, ask or refuse")
+                yield Problem(row["mark"], f"第 {number} 行只可有一个结果", f"row {number} needs then, ask or refuse")
             if "then" in row and row["then"] not in law.classes:
-                yield Problem(entry.mark, f"没有类别 {row['then']}", f"row {number}: no class {row['then']}")
+                yield Problem(row["mark"], f"没有类别 {row['then']}", f"row {number}: no class {row['then']}")
             for name in _references(row["when"]):
                 if name not in known:
-                    yield Problem(entry.mark, f"没有门槛 ${name}", f"row {number}: no threshold ${name}")
+                    yield Problem(row["mark"], f"没有门槛 ${name}", f"row {number}: no threshold ${name}")
 
 
 def _references(value: object) -> Iterator[str]:

@@ -19,6 +19,7 @@ from definitions._shapes import (
     Int,
     ListOf,
     MapOf,
+    Marked,
     Maybe,
     OneOf,
     Record,
@@ -85,9 +86,11 @@ _FACTS = (
     "customer_kind|enterprise_size|capacity_kw|voltage|supply_count|area|hv_request_ref|business_type|voltage_kv"
     "|important_customer"
 )
-_ROW = Record(
-    {"when": MapOf(f"^({_FACTS})$", _FactTest(), minimum=1), "clauses": Citations()},
-    {"then": _CODE, "ask": OneOf(tuple(_FACTS.split("|"))), "refuse": _TEXT},
+_ROW = Marked(
+    Record(
+        {"when": MapOf(f"^({_FACTS})$", _FactTest(), minimum=1), "clauses": Citations()},
+        {"then": _CODE, "ask": OneOf(tuple(_FACTS.split("|"))), "refuse": _TEXT},
+    )
 )
 _FORM = Record({"code": _CODE, "name": _NAME}, {"aliases": ListOf(_TEXT)})
 _STARTS = OneOf(("submission", "previous_step", "hand_in"))

@@ -215,13 +215,7 @@ def _check_profile(law: Law, chain: tuple[Layer, ...], user_class: str, day: dt.
         if any(not set(other.parts) <= set(step.parts) for other in parts):
             yield _split(user_class, step, parts, at)
         elif not _number_at_most(_sum(parts), step.limit):
-            grounds = ", ".join(dict.fromkeys(code for other in parts for code in other.clauses))
-            yield Problem(
-                at.entry.mark,
-                f"classes.{user_class}.{step.code}: 时限 {_say(step.limit)} ({', '.join(step.clauses)}) "
-                f"长于上级各部分之和 {_say(_sum(parts))} ({grounds})",
-                f"the limit {_say(step.limit)} is longer than its parts together, {_say(_sum(parts))} ({grounds})",
-            )
+            yield _longer(user_class, step.code, step.limit, parts, at)
 
 
 def _latest(found: Found) -> dt.date:
@@ -231,6 +225,16 @@ def _latest(found: Found) -> dt.date:
 def _sum(parts: list[Profile]) -> int | None:
     limits = [part.limit for part in parts if part.limit is not None]
     return sum(limits) if len(limits) == len(parts) else None
+
+
+def _longer(user_class: str, code: str, limit: int | None, parts: list[Profile], at: Found) -> Problem:
+    grounds = ", ".join(dict.fromkeys(code for part in parts for code in part.clauses))
+    mine = f"{_say(limit)} ({', '.join(at.entry.clauses)})"
+    return Problem(
+        at.entry.mark,
+        f"classes.{user_class}.{code}: 时限 {mine} 长于各部分之和 {_say(_sum(parts))} ({grounds})",
+        f"the limit {mine} is longer than its parts together, {_say(_sum(parts))} ({grounds})",
+    )
 
 
 def _split(user_class: str, step: Profile, above: list[Profile], at: Found) -> Problem:
@@ -261,3 +265,6 @@ def _check_groups(view: View, user_class: str, merge: Found) -> Iterator[Problem
                 f"{_say(parts)} must be neighbours on the path, in order, each once, without acceptance ({grounds})",
             )
         seen |= set(parts)
+        inside = [step for step in view.parts(user_class) if step.code in parts]
+        if neighbours and "limit" in group and not _number_at_most(_sum(inside), group["limit"]):
+            yield _longer(user_class, parts[-1], group["limit"], inside, merge)

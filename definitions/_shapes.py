@@ -404,6 +404,20 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """A record that remembers where it stands, under the key `mark`."""
+
+    of: Record
+
+    def read(self, node: yaml.Node, at: At) -> Any:
+        found = self.of.read(node, at)
+        return found if found is INVALID else {**found, "mark": at.mark(node)}
+
+    def schema(self) -> dict[str, Any]:
+        return self.of.schema()
+
+
+@dataclass(frozen=True, slots=True)
 class Citations:
     """Clause ids, at least one: nothing stands in the book without its ground."""
 

@@ -107,7 +107,7 @@ class View:
 
     def profile(self, user_class: str) -> tuple[Profile, ...]:
         """The steps of `user_class` in order, with the region's waivers and mergers carried out."""
-        steps = [self._step(user_class, code) for code in self.get(f"classes.{user_class}.path").value]
+        steps = list(self.parts(user_class))
         merge = self.find(f"classes.{user_class}.merge")
         for group in merge.entry.value if merge else ():
             inside = [step for step in steps if step.code in group["parts"]]
@@ -116,6 +116,10 @@ class View:
             at = steps.index(inside[0])
             steps[at : at + len(inside)] = [_merged(inside, group, merge)]  # type: ignore[arg-type]
         return tuple(steps)
+
+    def parts(self, user_class: str) -> tuple[Profile, ...]:
+        """The steps of `user_class` in order, none merged."""
+        return tuple(self._step(user_class, code) for code in self.get(f"classes.{user_class}.path").value)
 
     def _step(self, user_class: str, code: str) -> Profile:
         prefix = f"classes.{user_class}.steps.{code}"
