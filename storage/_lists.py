@@ -14,7 +14,6 @@ from storage.rows import CaseRow, DeadlineRow, EventRow, Filter, Head
 _application = tables["application"]
 _event = tables["event"]
 _deadline = tables["deadline"]
-_personal = tables["personal"]
 _org = tables["org"]
 
 _CASE = [_application.c[field] for field in CaseRow._fields]

@@ -103,8 +103,8 @@ def verify_case(
 ) -> Flaw | None:
     """The first flaw in one case's chain, or None when it holds.
 
-    `events` in stored order.  `head`, when given, is what the application row says its last event is; `checkpoint` what a checkpoint
-    said it was when the checkpoint was made: the case may have grown since, its past may not have changed.
+    `events` in stored order.  `head`, when given, is what the application row says its last event is; `checkpoint`
+    what a checkpoint said it was when the checkpoint was made: the case may have grown since, its past may not change.
     """
     seq, prev_hash, seen = 0, GENESIS, checkpoint is None
     for seq, event in enumerate(events, 1):

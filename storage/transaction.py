@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from storage._execution import Link
 from storage._lists import Lists, case_row, deadline_row
 from storage._registers import Registers
 from storage._statements import tables
-from storage.dialects import POSTGRESQL, Backend
+from storage.dialects import POSTGRESQL
 from storage.errors import Contention
 from storage.evidence import chain
 from storage.models import EVENT_TRIGGERS

