@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from definitions.calendar import AccountDay, WorkingCalendar
 from definitions.model import CountingRule, Definition, Frozen
-from workflow.core.state import Approval, Closing, Round, State, Suspension
+from workflow.core.state import Approval, Closing, Round, State, Step, Suspension
 from workflow.core.times import BUSINESS_ZONE, business_date
 
 OPEN_ENDED = dt.date.max
@@ -70,6 +71,8 @@ def counted_from(calendar: WorkingCalendar, counting: CountingRule, moment: dt.d
 
 def deductible(definition: Definition, state: State) -> tuple[Suspension, ...]:
     """The suspensions in effect that the total timer excludes; none for a step sum unless its clause says so."""
+    if not state.suspensions:
+        return ()
     return tuple(s for s in state.suspensions if s.ground in definition.total.deductible)
 
 
@@ -178,18 +181,45 @@ def judge_round(calendar: WorkingCalendar, definition: Definition, state: State,
     )
 
 
-def _step_timers(calendar: WorkingCalendar, definition: Definition, state: State) -> Iterator[Timer]:
+def _timers_of_step(
+    calendar: WorkingCalendar, definition: Definition, state: State, step: Step, limit: int | None
+) -> Iterator[Timer]:
+    for number, turn in enumerate(step.rounds, start=1):
+        budget = turn.budget if turn.ended_at is not None else limit
+        if budget is not None:
+            yield _round_timer(calendar, definition, state, step.code, number, budget, turn)
+    if limit is not None and step.status in ("pending", "waiting"):
+        number = len(step.rounds) + 1
+        status = "cancelled" if state.closed else "waiting"
+        yield Timer(f"step:{step.code}:{number}", "step", step.code, number, limit, (), (), None, False, status)
+
+
+def _step_timers(
+    calendar: WorkingCalendar, definition: Definition, state: State, before: Before | None
+) -> Iterator[Timer]:
     limits = {rule.code: rule.limit for rule in definition.steps}
+    known: dict[str, Step] = {}
+    kept: dict[str | None, list[Timer]] = {}
+    if before is not None and _comparable(before, calendar, state):
+        known = {step.code: step for step in before.state.steps}
+        for timer in before.timers:
+            kept.setdefault(timer.step, []).append(timer)
     for step in state.steps:
-        limit = limits.get(step.code)
-        for number, turn in enumerate(step.rounds, start=1):
-            budget = turn.budget if turn.ended_at is not None else limit
-            if budget is not None:
-                yield _round_timer(calendar, definition, state, step.code, number, budget, turn)
-        if limit is not None and step.status in ("pending", "waiting"):
-            number = len(step.rounds) + 1
-            status = "cancelled" if state.closed else "waiting"
-            yield Timer(f"step:{step.code}:{number}", "step", step.code, number, limit, (), (), None, False, status)
+        if known.get(step.code) is step:
+            yield from kept.get(step.code, ())
+        else:
+            yield from _timers_of_step(calendar, definition, state, step, limits.get(step.code))
+
+
+def _comparable(before: Before, calendar: WorkingCalendar, state: State) -> bool:
+    """Whether a step left as it was has the timers it had: nothing else that they are counted from has changed."""
+    was = before.state
+    return (
+        before.calendar is calendar
+        and was.definition == state.definition
+        and was.suspensions is state.suspensions
+        and was.closed == state.closed
+    )
 
 
 def whole_process(calendar: WorkingCalendar, definition: Definition, state: State) -> Timer:
@@ -277,10 +307,20 @@ def _approval_timer(calendar: WorkingCalendar, approval: Approval, state: State)
     )  # fmt: skip
 
 
-def timers(calendar: WorkingCalendar, definition: Definition, state: State) -> tuple[Timer, ...]:
+class Before(NamedTuple):
+    """The timers of the state that an event changed, so that those of untouched steps need not be counted again."""
+
+    calendar: WorkingCalendar
+    state: State
+    timers: tuple[Timer, ...]
+
+
+def timers(
+    calendar: WorkingCalendar, definition: Definition, state: State, before: Before | None = None
+) -> tuple[Timer, ...]:
     """Every timer of the case: rounds of steps in path order, the total, approvals."""
     return (
-        *_step_timers(calendar, definition, state),
+        *_step_timers(calendar, definition, state, before),
         _total_timer(calendar, definition, state),
         *(_approval_timer(calendar, a, state) for a in state.approvals if a.budget is not None),
     )

@@ -28,7 +28,7 @@ from workflow.core.evolve import replay
 from workflow.core.refusals import Refusal, Refused, refusal, refuse
 from workflow.core.state import State, from_snapshot
 from workflow.core.submission import Identity, submit
-from workflow.core.timers import Timer, timers
+from workflow.core.timers import Before, Timer, timers
 from workflow.core.times import Clock, business_date, write
 from workflow.service import access
 from workflow.service.law import Calendars, Law
@@ -82,11 +82,12 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A case as read: its row, its state, its definition, its timers."""
+    """A case as read: its row, its state, its definition, and its timers by the calendar."""
 
     row: CaseRow
     state: State
     definition: Definition
+    calendar: WorkingCalendar
     timers: tuple[Timer, ...]
 
 
@@ -143,6 +144,8 @@ class Cases:
         known = self._remembered(tx, principal, key, digest)
         if known is not None:
             return known
+        # The calendar first: what the case is believed to be before the command is counted by the same one.
+        context = self._context(tx, principal)
         try:
             held = self.load(tx, principal, case_id, lock=True)
             if if_match is not None and if_match != held.state.version:
@@ -156,7 +159,6 @@ class Cases:
                 access.org_for(tx, principal, command.org)
         except Refused as refused:
             return Answer(case_id, refusal=refused.refusal)
-        context = self._context(tx, principal)
         decision = decide(context, held.definition, held.state, command)
         if not decision.events:
             return Answer(case_id, held.state.version, refusal=decision.refusal)
@@ -196,9 +198,9 @@ class Cases:
         calendar = self.calendars.current()
         kept = self._states.get(row.id)
         if kept is not None and kept[0] == row.head_hash + calendar.hash:
-            return Held(row, kept[1], definition, kept[2])
+            return Held(row, kept[1], definition, calendar, kept[2])
         state = from_snapshot(row.snapshot)
-        return Held(row, state, definition, timers(calendar, definition, state))
+        return Held(row, state, definition, calendar, timers(calendar, definition, state))
 
     # Storing
 
@@ -217,7 +219,8 @@ class Cases:
         assert state is not None
         self.law.publish(tx, state.definition, context.now)
         definition = self.law.pinned(tx, state.definition)
-        fresh = timers(context.calendar, definition, state)
+        known = None if before is None else Before(before.calendar, before.state, before.timers)
+        fresh = timers(context.calendar, definition, state, known)
         events = [to_row(event) for event in decision.events]
         if before is None:
             head = tx.append_events(state.case_id, 1, GENESIS, events)
@@ -232,18 +235,20 @@ class Cases:
         self._states.move_to_end(state.case_id)
         if len(self._states) > KEPT_STATES:
             self._states.popitem(last=False)
-        return Held(row, state, definition, fresh)
+        return Held(row, state, definition, context.calendar, fresh)
 
     def _project(
         self, tx: Tx, before: Held | None, state: State, fresh: tuple[Timer, ...], calendar: WorkingCalendar
     ) -> None:
         """Write the rounds and deadlines that changed, and remove those that are no more."""
-        old_rounds = {} if before is None else rounds_of(before.state)
-        new_rounds = rounds_of(state)
-        tx.put_rounds(
-            [round_row(state.case_id, key, turn) for key, turn in new_rounds.items() if old_rounds.get(key) != turn]
-        )
-        tx.delete_rounds(state.case_id, [key for key in old_rounds if key not in new_rounds])
+        if before is None or before.state.steps is not state.steps:
+            known = {} if before is None else {step.code: step for step in before.state.steps}
+            old_rounds = rounds_of(step for code, step in known.items() if state.step(code) is not step)
+            new_rounds = rounds_of(step for step in state.steps if known.get(step.code) is not step)
+            tx.put_rounds(
+                [round_row(state.case_id, key, turn) for key, turn in new_rounds.items() if old_rounds.get(key) != turn]
+            )
+            tx.delete_rounds(state.case_id, [key for key in old_rounds if key not in new_rounds])
         old = {} if before is None else {timer.key: timer for timer in begun(before.timers)}
         new = {timer.key: timer for timer in begun(fresh)}
         tx.put_deadlines([deadline_row(state.case_id, t, calendar) for key, t in new.items() if old.get(key) != t])
@@ -328,7 +333,7 @@ class Cases:
         calendar = self.calendars.known(tx, kept.calendar)
         now = tx.case(row.case_id)
         assert now is not None
-        held = Held(now, state, definition, timers(calendar, definition, state))
+        held = Held(now, state, definition, calendar, timers(calendar, definition, state))
         today = business_date(dt.datetime.fromisoformat(row.created_at))
         return self._answer(calendar, held, events[kept.before :], today, replayed=True)
 

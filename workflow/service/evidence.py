@@ -70,7 +70,7 @@ def rebuilt(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str) -> dict[s
     fresh = timers(calendar, definition, state)
     return {
         "application": [case_row(state, fresh, rows[-1].hash)],
-        "rounds": sorted(round_row(case_id, key, turn) for key, turn in rounds_of(state).items()),
+        "rounds": sorted(round_row(case_id, key, turn) for key, turn in rounds_of(state.steps).items()),
         "deadlines": sorted(deadline_row(case_id, timer, calendar) for timer in begun(fresh)),
     }
 

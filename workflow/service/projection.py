@@ -3,11 +3,13 @@ so that projections can be thrown away and rebuilt identically."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from definitions.calendar import WorkingCalendar
 from storage import CaseRow, DeadlineRow, RoundRow
-from workflow.core.state import Round, State, to_snapshot
+from workflow.core.state import Round, State, Step, to_snapshot
 from workflow.core.timers import OPEN_ENDED, Timer
 from workflow.core.times import write
 
@@ -48,9 +50,9 @@ def case_row(state: State, timers: tuple[Timer, ...], head_hash: str) -> CaseRow
     )
 
 
-def rounds_of(state: State) -> dict[tuple[str, int], Round]:
+def rounds_of(steps: Iterable[Step]) -> dict[tuple[str, int], Round]:
     """The rounds that have begun, by step and number."""
-    return {(step.code, number): turn for step in state.steps for number, turn in enumerate(step.rounds, start=1)}
+    return {(step.code, number): turn for step in steps for number, turn in enumerate(step.rounds, start=1)}
 
 
 def round_row(case_id: str, key: tuple[str, int], turn: Round) -> RoundRow:
