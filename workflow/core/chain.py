@@ -36,13 +36,14 @@ def same_need(
 
 def link_of(ended: State) -> Link:
     """The ended case, as its successor keeps it."""
-    assert ended.closed_at is not None and ended.closing is not None
-    suspended = tuple((s.from_, s.to or business_date(ended.closed_at)) for s in ended.suspensions)
+    if ended.closing is None:
+        raise ValueError("only an ended application has a successor")
+    suspended = tuple((s.from_, s.to or business_date(ended.ended)) for s in ended.suspensions)
     return Link(
         ended.case_id,
         ended.application_no,
         ended.submitted_at,
-        ended.closed_at,
+        ended.ended,
         ended.state,
         ended.closing.used,
         ended.ending_proved,

@@ -74,7 +74,8 @@ class Strict(BaseModel):
 
 
 class DocumentIn(Strict):
-    """A document handed in. `legal_basis` names the law or regulation and article that lets an extra one be asked for."""
+    """A document handed in. `legal_basis`: the law or regulation, and its article, that lets an extra one be asked
+    for."""
 
     kind: Code
     form: Line | None = None
@@ -143,6 +144,11 @@ class Submission(Strict):
     class_override: ClassOverride | None = None
     documents: Annotated[tuple[DocumentIn, ...], Field(max_length=100)] = ()
 
+    @property
+    def why_late(self) -> str | None:
+        """The explanation given for recording this late."""
+        return self.reason
+
 
 class EvidenceRef(Strict):
     """A record that proves something: its id in the system that holds it."""
@@ -160,6 +166,11 @@ class _Base(Strict):
     source: Source | None = None
     evidence: EvidenceRef | None = None
     batch: Code | None = None
+
+    @property
+    def why_late(self) -> str | None:
+        """The explanation given for recording this late."""
+        return self.reason
 
 
 class RequestDocuments(_Base):
@@ -222,7 +233,8 @@ class Assign(_Base):
 
 
 class Suspend(_Base):
-    """Force majeure, the only exclusion the ledger knows; dates inclusive. Proposed until countersigned."""
+    """Force majeure, the only exclusion the ledger knows; dates inclusive. Proposed until countersigned. `reason` is
+    the ground; a late record is explained in `note`."""
 
     command: Literal["suspend"]
     reason: Literal["force_majeure"]
@@ -230,6 +242,11 @@ class Suspend(_Base):
     from_: Day = Field(alias="from")
     to: Day | None = None
     note: Prose | None = None
+
+    @property
+    def why_late(self) -> str | None:
+        """As for every command, but `reason` names the ground and explains nothing."""
+        return self.note
 
 
 class Resume(_Base):
@@ -255,16 +272,21 @@ class Withdraw(_Base):
 
 
 class Terminate(_Base):
-    """The utility ends the application."""
+    """The utility ends the application. `reason` is the ground; a late record is explained in `note`."""
 
     command: Literal["terminate"]
     reason: Literal["lapsed", "duplicate", "other"]
     note: Prose | None = None
 
+    @property
+    def why_late(self) -> str | None:
+        """As for every command, but `reason` names the ground and explains nothing."""
+        return self.note
+
 
 class Correct(_Base):
-    """A recorded value was wrong. `field`: `case.<fact>` or `<step>.<start|complete|return>.occurred_at`
-    (`submit` for the application). Proposed until countersigned."""
+    """A recorded value was wrong. `field`: `case.<fact>` or `<step>.<start|complete|return>.occurred_at`; the
+    submission's own date stays. Proposed until countersigned."""
 
     command: Literal["correct"]
     field: Line

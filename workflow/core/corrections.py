@@ -2,7 +2,7 @@
 
 A fact can be corrected until the case ends; when that changes the class, only until the supply plan is answered (in
 two-step classes: until energised), and the submission date stays.  The time of a step event can be corrected within its
-neighbours; rounds that had ended are judged again by the corrected times.
+neighbours; the rounds it bounds are judged again, the others keep their judgement.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from definitions.model import Definition, StepRule
 from workflow.core import timers
 from workflow.core.commands import Correct, Moment, Submission
 from workflow.core.deed import Deed
-from workflow.core.machine import entry, path
+from workflow.core.documents import missing_now
+from workflow.core.evolve import arrive
+from workflow.core.machine import entry, path, step_with
 from workflow.core.refusals import refuse
 from workflow.core.state import Facts, Round, State, Step
 from workflow.core.submission import classified, definition_for
-from workflow.core.times import BUSINESS_ZONE, business_date, write
+from workflow.core.times import business_date, write
 
 FACTS = (
     "customer_kind", "enterprise_size", "capacity_kw", "voltage", "supply_count", "area", "business_type", "voltage_kv",
@@ -56,7 +58,8 @@ def propose_correction(deed: Deed, command: Correct) -> dict[str, Any]:
         old = getattr(state.facts, name)
     else:
         raise _not_allowed(
-            f"「{command.field}」不能更正; 申请时间不变, 可更正 case.<{'|'.join(FACTS)}> 或 <环节>.<start|complete|return>.occurred_at",
+            f"「{command.field}」不能更正; 申请时间不变, 可更正 case.<{'|'.join(FACTS)}> 或 "
+            "<环节>.<start|complete|return>.occurred_at",
             f"'{command.field}' cannot be corrected; the submission date stays; correct case.<fact> or "
             "<step>.<start|complete|return>.occurred_at",
         )
@@ -109,19 +112,26 @@ def _corrected_fact(deed: Deed, name: str, value: Any) -> dict[str, Any]:
         _check_class_may_change(deed)
         definition = definition_for(context, on, facts.region, user_class)
     reached, steps = _on_path(definition, facts, state)
-    became = msgspec.structs.replace(state, facts=facts, user_class=user_class, steps=steps)
+    became = msgspec.structs.replace(state, facts=facts, user_class=user_class, steps=steps, state=reached)
+    moved: dict[str, Any] = {}
+    if reached == f"{steps[0].code}.waiting" and not missing_now(definition, became, steps[0].code):
+        # Nothing the new class needs is missing: the utility's clock starts now, as when the last document comes in.
+        reached = f"{steps[0].code}.running"
+        became = msgspec.structs.replace(became, steps=arrive(steps, reached, deed.occurred_at))
+        moved = {"last_step_at": write(deed.occurred_at)}
     return {
         "facts": msgspec.to_builtins(facts),
         "user_class": user_class,
         "definition": definition.hash,
         "state": reached,
         "steps": _judged_again(deed, definition, became),
+        **moved,
     }
 
 
 def _check_class_may_change(deed: Deed) -> None:
     """A change of class is allowed until supply_plan completes, in two-step classes until metering does."""
-    plan = deed.open_state.step("supply_plan")
+    plan = step_with(deed.definition, deed.open_state, "supply_plan")
     if plan is not None and plan.status in ("done", "waived"):
         raise refuse(
             "class-change-too-late",
@@ -151,7 +161,8 @@ def _on_path(definition: Definition, facts: Facts, state: State) -> tuple[str, t
         else:
             reached = entry(rule)
             steps.append(_entered(rule, step, steps[-1] if steps else None, reached))
-    assert reached is not None, "an open case always has a step that is not done"
+    if reached is None:
+        raise ValueError("an open case always has a step that is not done")
     return reached, tuple(steps)
 
 
@@ -159,22 +170,23 @@ def _entered(rule: StepRule, step: Step, before: Step | None, reached: str) -> S
     phase = reached.rpartition(".")[2]
     if phase == "waiting" or before is None:
         return Step(rule.code, phase, step.rounds)
-    since = before.rounds[-1].ended_at
-    assert since is not None
-    return Step(rule.code, phase, (Round(since),))
+    return Step(rule.code, phase, (Round(before.rounds[-1].ended),))
 
 
 def _judged_again(deed: Deed, definition: Definition, state: State) -> list[Any]:
-    """The steps of `state` with every ended round judged by `definition` and its corrected times."""
-    calendar = deed.context.calendar
+    """The steps of `state` with the ended rounds judged by `definition` and their corrected times. What the correction
+    leaves alone keeps its judgement, whatever calendar has come since."""
+    before = deed.open_state
+    same_rules = definition.hash == before.definition
+
+    def judged(code: str, turn: Round) -> Round:
+        was = before.step(code)
+        if turn.ended_at is None or (same_rules and was is not None and turn in was.rounds):
+            return turn
+        return timers.judge_round(deed.context.calendar, definition, state, code, turn)
+
     steps = [
-        msgspec.structs.replace(
-            step,
-            rounds=tuple(
-                turn if turn.ended_at is None else timers.judge_round(calendar, definition, state, step.code, turn)
-                for turn in step.rounds
-            ),
-        )
+        msgspec.structs.replace(step, rounds=tuple(judged(step.code, turn) for turn in step.rounds))
         for step in state.steps
     ]
     built: list[Any] = msgspec.to_builtins(steps)
@@ -202,9 +214,7 @@ def _find(state: State, code: str, lifecycle: str) -> tuple[Step, int]:
 def _stated_time(state: State, code: str, lifecycle: str) -> dt.datetime:
     step, index = _find(state, code, lifecycle)
     turn = step.rounds[index]
-    moment = turn.started_at if lifecycle == "start" else turn.ended_at
-    assert moment is not None
-    return moment
+    return turn.started_at if lifecycle == "start" else turn.ended
 
 
 def _corrected_time(deed: Deed, code: str, lifecycle: str, moment: dt.datetime) -> dict[str, Any]:
@@ -217,6 +227,8 @@ def _corrected_time(deed: Deed, code: str, lifecycle: str, moment: dt.datetime) 
             f"{rule.name.zh}的起点由规则确定 (申请或上一环节办结), 请更正那一条记录",
             f"The start of {rule.name.en} follows from the submission or the step before; correct that record",
         )
+    if lifecycle == "complete":
+        deed.check_not_suspended(moment)
     field = "started_at" if lifecycle == "start" else "ended_at"
     steps = list(state.steps)
     position = steps.index(step)
@@ -232,7 +244,9 @@ def _corrected_time(deed: Deed, code: str, lifecycle: str, moment: dt.datetime) 
             moments.append(turn.started_at)
             if turn.ended_at is not None:
                 moments.append(turn.ended_at)
-    if moments != sorted(moments) or moment > deed.now:
+    # A waiver of a step that never ran leaves no round, but nothing may move past it either.
+    last = max(moments) if old == state.last_step_at else max(*moments, state.last_step_at)
+    if moments != sorted(moments) or moment > deed.now or (old != state.last_step_at < moment):
         raise _not_allowed(
             f"更正后的时间 {moment:%Y-%m-%d %H:%M:%S} 与前后环节的时间次序矛盾",
             f"The corrected time {moment:%Y-%m-%d %H:%M:%S} contradicts the order of its neighbours",
@@ -240,7 +254,7 @@ def _corrected_time(deed: Deed, code: str, lifecycle: str, moment: dt.datetime) 
     became = msgspec.structs.replace(state, steps=tuple(steps))
     return {
         "steps": _judged_again(deed, definition, became),
-        "last_step_at": write(max(moments).astimezone(BUSINESS_ZONE)),
+        "last_step_at": write(last),
     }
 
 

@@ -1,7 +1,7 @@
 """`decide(context, definition, state, command) -> Decision`: the one place where an application's rules say yes or no.
 
-Pure: no clock, no I/O.  Order comes from the machine (`machine.py`), reasons and clauses from here.  A refusal leaves the
-case as it was, except for a recorded attempt to hand in a step without its documents.
+Pure: no clock, no I/O.  Order comes from the machine (`machine.py`), reasons and clauses from here.  A refusal leaves
+the case as it was, except for a recorded attempt to hand in a step without its documents.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from workflow.core.documents import (
     refuse_missing,
     steps_until,
 )
+from workflow.core.evolve import suspension_of
 from workflow.core.legal import grounds_refusal
 from workflow.core.machine import ENDINGS, ENERGISED, fire, machine_for, path
 from workflow.core.refusals import Refused, refuse
-from workflow.core.state import Asked, Pending, Round, State
+from workflow.core.state import Asked, Pending, Round, State, Suspension
 from workflow.core.submission import out_of_range
 from workflow.core.times import business_date
 
@@ -45,8 +46,7 @@ def decide(context: Context, definition: Definition, state: State, command: Any)
                 f"The application has ended ({state.state}); {command.command} is no longer possible",
             )
         deed = Deed(context, definition, state, command)
-        if not state.closed:
-            deed.check_order()
+        deed.check_order()
         refusal = _HANDLERS[type(command)](deed, command)
         return deed.decision(refusal)
     except Refused as refused:
@@ -97,8 +97,7 @@ def _end_round(deed: Deed, code: str, outcome: str, defects: tuple[str, ...] = (
     """The running round of `code`, ended now and judged; None when none runs."""
     state = deed.open_state
     step = state.step(code)
-    assert step is not None
-    if not step.rounds or step.rounds[-1].ended_at is not None:
+    if step is None or not step.rounds or step.rounds[-1].ended_at is not None:
         return None
     turn = msgspec.structs.replace(step.rounds[-1], ended_at=deed.occurred_at, outcome=outcome, defects=defects)
     return timers.judge_round(deed.context.calendar, deed.definition, state, code, turn)
@@ -122,18 +121,16 @@ def _register(deed: Deed, rule: StepRule, given: tuple[commands.DocumentIn, ...]
     taken = received(
         deed.definition,
         deed.context.rules.legal_basis,
-        [asked.kind for asked in state.asked],
         steps_until(deed.definition, state, rule.code),
         given,
         deed.occurred_at,
+        asked=[asked.kind for asked in state.asked],
     )
     deed.emit("documents_registered", {"step": rule.code, "documents": msgspec.to_builtins(taken)})
 
 
 def _current_rule(deed: Deed, stated: str | None) -> StepRule:
-    current = deed.open_state.current
-    assert current is not None
-    return _rule(deed, stated or current)
+    return _rule(deed, stated or deed.open_state.open_step)
 
 
 def _request_documents(deed: Deed, command: commands.RequestDocuments) -> None:
@@ -183,7 +180,7 @@ def _submit_step(deed: Deed, command: commands.SubmitStep) -> Any:
 def _complete_step(deed: Deed, command: commands.CompleteStep) -> None:
     rule = _rule(deed, command.step)
     reached = _fire(deed, "complete_step")
-    _check_not_suspended(deed)
+    deed.check_not_suspended(deed.occurred_at)
     if command.documents:
         _register(deed, rule, command.documents)
     state = deed.open_state
@@ -197,18 +194,6 @@ def _complete_step(deed: Deed, command: commands.CompleteStep) -> None:
     if reached == ENERGISED:
         payload["closing"] = _closing(deed, rule.code, turn)
     deed.emit("step_completed", payload)
-
-
-def _check_not_suspended(deed: Deed) -> None:
-    on = business_date(deed.occurred_at)
-    for one in timers.deductible(deed.definition, deed.open_state):
-        if one.from_ <= on and (one.to is None or on <= one.to):
-            raise refuse(
-                "suspension-in-force",
-                f"不可抗力中止期间 ({one.from_} 至 {one.to or '未定'}, {one.notice}) 不能办结环节; 请先恢复 (resume)",
-                f"A deducted suspension is in force ({one.from_} to {one.to or 'open'}, {one.notice}); resume first",
-                deed.clauses(*deed.definition.total.clauses),
-            )
 
 
 def _return_step(deed: Deed, command: commands.ReturnStep) -> None:
@@ -265,6 +250,8 @@ def _suspend(deed: Deed, command: commands.Suspend) -> None:
             f"中止结束日 {command.to} 早于起始日 {command.from_}",
             f"The suspension would end on {command.to}, before it begins on {command.from_}",
         )
+    suspension = Suspension(deed.open_state.version + 1, command.reason, command.notice, command.from_, command.to)
+    _check_due_dates(deed, suspension)
     deductible = command.reason in deed.definition.total.deductible
     _propose(
         deed,
@@ -278,6 +265,13 @@ def _suspend(deed: Deed, command: commands.Suspend) -> None:
             "deductible": deductible,
         },
     )
+
+
+def _check_due_dates(deed: Deed, suspension: Suspension) -> None:
+    """Raises CalendarRangeError when the suspension would push a due date beyond the calendar."""
+    state = deed.open_state
+    suspended = msgspec.structs.replace(state, suspensions=(*state.suspensions, suspension))
+    timers.timers(deed.context.calendar, deed.definition, suspended)
 
 
 def _resume(deed: Deed, command: commands.Resume) -> None:
@@ -295,21 +289,28 @@ def _resume(deed: Deed, command: commands.Resume) -> None:
             f"恢复日 {to} 早于中止起始日 {suspension.from_}",
             f"The last suspended day {to} precedes the first, {suspension.from_}",
         )
+    if suspension.to is not None and to > suspension.to:
+        # One person may give days back to the customer; taking more away needs a second one.
+        raise refuse(
+            "suspension-not-allowed",
+            f"恢复不能把中止从 {suspension.to} 延长到 {to}; 请另行登记中止并由第二人会签",
+            f"Resuming cannot extend the suspension from {suspension.to} to {to}; record another suspension and have "
+            "it countersigned",
+        )
     deed.emit("resumed", {"suspension": suspension.event, "to": to.isoformat()})
 
 
 def _end(deed: Deed, trigger: str, payload: dict[str, Any]) -> None:
-    state = deed.open_state
+    code = deed.open_state.open_step
     reached = _fire(deed, trigger)
-    assert state.current is not None
-    turn = _end_round(deed, state.current, "ended")
+    turn = _end_round(deed, code, "ended")
     deed.emit(
         ENDINGS[trigger],
         {
-            "step": state.current,
+            "step": code,
             "state": reached,
             "round": None if turn is None else msgspec.to_builtins(turn),
-            "closing": _closing(deed, state.current, turn),
+            "closing": _closing(deed, code, turn),
             **payload,
         },
     )
@@ -328,7 +329,8 @@ def _refuse_application(deed: Deed, command: commands.Refuse) -> None:
 
 
 def _withdraw(deed: Deed, command: commands.Withdraw) -> None:
-    if command.evidence.ref.lower().startswith(("image:", "file:")):
+    # A full-width colon is what a Chinese keyboard types.
+    if command.evidence.ref.strip().lower().replace("：", ":").startswith(("image:", "file:")):
         raise refuse(
             "evidence-not-accepted",
             "截图和上传文件不能证明客户撤回; 请填写平台记录号或录音号",
@@ -388,6 +390,8 @@ def _countersign(deed: Deed, command: commands.Countersign) -> None:
         payload["round"] = None if turn is None else msgspec.to_builtins(turn)
     elif pending.kind == "correct":
         payload["became"] = take_effect(deed, pending.payload)
+    elif pending.kind == "suspend":
+        _check_due_dates(deed, suspension_of(pending))
     deed.emit("countersigned", payload)
 
 
@@ -404,11 +408,12 @@ def _add_charge(deed: Deed, command: commands.AddCharge) -> None:
         )
     if item is None:
         listed = "、".join(i.name.zh for i in charges.catalogue) or "无"
+        listed_en = ", ".join(i.code for i in charges.catalogue) or "empty"
         raise refuse(
             "charge-not-allowed",
             f"「{command.item}」不在公布的收费项目目录内 (目录: {listed}); 供电企业及其关联企业均不得收取",
-            f"'{command.item}' is not in the published fee catalogue "
-            f"({', '.join(i.code for i in charges.catalogue) or 'empty'}); neither the utility nor an affiliate may charge it",
+            f"'{command.item}' is not in the published fee catalogue ({listed_en}); neither the utility nor an "
+            "affiliate may charge it",
             deed.clauses(*charges.clauses),
         )
     deed.emit(
@@ -514,8 +519,8 @@ class Note(msgspec.Struct, frozen=True):
     """An entry the system makes of itself: no command, no reason needed."""
 
     occurred_at: None = None
-    reason: str | None = None
-    source: str | None = None
+    why_late: None = None
+    source: None = None
 
 
 def recompute(

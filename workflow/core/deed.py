@@ -18,6 +18,7 @@ from workflow.core.events import Event, Principal
 from workflow.core.evolve import evolve
 from workflow.core.refusals import Refusal, refuse
 from workflow.core.state import State
+from workflow.core.timers import deductible
 from workflow.core.times import BUSINESS_ZONE, business_date
 
 DEFAULT_SOURCE = "marketing"
@@ -58,7 +59,7 @@ class Timed(Protocol):
     @property
     def occurred_at(self) -> dt.datetime | None: ...
     @property
-    def reason(self) -> str | None: ...
+    def why_late(self) -> str | None: ...
     @property
     def source(self) -> Any: ...
 
@@ -82,7 +83,8 @@ class Deed:
     @property
     def open_state(self) -> State:
         """The state, which every command but a submission starts from."""
-        assert self.state is not None
+        if self.state is None:
+            raise ValueError("the application does not exist yet")
         return self.state
 
     def _occurred_at(self) -> dt.datetime:
@@ -115,28 +117,43 @@ class Deed:
                 self.clauses(*self.definition.late.clauses),
             )
 
+    def check_not_suspended(self, moment: dt.datetime) -> None:
+        """Refuse finishing a step at `moment` while days are being deducted: the work cannot both rest and be done."""
+        on = business_date(moment)
+        for one in deductible(self.definition, self.open_state):
+            if one.from_ <= on and (one.to is None or on <= one.to):
+                raise refuse(
+                    "suspension-in-force",
+                    f"{on} 在不可抗力中止期间 ({one.from_} 至 {one.to or '未定'}, {one.notice}), 不能办结环节; "
+                    "请先恢复 (resume), 写明中止的最后一日",
+                    f"{on} lies in a deducted suspension ({one.from_} to {one.to or 'open'}, {one.notice}); resume "
+                    "first, naming its last day",
+                    self.clauses(*self.definition.total.clauses),
+                )
+
     def _late(self) -> dict[str, Any] | None:
         rule = self.definition.late
         allowed = rule.by_source.get(self.source, rule.working_days)
         lag = self.context.calendar.count(business_date(self.occurred_at), business_date(self.now))
         if lag <= allowed:
             return None
-        if not self.command.reason:
+        if not self.command.why_late:
             raise refuse(
                 "late-record-needs-reason",
-                f"此事发生在 {lag} 个工作日前, 超过 {allowed} 个工作日的补录须填写 reason 说明原因, 并由第二人会签",
-                f"This happened {lag} working days ago; a record later than {allowed} needs `reason`, and a second "
-                "person's signature",
+                f"此事发生在 {lag} 个工作日前, 超过 {allowed} 个工作日的补录须填写 reason (中止、终止为 note) "
+                "说明原因, 并由第二人会签",
+                f"This happened {lag} working days ago; a record later than {allowed} needs `reason` (a suspension or "
+                "termination: `note`) to say why, and a second person's signature",
                 self.clauses(*rule.clauses),
                 working_days_late=lag,
             )
-        return {"working_days": lag, "reason": self.command.reason}
+        return {"working_days": lag, "reason": self.command.why_late}
 
     def clauses(self, *ids: str) -> tuple[Clause, ...]:
         """The definition's clauses with these ids."""
         return clauses_of(self.definition, ids)
 
-    def emit(self, type_: str, payload: dict[str, Any], *, at: dt.datetime | None = None) -> None:
+    def emit(self, type_: str, payload: dict[str, Any]) -> None:
         """Append an event of the acting principal and move the state on. Every event of a late
         command is marked late; its reason, evidence and batch are put into the first."""
         principal, command = self.context.principal, self.command
@@ -156,7 +173,7 @@ class Deed:
             seq=1 if self.state is None else self.state.version + 1,
             type=type_,
             payload=payload,
-            occurred_at=at or self.occurred_at,
+            occurred_at=self.occurred_at,
             recorded_at=self.now,
             actor=principal.who,
             source=self.source,

@@ -54,22 +54,17 @@ def deferred(definition: Definition, documents: Iterable[Document]) -> bool:
 def missing(definition: Definition, state: State, until: str) -> list[dict[str, Any]]:
     """The complete list of documents still missing for the steps up to `until`, waived steps left out."""
     provided = {document.kind for document in state.documents}
-    lacking = []
+    lacking: list[dict[str, Any]] = []
     for rule in steps_until(definition, state, until):
         step = state.step(rule.code)
         if step is not None and step.status == "waived":
             continue
-        for document in rule.documents:
-            if document.kind not in provided:
-                lacking.append(
-                    {
-                        "kind": document.kind,
-                        "step": rule.code,
-                        "name": document.name.zh,
-                        "name_en": document.name.en,
-                        "forms": [form.name.zh for form in document.forms],
-                    }
-                )
+        lacking.extend(
+            {"kind": document.kind, "step": rule.code, "name": document.name.zh, "name_en": document.name.en,
+             "forms": [form.name.zh for form in document.forms]}
+            for document in rule.documents
+            if document.kind not in provided
+        )  # fmt: skip
         lacking.extend(
             {"kind": asked.kind, "step": rule.code, "name": asked.kind, "name_en": asked.kind, "forms": [],
              "legal_basis": asked.legal_basis}
@@ -103,7 +98,8 @@ def _not_allowed(definition: Definition, step: StepRule, extra: Sequence[str], z
     allowed_en = ", ".join(document.name.en for document in step.documents) or "none"
     return refusal(
         "document-not-allowed",
-        f"{step.name.zh}环节{zh}: {'、'.join(extra)}。本环节仅需: {allowed}。请删除后重新提交; 客户自愿提供的请注明 volunteered",
+        f"{step.name.zh}环节{zh}: {'、'.join(extra)}。本环节仅需: {allowed}。请删除后重新提交; "
+        "客户自愿提供的请注明 volunteered",
         f"{en} at {step.name.en}: {', '.join(extra)}. This step needs only: {allowed_en}. Remove them and send again; "
         "mark what the customer volunteers as volunteered",
         clauses_of(definition, definition.document_clauses),
@@ -115,13 +111,14 @@ def _not_allowed(definition: Definition, step: StepRule, extra: Sequence[str], z
 def received(
     definition: Definition,
     legal: LegalBasisRule,
-    asked: Iterable[str],
     steps: Sequence[StepRule],
     given: Sequence[DocumentIn],
     at: dt.datetime,
+    *,
+    asked: Iterable[str] = (),
 ) -> tuple[Document, ...]:
     """The documents as they are taken in at the last of `steps`. Allowed without more: kinds listed for that step or
-    an earlier one, kinds lawfully asked for, an agent's papers at the first step. Raises Refused naming every kind
+    an earlier one, kinds lawfully `asked` for, an agent's papers at the first step. Raises Refused naming every kind
     that is neither listed nor volunteered nor carried by a law."""
     step = steps[-1]
     listed = {document.kind: document for rule in steps for document in rule.documents}
@@ -152,7 +149,7 @@ def received(
                 document.legal_basis,
                 document.digest,
                 document.issued_on,
-            )  # fmt: skip
+            )
         )
     if extra:
         raise Refused(_not_allowed(definition, step, extra, "不得收取清单外资料", "Documents outside the list"))
@@ -164,14 +161,17 @@ def received(
 def check_asked(
     definition: Definition, legal: LegalBasisRule, state: State, step: StepRule, asked: Sequence[DocumentAsked]
 ) -> tuple[str, ...]:
-    """Check what the utility asks for at `step`; returns the kinds that a law adds to the list. Raises Refused for a
-    kind outside the list, a second form of one kind, or one already provided, unless a law is named [L25]."""
-    listed = {document.kind: document for document in step.documents}
+    """Check what the utility asks for at `step`; returns the kinds that a law newly adds to the list. What an earlier
+    step let follow later may still be asked for. Raises Refused for a kind outside the list, a second form of one kind,
+    or one already provided, unless a law is named [L25]."""
+    steps = steps_until(definition, state, step.code)
+    listed = {document.kind: document for rule in steps for document in rule.documents}
     agent = {e.kind for e in definition.extra_documents if e.effect == "agent"}
     first = step.code == definition.steps[0].code
     provided = {document.kind for document in state.documents}
     seen: set[str] = set()
-    lawful: list[str] = []
+    known = {one.kind for one in state.asked}
+    lawful: dict[str, None] = {}
     extra: list[str] = []
     second: list[str] = []
     forms: list[str] = []
@@ -179,8 +179,8 @@ def check_asked(
         kind = kind_of(definition, document.kind)
         rule = listed.get(kind)
         if lifts_document_ban(legal, document.legal_basis):
-            if rule is None:
-                lawful.append(kind)
+            if rule is None and kind not in known:
+                lawful[kind] = None
             continue
         if rule is None:
             if not (first and kind in agent):
@@ -204,7 +204,7 @@ def check_asked(
                 second,
                 "同类资料一种即可, 不得重复要求",
                 "One form of a kind is enough; a second may not be asked for",
-            )  # fmt: skip
+            )
         )
     if forms:
         raise Refused(_not_allowed(definition, step, forms, "不认识的证件形式", "Unknown form of a document"))

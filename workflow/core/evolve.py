@@ -175,7 +175,7 @@ def _documents_requested(state: State, event: Event) -> State:
     return replace(state, asked=(*state.asked, *_many(event.payload["lawful"], Asked)))
 
 
-def _unchanged(state: State, event: Event) -> State:
+def _unchanged(state: State, _event: Event) -> State:
     return state
 
 
@@ -195,23 +195,27 @@ def _countersigned(state: State, event: Event) -> State:
     return _TAKES_EFFECT[signed.kind](state, event, signed)
 
 
-def _suspension_takes_effect(state: State, event: Event, signed: Pending) -> State:
-    given = signed.payload
-    suspension = Suspension(
-        signed.event,
+def suspension_of(proposed: Pending) -> Suspension:
+    """The suspension that takes effect when `proposed` is countersigned."""
+    given = proposed.payload
+    return Suspension(
+        proposed.event,
         given["ground"],
         given["notice"],
         dt.date.fromisoformat(given["from"]),
         dt.date.fromisoformat(given["to"]) if given.get("to") else None,
     )
-    return replace(state, suspensions=(*state.suspensions, suspension))
 
 
-def _waiver_takes_effect(state: State, event: Event, signed: Pending) -> State:
+def _suspension_takes_effect(state: State, _event: Event, signed: Pending) -> State:
+    return replace(state, suspensions=(*state.suspensions, suspension_of(signed)))
+
+
+def _waiver_takes_effect(state: State, event: Event, _signed: Pending) -> State:
     return _move_on(state, event, _leave(state.steps, event.payload, "waived"))
 
 
-def _correction_takes_effect(state: State, event: Event, signed: Pending) -> State:
+def _correction_takes_effect(state: State, event: Event, _signed: Pending) -> State:
     became = event.payload["became"]
     changes: dict[str, Any] = {"steps": _many(became["steps"], Step)}
     if "facts" in became:
@@ -226,7 +230,7 @@ def _correction_takes_effect(state: State, event: Event, signed: Pending) -> Sta
     return replace(state, **changes)
 
 
-def _late_signed(state: State, event: Event, signed: Pending) -> State:
+def _late_signed(state: State, _event: Event, _signed: Pending) -> State:
     return state
 
 

@@ -10,13 +10,18 @@ import re
 
 from definitions.model import LegalBasisRule, LegalLevel
 
+_QUOTED = re.compile(r"《([^》]+)》\s*(?:[（(][^）)]*[）)])?[\s,，、的]*")
 
-def _title(text: str, article: re.Match[str] | None) -> str:
-    quoted = re.search(r"《([^》]+)》", text)
+
+def _title(rule: LegalBasisRule, text: str, article: re.Match[str]) -> str:
+    """The title of the text whose article is named: of several in 《》 the first with an article right behind it, so
+    that "a company's 《规则》第三条, made under the 《电力法》" does not borrow the law's name."""
+    quoted = list(_QUOTED.finditer(text))
+    for one in quoted:
+        if any(re.compile(pattern).match(text, one.end()) for pattern in rule.article_patterns):
+            return one.group(1).strip()
     if quoted:
-        return quoted.group(1).strip()
-    if article is None:
-        return text.strip(" ,，、：:")
+        return ""
     before, after = text[: article.start()].strip(" ,，、：:"), text[article.end() :].strip(" ,，、：:")
     return before or re.sub(r"^of (the )?", "", after)
 
@@ -30,7 +35,7 @@ def level(rule: LegalBasisRule, basis: str) -> LegalLevel | None:
     article = next((m for pattern in rule.article_patterns if (m := re.search(pattern, text))), None)
     if article is None:
         return None
-    title = re.sub(r"[（(][^）)]*[）)]$", "", _title(text, article)).strip()
+    title = re.sub(r"[（(][^）)]*[）)]$", "", _title(rule, text, article)).strip()
     if any(word in title for word in rule.never):
         return None
     for one in rule.levels:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from transitions import Machine, MachineError
 
 from definitions.model import Definition, StepRule
+from workflow.core.state import State, Step
 
 logging.getLogger("transitions").setLevel(logging.WARNING)
 
@@ -60,6 +61,11 @@ def path(definition: Definition, important_customer: bool) -> tuple[StepRule, ..
 def machine_for(definition: Definition, important_customer: bool) -> Machine:
     """The machine that orders a case of this definition; the same object for every such case."""
     return course(definition, important_customer).machine
+
+
+def step_with(definition: Definition, state: State, part: str) -> Step | None:
+    """The case's step that holds the national step `part`: itself, or the regional step it was merged into."""
+    return next((state.step(rule.code) for rule in definition.steps if part in rule.parts), None)
 
 
 def entry(step: StepRule) -> str:

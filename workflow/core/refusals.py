@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
+
 from definitions.model import Clause, Frozen, Text
-from workflow.core.events import Event
 
 Kind = Literal["malformed", "forbidden", "unknown", "not_now", "stale", "rule"]
 
 
 class Refusal(Frozen, frozen=True):
-    """What was refused and why. `record`: events to keep although the request was refused (a recorded attempt).
-    `extra`: machine-readable particulars, such as the complete list of missing documents."""
+    """What was refused and why. `extra`: machine-readable particulars, such as the complete list of missing
+    documents."""
 
     code: str
     kind: Kind
     title: Text
     detail: Text
     clauses: tuple[Clause, ...] = ()
-    extra: dict[str, Any] = {}
-    record: tuple[Event, ...] = ()
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 _TITLES: dict[str, tuple[Kind, str, str]] = {
@@ -66,16 +66,12 @@ class Refused(Exception):
         self.refusal = refusal
 
 
-def refusal(
-    code: str, zh: str, en: str, clauses: tuple[Clause, ...] = (), record: tuple[Event, ...] = (), **extra: Any
-) -> Refusal:
+def refusal(code: str, zh: str, en: str, clauses: tuple[Clause, ...] = (), **extra: Any) -> Refusal:
     """Build the refusal `code` with its particulars; unknown codes are a programming error (KeyError)."""
     kind, title_zh, title_en = _TITLES[code]
-    return Refusal(code, kind, Text(title_zh, title_en), Text(zh, en), clauses, extra, record)
+    return Refusal(code, kind, Text(title_zh, title_en), Text(zh, en), clauses, extra)
 
 
-def refuse(
-    code: str, zh: str, en: str, clauses: tuple[Clause, ...] = (), record: tuple[Event, ...] = (), **extra: Any
-) -> Refused:
+def refuse(code: str, zh: str, en: str, clauses: tuple[Clause, ...] = (), **extra: Any) -> Refused:
     """The exception that carries `refusal(...)`; written `raise refuse(...)`."""
-    return Refused(refusal(code, zh, en, clauses, record, **extra))
+    return Refused(refusal(code, zh, en, clauses, **extra))

@@ -51,6 +51,13 @@ class Round(Compact, frozen=True):
     provisional: bool = False
     defects: tuple[str, ...] = ()
 
+    @property
+    def ended(self) -> dt.datetime:
+        """When it ended. Raises ValueError while it runs."""
+        if self.ended_at is None:
+            raise ValueError("the round still runs")
+        return self.ended_at
+
 
 class Step(Compact, frozen=True):
     """A step of the case's path. `status`: pending, waiting, running, done or waived."""
@@ -99,7 +106,7 @@ class Pending(Compact, frozen=True):
     event: int
     kind: str
     actor: str
-    payload: dict[str, Any] = {}
+    payload: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Approval(Compact, frozen=True):
@@ -199,6 +206,20 @@ class State(Compact, frozen=True):
     def current(self) -> str | None:
         """The code of the step in force; None once closed."""
         return None if self.closed_at is not None else self.state.rpartition(".")[0]
+
+    @property
+    def open_step(self) -> str:
+        """The code of the step in force. Raises ValueError once closed."""
+        if self.current is None:
+            raise ValueError("a closed application has no step in force")
+        return self.current
+
+    @property
+    def ended(self) -> dt.datetime:
+        """When the application ended. Raises ValueError while it is open."""
+        if self.closed_at is None:
+            raise ValueError("the application has not ended")
+        return self.closed_at
 
     def step(self, code: str) -> Step | None:
         """The step `code` of the path, or None when the path has no such step."""

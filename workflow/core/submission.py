@@ -99,12 +99,14 @@ def _submit(context: Context, command: Submission, identity: Identity, ended: It
     on = business_date((command.occurred_at or context.now).astimezone(BUSINESS_ZONE))
     by_rules = classified(context, facts, on)
     override = command.class_override
+    if override is not None and override.user_class == by_rules.user_class:
+        override = None  # what the rules give anyway overrides nothing, and stays free to be corrected
     user_class = override.user_class if override else by_rules.user_class
     definition = definition_for(context, on, facts.region, user_class)
     deed = Deed(context, definition, None, command)
     steps = path(definition, facts.important_customer)
     first = steps[0].code
-    documents = received(definition, context.rules.legal_basis, (), steps[:1], command.documents, deed.occurred_at)
+    documents = received(definition, context.rules.legal_basis, steps[:1], command.documents, deed.occurred_at)
     lacking = missing_now(definition, _sketch(definition, facts, documents, deed), first)
     links = chain.predecessor(definition.chain, facts, deed.occurred_at, ended, context.calendar)
     deed.emit(

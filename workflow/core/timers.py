@@ -24,15 +24,17 @@ OPEN_ENDED = dt.date.max
 
 class Interval(Frozen, frozen=True):
     """One running stretch of a timer's ledger. `counted_from`: the date not counted, from which days are counted;
-    `end` None while it runs."""
+    `end` None while it runs. `used`: the days it was judged to have taken when it ended."""
 
     counted_from: dt.date
     end: dt.date | None
+    used: int | None = None
 
 
 class Timer(Frozen, frozen=True):
     """A budget in working days and its ledger. `key` identifies it within the case. `due_on` is None while it waits or
-    while an open suspension leaves no date to name. `ended_on`/`outcome` once it stopped: met, breached, cancelled."""
+    while an open suspension leaves no date to name. `status`: waiting, running, suspended, or once it stopped met,
+    breached or cancelled."""
 
     key: str
     scope: str
@@ -139,23 +141,25 @@ def _provisional(calendar: WorkingCalendar, start: dt.date, due: dt.date | None)
 
 
 def _round_timer(
-    calendar: WorkingCalendar, definition: Definition, state: State, step: str, number: int, budget: int, turn: Round
+    calendar: WorkingCalendar, definition: Definition, state: State, step: Step, number: int, *, budget: int
 ) -> Timer:
+    turn, code = step.rounds[number - 1], step.code
     start = counted_from(calendar, definition.counting, turn.started_at)
     suspended = _step_spans(definition, state)
-    key = f"step:{step}:{number}"
+    key = f"step:{code}:{number}"
     if turn.ended_at is None:
         due = due_date(calendar, start, budget, suspended)
         return Timer(
-            key, "step", step, number, budget, (Interval(start, None),), suspended, due,
+            key, "step", code, number, budget, (Interval(start, None),), suspended, due,
             _provisional(calendar, start, due), "running" if due else "suspended",
         )  # fmt: skip
     ended = business_date(turn.ended_at)
     late = turn.due_on is not None and ended > turn.due_on
-    status = "breached" if late else "cancelled" if turn.outcome == "ended" else "met"
+    # A round that was cut short, by the case's end or by a waiver, has met nothing.
+    status = "breached" if late else "cancelled" if turn.outcome in ("ended", "waive") else "met"
     return Timer(
-        key, "step", step, number, budget, (Interval(start, ended),), suspended, turn.due_on, turn.provisional, status,
-        turn.used,
+        key, "step", code, number, budget, (Interval(start, ended, turn.used),), suspended, turn.due_on,
+        turn.provisional, status, turn.used,
     )  # fmt: skip
 
 
@@ -166,10 +170,9 @@ def _step_spans(definition: Definition, state: State) -> tuple[tuple[dt.date, dt
 
 
 def judge_round(calendar: WorkingCalendar, definition: Definition, state: State, code: str, turn: Round) -> Round:
-    """The round, ended, with the due date and the used days it is judged by. `turn.ended_at` must be set."""
-    assert turn.ended_at is not None
+    """The round, ended, with the due date and the used days it is judged by. Raises ValueError while it runs."""
     limit = next((rule.limit for rule in definition.steps if rule.code == code), None)
-    start, ended = counted_from(calendar, definition.counting, turn.started_at), business_date(turn.ended_at)
+    start, ended = counted_from(calendar, definition.counting, turn.started_at), business_date(turn.ended)
     suspended = _step_spans(definition, state)
     due = None if limit is None else due_date(calendar, start, limit, suspended)
     return msgspec.structs.replace(
@@ -187,7 +190,7 @@ def _timers_of_step(
     for number, turn in enumerate(step.rounds, start=1):
         budget = turn.budget if turn.ended_at is not None else limit
         if budget is not None:
-            yield _round_timer(calendar, definition, state, step.code, number, budget, turn)
+            yield _round_timer(calendar, definition, state, step, number, budget=budget)
     if limit is not None and step.status in ("pending", "waiting"):
         number = len(step.rounds) + 1
         status = "cancelled" if state.closed else "waiting"
@@ -255,7 +258,7 @@ def step_sum(calendar: WorkingCalendar, definition: Definition, state: State) ->
     for turn in counted_rounds(definition, state):
         start = counted_from(calendar, definition.counting, turn.started_at)
         end = None if turn.ended_at is None else business_date(turn.ended_at)
-        intervals.append(Interval(start, end))
+        intervals.append(Interval(start, end, turn.used))
         if end is None:
             running = True
         spent = turn.used or 0
@@ -277,33 +280,31 @@ def _total_timer(calendar: WorkingCalendar, definition: Definition, state: State
     status = "met" if state.state == "energised" else "cancelled"
     if not closing.on_time:
         status = "breached"
-    assert state.closed_at is not None
-    ended = business_date(state.closed_at)
-    intervals = tuple(Interval(i.counted_from, i.end or ended) for i in timer.intervals)
+    ended = business_date(state.ended)
+    intervals = tuple(Interval(i.counted_from, i.end or ended, i.used) for i in timer.intervals)
     return Timer(
         "total", "total", None, None, definition.total.limit, intervals, timer.suspended, closing.due_on,
         closing.provisional, status, closing.used,
     )  # fmt: skip
 
 
-def _approval_timer(calendar: WorkingCalendar, approval: Approval, state: State) -> Timer:
-    assert approval.budget is not None
+def _approval_timer(calendar: WorkingCalendar, approval: Approval, budget: int, state: State) -> Timer:
     start = business_date(approval.started_at)
-    key = f"approval:{approval.number}"
-    due = approval.due_on or calendar.add(start, approval.budget)
+    ended: dt.date | None = None
+    due, provisional, used = approval.due_on, approval.provisional, approval.used
     if approval.decided_at is not None:
-        ended: dt.date | None = business_date(approval.decided_at)
-        status = "met" if business_date(approval.decided_at) <= due else "breached"
+        ended = business_date(approval.decided_at)
+        status = "breached" if due is not None and ended > due else "met"
+    elif state.closed:
+        # Nobody judged it: it names no date that a later calendar could move in a closed case.
+        ended = business_date(state.ended)
+        status, used = "cancelled", calendar.count(start, ended)
     else:
-        ended = None if state.closed_at is None else business_date(state.closed_at)
-        status = "running" if ended is None else "cancelled"
-    provisional = approval.provisional if approval.due_on else calendar.provisional_between(start, due)
-    used = approval.used if ended is not None else None
-    if ended is not None and used is None:
-        used = calendar.count(start, ended)
+        due = calendar.add(start, budget)
+        status, provisional = "running", calendar.provisional_between(start, due)
     return Timer(
-        key, "approval", None, None, approval.budget, (Interval(start, ended),), (), due, provisional, status, used,
-        approval.name,
+        f"approval:{approval.number}", "approval", None, None, budget, (Interval(start, ended, used),), (), due,
+        provisional, status, used, approval.name,
     )  # fmt: skip
 
 
@@ -322,18 +323,22 @@ def timers(
     return (
         *_step_timers(calendar, definition, state, before),
         _total_timer(calendar, definition, state),
-        *(_approval_timer(calendar, a, state) for a in state.approvals if a.budget is not None),
+        *(_approval_timer(calendar, a, a.budget, state) for a in state.approvals if a.budget is not None),
     )
+
+
+def _used_in(calendar: WorkingCalendar, timer: Timer, interval: Interval, today: dt.date) -> int:
+    """Working days of `interval` up to `today`; once it has ended, those it was judged by."""
+    if interval.used is not None:
+        return interval.used
+    return used_days(calendar, interval.counted_from, interval.end or today, timer.suspended)
 
 
 def standing(calendar: WorkingCalendar, timer: Timer, today: dt.date) -> Standing:
     """How `timer` stands on `today`. A running timer inside a suspended stretch stands suspended; one past its due
     date has negative remaining days. `today` before the start counts nothing."""
     if timer.status in ("waiting", "running", "suspended"):
-        used = sum(
-            used_days(calendar, i.counted_from, min(i.end, today) if i.end else today, timer.suspended)
-            for i in timer.intervals
-        )
+        used = sum(_used_in(calendar, timer, i, today) for i in timer.intervals)
     else:
         used = timer.used or 0
     status = timer.status
@@ -360,18 +365,31 @@ def close(calendar: WorkingCalendar, definition: Definition, state: State, ended
 
 
 def account(calendar: WorkingCalendar, timer: Timer) -> list[AccountDay]:
-    """The day-by-day account of the timer's due date, from the start row of its running or last interval. Empty while
-    it waits. Days between two intervals belong to the customer and are not listed."""
+    """The day-by-day account of the timer's due date, from the start row of the interval in which its budget runs out
+    (the last one, while it has not). Empty before it starts. Days between two intervals belong to the customer and are
+    not listed; where an open suspension leaves no due date to name, the account ends with the days counted before it.
+    """
     if not timer.intervals:
         return []
-    last = timer.intervals[-1]
-    spent = sum(calendar.count(i.counted_from, i.end) for i in timer.intervals[:-1] if i.end is not None)
-    budget = max(timer.budget - spent, 0)
-    until = timer.due_on or last.end or last.counted_from
+    budget = timer.budget
+    for interval in timer.intervals[:-1]:
+        spent = _used_in(calendar, timer, interval, interval.counted_from)
+        if spent > budget:
+            break
+        budget -= spent
+    else:
+        interval = timer.intervals[-1]
+    start, suspended = interval.counted_from, [(a, b) for a, b in timer.suspended if b > interval.counted_from]
+    begins = next((first for first, last in suspended if last == OPEN_ENDED), None)
+    if begins is not None and timer.due_on is None:
+        budget = used_days(calendar, start, max(begins - _ONE_DAY, start), suspended)
+    elif not suspended:
+        return calendar.account(start, budget)
+    until = begins or due_date(calendar, start, budget, suspended) or start
     excluded: set[dt.date] = set()
-    for first, final in timer.suspended:
-        day = max(first, last.counted_from)
-        while day <= min(final, until):
+    for first, last in suspended:
+        day = max(first, start)
+        while day <= min(last, until):
             excluded.add(day)
             day += _ONE_DAY
-    return calendar.account(last.counted_from, budget, excluded)
+    return calendar.account(start, budget, excluded)

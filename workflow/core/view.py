@@ -10,7 +10,7 @@ from definitions.calendar import WorkingCalendar
 from definitions.model import Definition
 from workflow.core.chain import as_filed_and_chained
 from workflow.core.documents import clauses_of, missing
-from workflow.core.machine import path
+from workflow.core.machine import path, step_with
 from workflow.core.state import State
 from workflow.core.timers import Timer, account, standing, timers
 from workflow.core.times import business_date
@@ -214,15 +214,13 @@ def _notices_due(definition: Definition, state: State) -> list[dict[str, Any]]:
 def plan_valid_until(definition: Definition, state: State) -> dt.date | None:
     """The last day of the supply plan's validity; None without a delivered plan or a rule, once the design has been
     handed in (a low-voltage case: once metering has been), or when the case has closed."""
-    plan = state.step("supply_plan")
+    plan = step_with(definition, state, "supply_plan")
     if definition.plan_validity is None or plan is None or plan.status != "done" or state.closed:
         return None
     following = state.steps[state.steps.index(plan) + 1 :]
     if any(step.rounds for step in following):
         return None
-    delivered = plan.rounds[-1].ended_at
-    assert delivered is not None
-    day = business_date(delivered)
+    day = business_date(plan.rounds[-1].ended)
     month = day.month - 1 + definition.plan_validity.months
     year, month = day.year + month // 12, month % 12 + 1
     last = (dt.date(year + month // 12, month % 12 + 1, 1) - dt.timedelta(days=1)).day
