@@ -102,6 +102,12 @@ class Registers(Execution):
         row = self._execute(self._sql.setting, (key,)).fetchone()
         return None if row is None else str(row[0])
 
+    def exclude_writers(self) -> None:
+        """Wait until every other write transaction has ended and let none begin until this one ends: for a change that
+        whoever writes must know of. Raises Contention when that takes too long."""
+        if self._backend.exclude_writers is not None:
+            self._execute(self._backend.exclude_writers, ())
+
     def put_setting(self, key: str, value: str) -> None:
         """Set a setting."""
         insert = self._backend.insert(tables["setting"]).values(key=key, value=value)

@@ -19,6 +19,7 @@ from storage.errors import AppendOnly, Contention, Duplicate, Rejected, StorageE
 
 _APPEND_ONLY = "event is append-only"  # what the triggers of both databases say
 _EVENT_EXISTS = "event exists"
+_WRITERS = 0x6261_6F77  # "baow": any number that nobody else locks
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Backend:
     driver_error: type[Exception]
     begin_write: str
     begin_read: str
+    exclude_writers: str | None
     translate: Callable[[BaseException], StorageError]
     in_transaction: Callable[[Any], bool]
     is_usable: Callable[[Any], bool]
@@ -127,6 +129,7 @@ SQLITE = Backend(
     driver_error=sqlite3.Error,
     begin_write="BEGIN IMMEDIATE",
     begin_read="BEGIN",
+    exclude_writers=None,  # there is one writer at a time
     translate=_translate_sqlite,
     in_transaction=lambda connection: bool(connection.in_transaction),
     is_usable=lambda _: True,
@@ -138,9 +141,12 @@ POSTGRESQL = Backend(
     insert=postgresql.insert,
     driver_error=psycopg.Error,
     # An acknowledged commit outlives the server, whatever its configuration says; no lock is waited for without end.
+    # The shared lock lets one transaction exclude all other writers when they must agree with what it changes.
     begin_write="BEGIN ISOLATION LEVEL READ COMMITTED;"
-    " SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '{}ms'",
+    " SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '{}ms';"
+    f" SELECT pg_advisory_xact_lock_shared({_WRITERS})",
     begin_read="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    exclude_writers=f"SELECT pg_advisory_xact_lock({_WRITERS})",
     translate=_translate_postgresql,
     in_transaction=lambda connection: connection.info.transaction_status != TransactionStatus.IDLE,
     is_usable=lambda connection: not connection.closed,

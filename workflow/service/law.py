@@ -76,22 +76,26 @@ class Calendars:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._hashes = ""
-        self._calendar = shipped()
+        self._read: dict[str, WorkingCalendar] = {"": shipped()}
+        self._current = self._read[""]
 
     def current(self) -> WorkingCalendar:
-        """The calendar as last read."""
-        return self._calendar
+        """The newest calendar read so far."""
+        return self._current
 
     def refresh(self, tx: Tx) -> WorkingCalendar:
-        """Read the notices again if any has arrived since."""
-        hashes = tx.setting(CALENDAR_SETTING) or ""
-        if hashes != self._hashes:
+        """The calendar as this transaction sees it; the notices are read again if any has arrived since."""
+        setting = tx.setting(CALENDAR_SETTING) or ""
+        calendar = self._read.get(setting)
+        if calendar is None:
+            notices = [notice for row in tx.notices() for notice in read_notice(row.content)]
+            calendar = shipped().with_notices(notices)
             with self._lock:
-                notices = [notice for row in tx.notices() for notice in read_notice(row.content)]
-                self._calendar = shipped().with_notices(notices)
-                self._hashes = hashes
-        return self._calendar
+                self._read[setting] = calendar
+                # Notices only come; a reader whose snapshot is older must not turn the calendar back for the others.
+                if len(calendar.dropped_in) >= len(self._current.dropped_in):
+                    self._current = calendar
+        return calendar
 
     def known(self, tx: Tx, hash_: str) -> WorkingCalendar:
         """The calendar with this hash: the current one, or the one before the latest notices came. After an
