@@ -18,6 +18,7 @@ def check_between_files(law: Law) -> Iterator[Problem]:
     yield from _check_names(law)
     yield from _check_rows(law)
     yield from _check_references(law)
+    yield from _check_indicators(law)
 
 
 def _gap(timeline: Timeline, where: str, start: dt.date) -> Problem:
@@ -77,7 +78,7 @@ def _check_class(law: Law, code: str, facts: dict[str, Any]) -> Iterator[Problem
 def _check_shared(law: Law) -> Iterator[Problem]:
     """Rules that every class needs must reach back to the first day on which any class is in force."""
     start = min(facts["path"][0].start for facts in law.classes.values())
-    optional = ("classes.", "channels", "notices.")
+    optional = ("classes.", "channels", "notices.", "indicators.")
     for where, timeline in law.nation.items():
         if not where.startswith(optional) and not where.endswith(".channels") and timeline[0].start > start:
             yield _gap(timeline, where, start)
@@ -150,3 +151,32 @@ def _may_be_new(law: Law, where: str) -> bool:
     if parts[0] == "classes" and parts[1] in law.classes:
         return parts[2] == "merge" or (parts[2] == "steps" and parts[3] in law.classes[parts[1]]["steps"])
     return parts[:2] == ["late", "by_source"]
+
+
+_NEEDS = {"steps": "at_most", "notice": "notice"}
+"""What a measure cannot do without; no other measure has a use for it."""
+
+
+def _check_indicators(law: Law) -> Iterator[Problem]:
+    """Every code that an indicator names exists, it has what its measure needs, and its values have one date each."""
+    facts = law.catalogues["indicators"]
+    for where, timeline in timelines(facts):
+        if len(timeline) > 1:
+            yield Problem(timeline[1].mark, f"{where} 只可有一个日期", f"{where} may have one date only")
+    for code, one in facts["indicators"].items():
+        known = (
+            ("reported_by", (one["reported_by"],), facts["reporters"]),
+            ("user_class", one.get("cases", {}).get("user_class", ()), law.classes),
+            ("notice", (one["notice"],) if "notice" in one else (), law.catalogues["notices"]["notices"]),
+        )
+        for name, named, there in known:
+            for word in named:
+                if word not in there:
+                    yield Problem(one["mark"], f"指标 {code}: 没有 {name} {word}", f"{code}: no {name} {word}")
+        for name in _NEEDS.values():
+            if (name in one) != (_NEEDS.get(one["measure"]) == name):
+                yield Problem(
+                    one["mark"],
+                    f"指标 {code}: 判定方式 {one['measure']} 与 {name} 不相配",
+                    f"{code}: the measure {one['measure']} and {name} do not go together",
+                )

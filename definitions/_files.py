@@ -123,6 +123,42 @@ def _subjects(*, inherit: bool) -> dict[str, Shape]:
     }
 
 
+MEASURES: Final = (
+    "approvals", "timing", "steps", "online", "documents", "nearby", "zero_investment", "notice", "reported",
+)  # fmt: skip
+"""How an indicator can be judged; `workflow.reports` has one function for each but the last."""
+
+_MONTH_DAY = Dated(Str(r"^(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])$", ("月日, 如 07-15", "a month and day such as 07-15")))
+_INDICATOR = Marked(
+    Record(
+        {
+            "finish": OneOf(("2020 年底前", "2021 年底前", "2022 年底前", "持续推进")),
+            "content": _TEXT,
+            "standard": Maybe(_TEXT),
+            "ledger": ListOf(Str(r"^L([1-9]|[1-4]\d|5[0-7])$", ("台账项号", "an item of the ledger")), minimum=1),
+            "measure": OneOf(MEASURES),
+            "reported_by": _CODE,
+        },
+        {
+            "starred": Bool(only=True),
+            "at_most": Dated(Int(1)),
+            "notice": _CODE,
+            "cases": Record(
+                {},
+                {
+                    "user_class": ListOf(_CODE, minimum=1),
+                    "voltage": _VOLTAGE,
+                    "area": OneOf(("urban", "rural")),
+                    "enterprise_size": ListOf(OneOf(("micro", "small", "medium", "large")), minimum=1),
+                    "capacity_kw": Dated(Int(1)),
+                    "submitted_from": Date(),
+                    "submitted_to": Date(),
+                },
+            ),
+        },
+    )
+)
+
 _N, _R = _subjects(inherit=False), _subjects(inherit=True)
 
 CLASS_FILE: Final = Record(
@@ -246,6 +282,18 @@ FILES: Final[Mapping[str, Record]] = {
                     }
                 )
             ),
+            "last_verified_on": Date(),
+        }
+    ),
+    "indicators": Record(
+        {
+            "first_half_due": _MONTH_DAY,
+            "whole_year_due": _MONTH_DAY,
+            "enterprise_kw": Dated(Int(1)),
+            "reporters": MapOf(_WORD, _NAME, minimum=1),
+            "measures": MapOf(f"^({'|'.join(MEASURES)})$", _NAME, minimum=len(MEASURES)),
+            "indicators": MapOf(r"^I([1-9]|[12]\d|3[0-8])$", _INDICATOR, minimum=38),
+            "clauses": Citations(),
             "last_verified_on": Date(),
         }
     ),

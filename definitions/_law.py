@@ -9,7 +9,16 @@ from typing import Any, Final
 import msgspec
 
 from definitions._shapes import Entry, Timeline
-from definitions.model import Clause, FeeItem, LegalBasisRule, LegalLevel, RoleRule, Text
+from definitions.model import (
+    Clause,
+    FeeItem,
+    IndicatorRule,
+    LegalBasisRule,
+    LegalLevel,
+    ReportRules,
+    RoleRule,
+    Text,
+)
 
 NATION: Final = "000000"
 """The code under which the national rules stand."""
@@ -61,6 +70,21 @@ class Law:
         )
 
     @property
+    def reports(self) -> ReportRules:
+        facts = _single(self.catalogues["indicators"])
+        reporters = facts["reporters"]
+        return ReportRules(
+            indicators=tuple(
+                msgspec.convert({**one, "id": code, "reported_by": reporters[one["reported_by"]]}, IndicatorRule)
+                for code, one in sorted(facts["indicators"].items(), key=lambda item: int(item[0][1:]))
+            ),
+            measures=msgspec.convert(facts["measures"], dict[str, Text]),
+            first_half_due=facts["first_half_due"],
+            whole_year_due=facts["whole_year_due"],
+            enterprise_kw=facts["enterprise_kw"],
+        )
+
+    @property
     def fees(self) -> dict[str, FeeItem]:
         return {
             code: msgspec.convert({"code": code, "aliases": (), **facts}, FeeItem)
@@ -76,6 +100,13 @@ def timelines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from timelines(value, path)
         elif _is_timeline(value):
             yield path, value
+
+
+def _single(facts: Any) -> Any:
+    """The facts with every timeline, which must hold one value, replaced by that value; marks are left out."""
+    if isinstance(facts, dict):
+        return {key: _single(value) for key, value in facts.items() if key != "mark"}
+    return facts[0].value if _is_timeline(facts) else facts
 
 
 def _is_timeline(value: object) -> bool:

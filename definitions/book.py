@@ -26,6 +26,7 @@ from definitions.model import (
     Definition,
     Frozen,
     LegalBasisRule,
+    ReportRules,
     RoleRule,
     Text,
 )
@@ -103,6 +104,11 @@ class Book:
     def legal_basis(self) -> LegalBasisRule:
         """How a stated legal basis is read [L25]."""
         return self._law.legal_basis
+
+    @functools.cached_property
+    def reports(self) -> ReportRules:
+        """The regulator's half-yearly tables and how their indicators are judged."""
+        return self._law.reports
 
     @property
     def clauses(self) -> dict[str, Clause]:

@@ -249,6 +249,54 @@ class LegalBasisRule(Frozen, frozen=True):
     prefixes: tuple[str, ...] = ()
 
 
+class CaseSelection(Frozen, frozen=True):
+    """Which applications an indicator is about; what is empty or null does not narrow. Submission dates are inclusive;
+    `capacity_kw`: at most so many."""
+
+    user_class: tuple[str, ...] = ()
+    voltage: Literal["low", "high"] | None = None
+    area: Literal["urban", "rural"] | None = None
+    enterprise_size: tuple[str, ...] = ()
+    capacity_kw: int | None = None
+    submitted_from: dt.date | None = None
+    submitted_to: dt.date | None = None
+
+
+class IndicatorRule(Frozen, frozen=True):
+    """One indicator of annex 2-2. `finish`: by when the ledger wants it; `content`, `standard`: its words; `ledger`: the
+    items it serves; `measure`: how it is judged; `reported_by`: who answers for it. `at_most`: steps, for the measure
+    `steps`; `notice`: which one, for the measure `notice`."""
+
+    id: str
+    finish: str
+    content: str
+    standard: str | None
+    ledger: tuple[str, ...]
+    measure: str
+    reported_by: Text
+    starred: bool = False
+    cases: CaseSelection = CaseSelection()
+    at_most: int | None = None
+    notice: str | None = None
+
+    @property
+    def number(self) -> int:
+        """Its number in the annex, 1 to 38."""
+        return int(self.id[1:])
+
+
+class ReportRules(Frozen, frozen=True):
+    """The regulator's half-yearly tables. `first_half_due` and `whole_year_due`: month and day (`07-15`) by which the
+    report is sent; `enterprise_kw`: the capacity up to which an enterprise has a column of its own in annex 3;
+    `measures`: what each measure counts."""
+
+    indicators: tuple[IndicatorRule, ...]
+    measures: dict[str, Text]
+    first_half_due: str
+    whole_year_due: str
+    enterprise_kw: int
+
+
 class RoleRule(Frozen, frozen=True):
     """What a role may do. `commands`: commands on an application; `reads`/`administers`: areas of the interface."""
 
