@@ -1,0 +1,239 @@
+"""`baozhuang case`: applications from the command line, as the HTTP interface has them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from workflow.cli.console import say_json, say_table
+from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
+from workflow.service import Answer, Refused, reading, upkeep
+from workflow.service.calendar import parse_count, parse_date
+
+app = typer.Typer(no_args_is_help=True, help="用电申请 / applications")
+
+Which = Annotated[str, typer.Argument(metavar="ID|NO", help="申请编号或标识 / id or application number")]
+Content = Annotated[Path, typer.Argument(metavar="FILE", help="JSON 文件, - 为标准输入 / JSON file; -: standard input")]
+IdempotencyKey = Annotated[
+    str | None, typer.Option("--idempotency-key", metavar="KEY", help="幂等键, 重复执行不重复办理 / idempotency key")
+]
+
+
+@app.command("list")
+def list_(
+    *,
+    state: Annotated[str | None, typer.Option(help="状态, 如 metering.running / state")] = None,
+    user_class: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="用户类别 / user class")] = None,
+    manager: Annotated[str | None, typer.Option(help="客户经理 / customer manager")] = None,
+    org: Annotated[str | None, typer.Option(help="单位及下级 / unit and those below")] = None,
+    region: Annotated[str | None, typer.Option(metavar="CODE", help="行政区划代码 / region")] = None,
+    external_id: Annotated[str | None, typer.Option(help="外部系统编号 / id in the other system")] = None,
+    due_before: Annotated[str | None, typer.Option(metavar="DATE", help="此日之前到期 / due before this day")] = None,
+    overdue: Annotated[bool | None, typer.Option("--overdue/--not-overdue", help="是否超期 / overdue or not")] = None,
+    limit: Annotated[str, typer.Option(metavar="N", help="最多几件 / at most so many")] = "50",
+    cursor: Annotated[str | None, typer.Option(help="从上一页的 next 继续 / `next` of the page before")] = None,
+    key: KeyOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """列出申请, 新的在前。 / List applications, newest first."""
+    before: dt.date | None = None if due_before is None else parse_date(due_before)
+    with opened(database) as service:
+        page = service.applications(
+            acting(service, key),
+            state=state,
+            user_class=user_class,
+            manager=manager,
+            org=org,
+            region=region,
+            external_id=external_id,
+            due_before=before,
+            overdue=overdue,
+            cursor=cursor,
+            limit=parse_count(limit),
+        )
+    if as_json:
+        say_json(page)
+        return
+    say_table(
+        ("编号 no", "类别 class", "状态 state", "申请 submitted", "到期 due", "剩余 left", "经理 manager", "标识 id"),
+        [_line(one) for one in page["items"]],
+    )
+    if page["next"]:
+        typer.echo(f"下一页 / next page: --cursor {page['next']}", err=True)
+
+
+def _line(one: dict[str, Any]) -> tuple[str, ...]:
+    running = [d for d in one["deadlines"] if d["status"] in ("running", "suspended") and d["due_on"]]
+    first = min(running, key=lambda d: d["due_on"], default=None)
+    return (
+        one["application_no"],
+        one["user_class"],
+        one["state"],
+        f"{one['submitted_at']:%Y-%m-%d}",
+        f"{first['due_on']}{' 暂定' if first['provisional'] else ''}" if first else "",
+        str(first["remaining_working_days"]) if first else "",
+        one["manager"] or "",
+        one["id"],
+    )
+
+
+@app.command()
+def show(
+    which: Which,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="逐日说明每个到期日 / the day-by-day account of every due date")
+    ] = False,
+    key: KeyOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """显示一件申请。 / Show one application."""
+    with opened(database) as service:
+        principal = acting(service, key)
+        case_id = upkeep.find(service, principal, which)
+        shown: dict[str, Any] = msgspec.json.decode(service.application(principal, case_id).body)
+        accounts = service.explain(principal, case_id)["items"] if explain else None
+    if as_json:
+        say_json(shown if accounts is None else {"application": shown, "explain": accounts})
+        return
+    _show(shown)
+    for account in accounts or ():
+        _explain(msgspec.to_builtins(account))
+
+
+def _show(one: dict[str, Any]) -> None:
+    typer.echo(f"{one['application_no']}  {one['user_class']}  {one['state']}  v{one['version']}")
+    typer.echo(f"标识 / id: {one['id']}  规则 / rules: {one['definition']['version']}")
+    typer.echo(f"申请 / submitted: {one['submitted_at'][:16]}  办结 / closed: {(one['closed_at'] or '')[:16]}")
+    for missing in one["missing_documents"]:
+        typer.echo(f"缺资料 / missing: {missing['name']} {missing['kind']}")
+    for pending in one["pending_countersign"]:
+        typer.echo(f"待会签 / to be countersigned: #{pending['event']} {pending['kind']} ({pending['by']})")
+    typer.echo("")
+    say_table(
+        ("环节 step", "状态 status", "轮次 round", "开始 started", "结束 ended"),
+        [
+            (s["name"], s["status"], str(s["round"]), (s["started_at"] or "")[:16], (s["ended_at"] or "")[:16])
+            for s in one["steps"]
+        ],
+    )
+    typer.echo("")
+    say_table(
+        ("时限 limit", "工作日 budget", "已用 used", "剩余 left", "到期 due", "状态 status"),
+        [
+            (
+                d["key"],
+                str(d["budget_working_days"]),
+                str(d["used_working_days"]),
+                str(d["remaining_working_days"]),
+                f"{d['due_on'] or ''}{' 暂定' if d['provisional'] else ''}",
+                d["status"],
+            )
+            for d in one["deadlines"]
+        ],
+    )
+
+
+def _explain(account: dict[str, Any]) -> None:
+    typer.echo(f"\n{account['key']}: {', '.join(clause['id'] for clause in account['clauses'])}")
+    for day in account["days"]:
+        counted = "" if day["counted"] is None else f"第 {day['counted']} 日"
+        typer.echo(f"  {day['date']}  {day['reason']:9}  {counted}")
+
+
+@app.command()
+def events(which: Which, key: KeyOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """显示一件申请的全部事件。 / The history of one application."""
+    with opened(database) as service:
+        principal = acting(service, key)
+        found = service.events(principal, upkeep.find(service, principal, which))
+    if as_json:
+        say_json(found)
+        return
+    say_table(
+        ("#", "事件 event", "发生 occurred", "记录 recorded", "办理人 actor", "来源 source", "补录 late"),
+        [
+            (
+                str(e["seq"]),
+                e["type"],
+                f"{e['occurred_at']:%Y-%m-%d %H:%M}",
+                f"{e['recorded_at']:%Y-%m-%d %H:%M}",
+                e["actor"],
+                e["source"],
+                "补录" if e["late"] else "",
+            )
+            for e in found["items"]
+        ],
+    )
+
+
+def _content(path: Path) -> bytes:
+    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+
+
+@app.command()
+def submit(
+    file: Content,
+    *,
+    idempotency_key: IdempotencyKey = None,
+    key: KeyOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """提交一件新申请, 内容同 POST /applications。 / Submit an application; the body of POST /applications."""
+    body = reading.submission(_content(file))
+    with opened(database) as service:
+        _tell(service.submit(acting(service, key), body, idempotency_key).result())
+
+
+@app.command()
+def command(
+    which: Which,
+    file: Content,
+    *,
+    idempotency_key: IdempotencyKey = None,
+    if_match: Annotated[int | None, typer.Option(min=1, help="仅当申请仍为此版本 / only while at this version")] = None,
+    key: KeyOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """办理一件申请, 内容同 POST /applications/{id}/commands。 / A command; the body of POST …/commands."""
+    body = reading.command(_content(file))
+    with opened(database) as service:
+        principal = acting(service, key)
+        case_id = upkeep.find(service, principal, which)
+        _tell(service.command(principal, case_id, body, idempotency_key, if_match).result())
+
+
+def _tell(answer: Answer) -> None:
+    if answer.refusal is not None:
+        raise Refused(answer.refusal)
+    say_json(msgspec.json.decode(answer.body))
+
+
+@app.command()
+def erase(
+    which: Which,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="不再询问 / do not ask")] = False,
+    key: KeyOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """删除已结束申请的客户资料, 不可恢复, 证据链不受影响。 / Erase the personal data of an ended application."""
+    with opened(database) as service:
+        principal = acting(service, key)
+        case_id = upkeep.find(service, principal, which)
+        if not yes:
+            typer.confirm(
+                f"删除 {which} 的客户资料, 不可恢复 / erase the personal data of {which}, for good", abort=True
+            )
+        erased = upkeep.erase(service, principal, case_id)
+    if as_json:
+        say_json({"id": case_id, "erased": erased})
+    else:
+        typer.echo("已删除 / erased" if erased else "此前已删除 / was erased before")

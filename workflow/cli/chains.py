@@ -1,0 +1,80 @@
+"""`baozhuang verify|checkpoint|rebuild`: the evidence of a database, and what is derived from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflow.cli.console import progress, say_json
+from workflow.cli.opening import DatabaseOption, JsonOption, opened
+from workflow.service import upkeep
+
+
+def verify(
+    *,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="与此前留存的检查点比对 / compare with a checkpoint kept elsewhere"),
+    ] = None,
+    projections: Annotated[
+        bool, typer.Option("--projections", help="同时核对当前数据与事件是否一致 / compare projections with the events")
+    ] = False,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """核验全部证据链; 有问题时列出每件的第一个坏事件, 退出码为 1。
+
+    Verify every chain; names the first bad event of each bad case and exits 1 when there is one.
+    """
+    with opened(database) as service, progress("核验 / verifying") as report:
+        found = upkeep.verify(service, checkpoint, projections, report)
+    if as_json:
+        say_json({"holds": found.holds, **_fields(found)})
+    else:
+        _say(found)
+    raise typer.Exit(0 if found.holds else 1)
+
+
+def _fields(found: upkeep.Verified) -> dict[str, object]:
+    return {name: getattr(found, name) for name in found.__struct_fields__}
+
+
+def _say(found: upkeep.Verified) -> None:
+    for flaw in found.flaws:
+        typer.echo(f"{flaw['case_id']}\t{flaw['event']}\t{flaw['text']}")
+    for trigger in found.missing_triggers:
+        typer.echo(f"缺少防篡改触发器 / append-only trigger is gone: {trigger}")
+    for case_id in found.differing or ():
+        typer.echo(f"{case_id}\t当前数据与事件不一致 / projections are not what the events give")
+    bad = len(found.flaws) + len(found.differing or ())
+    outcome = "全部完好 / all hold" if found.holds else f"{bad} 件有问题 / bad cases: {bad}"
+    typer.echo(f"{found.cases} 件申请 / cases, {found.events} 个事件 / events: {outcome}")
+    if found.differing == []:
+        typer.echo("当前数据与事件一致 / projections agree with the events")
+
+
+def checkpoint(
+    *,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="写到哪个文件 / file to write")],
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """写出全部证据链的检查点, 请留存于本机之外。 / Write a checkpoint of every chain, to be kept elsewhere."""
+    with opened(database) as service:
+        made = upkeep.checkpoint(service, out)
+    if as_json:
+        say_json(made)
+    else:
+        typer.echo(f"{made['file']}: {made['cases']} 件 / cases, 根 / root {made['root']}")
+
+
+def rebuild(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """由事件重建全部当前数据。 / Write the projections of every case anew from its events."""
+    with opened(database) as service, progress("重建 / rebuilding") as report:
+        cases = upkeep.rebuild(service, report)
+    if as_json:
+        say_json({"cases": cases})
+    else:
+        typer.echo(f"已重建 {cases} 件 / cases rebuilt: {cases}")

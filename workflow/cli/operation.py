@@ -1,0 +1,66 @@
+"""`baozhuang init|serve|demo|doctor`: set an installation up, run it, look after it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from workflow.cli.console import say_json
+from workflow.cli.opening import DatabaseOption, JsonOption, address, opened
+from workflow.service import StorageError
+
+
+def init(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """创建数据库或升级表结构, 可重复运行。 / Create the database or bring its schema up to date; may be repeated."""
+    from workflow.service import upkeep
+
+    where = address(database)
+    kind = upkeep.prepare(where)
+    if as_json:
+        say_json({"database": _shown(where), "kind": kind})
+    else:
+        typer.echo(f"数据库已就绪 / the database is ready: {_shown(where)}")
+
+
+def _shown(where: str) -> str:
+    """The address without a password."""
+    scheme, separator, rest = where.partition("://")
+    account, at, host = rest.rpartition("@")
+    if not at or ":" not in account:
+        return where
+    return f"{scheme}{separator}{account.partition(':')[0]}:***@{host}"
+
+
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="监听地址 / address to listen at")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="端口 / port")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="进程数 / number of processes")] = 1,
+    database: DatabaseOption = None,
+) -> None:
+    """启动 HTTP 服务。没有密钥的调用一律拒绝。 / Serve the HTTP interface; calls without a key are refused."""
+    where = address(database)
+    typer.echo(f"http://{host}:{port}/api/v1", err=True)
+    # By name: the two faces do not import each other.
+    import_module("workflow.api.serve").serve(host=host, port=port, workers=workers, database=where)
+
+
+def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """检查安装情况; 有问题时退出码为 1。 / Check the installation; exits 1 when something is wrong."""
+    from workflow.service import doctor as service
+
+    where = address(database)
+    try:
+        with opened(database) as opened_service:
+            facts = service.diagnose(opened_service, where)
+    except StorageError as error:
+        facts = [service.Fact("database", "wrong", error.zh, error.en)]
+    if as_json:
+        say_json(facts)
+    else:
+        marks = {"ok": "正常 ok   ", "warn": "注意 warn ", "wrong": "错误 wrong"}
+        for fact in facts:
+            typer.echo(f"{marks[fact.status]}  {fact.name}: {fact.zh} / {fact.en}")
+    raise typer.Exit(1 if any(fact.status == "wrong" for fact in facts) else 0)

@@ -1,0 +1,140 @@
+"""What is well with an installation and what is not: facts for whoever runs it, each with what to do about it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from definitions.book import Book
+from definitions.calendar import WorkingCalendar
+from storage import Tx
+from workflow.core.state import from_snapshot
+from workflow.core.times import business_date
+from workflow.service.notices import UNFINISHED_SETTING
+from workflow.service.service import Service
+
+VERIFIED_FOR_DAYS = 183
+"""After half a year the rules are to be compared with their sources again."""
+
+NOTICE_EXPECTED_DAYS = 45
+"""The next year's notice is usually out by early November: so many days before the horizon it is asked for."""
+
+LITTLE_DISK = 1 << 30
+"""Free bytes below which a SQLite database is in danger."""
+
+MANY_UNSIGNED = 100
+"""More records waiting for a second signature than this is a queue that nobody works off."""
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One line of the report. `status`: `wrong` is to be put right now, `warn` soon."""
+
+    name: str
+    status: Literal["ok", "warn", "wrong"]
+    zh: str
+    en: str
+
+
+def diagnose(service: Service, address: str) -> list[Fact]:
+    """The facts of the database at `address`, as of now."""
+    today = business_date(service.clock.now())
+    facts = [Fact("database", "ok", f"可用 ({service.database.dialect})", f"answers ({service.database.dialect})")]
+    with service.database.read() as tx:
+        facts += _schema(service, tx)
+        facts += _calendar(service.calendars.refresh(tx), tx, today)
+        facts += _unsigned(tx)
+    facts += _definitions(service.law.book, today)
+    if service.database.dialect == "sqlite":
+        facts.append(_disk(Path(address.removeprefix("sqlite:///")).absolute().parent))
+    return facts
+
+
+def _schema(service: Service, tx: Tx) -> Iterator[Fact]:
+    yield (
+        Fact("schema", "ok", "为当前版本", "is the current one")
+        if service.database.schema_is_current()
+        else Fact("schema", "wrong", "不是当前版本, 请运行 baozhuang init", "is not current: run baozhuang init")
+    )
+    missing = ", ".join(tx.missing_triggers())
+    yield (
+        Fact(
+            "triggers",
+            "wrong",
+            f"缺少防篡改触发器 {missing}, 请核查",
+            f"append-only triggers gone: {missing}",
+        )
+        if missing
+        else Fact("triggers", "ok", "防篡改触发器齐全", "append-only triggers are in place")
+    )
+
+
+def _calendar(calendar: WorkingCalendar, tx: Tx, today: dt.date) -> Iterator[Fact]:
+    left = (calendar.firm_until - today).days
+    year = calendar.firm_until.year + 1
+    yield Fact(
+        "calendar",
+        "wrong" if left < 0 else "warn" if left < NOTICE_EXPECTED_DAYS else "ok",
+        f"工作日历确定至 {calendar.firm_until} (还有 {left} 天); {year} 年放假通知发布后请运行 baozhuang calendar import",
+        f"firm until {calendar.firm_until} ({left} days left); import the notice for {year} when it is out",
+    )
+    if tx.setting(UNFINISHED_SETTING):
+        yield Fact(
+            "recount",
+            "wrong",
+            "上次导入放假通知后重算未完成, 请再导入一次同一文件",
+            "recounting after the last notice was not finished: import the same file again",
+        )
+
+
+def _unsigned(tx: Tx) -> Iterator[Fact]:
+    """Read from the snapshots: in a text without the key nothing waits."""
+    waiting = Counter(
+        "late" if pending.kind == "late" else "proposed"
+        for row in tx.cases()
+        if '"pending":' in row.snapshot
+        for pending in from_snapshot(row.snapshot).pending
+    )
+    yield Fact(
+        "unsigned",
+        "warn" if waiting.total() > MANY_UNSIGNED else "ok",
+        f"待会签: {waiting['proposed']} 项申请 (中止、豁免、更正), {waiting['late']} 条补录",
+        f"waiting for a second signature: {waiting['proposed']} proposals, {waiting['late']} late records",
+    )
+
+
+def _definitions(book: Book, today: dt.date) -> Iterator[Fact]:
+    stale = sorted(
+        {
+            f"{user_class}@{region}"
+            for region in ("000000", *book.regions)
+            for user_class in book.classes
+            if (today - book.resolve(on=today, user_class=user_class, region=region).last_verified_on).days
+            > VERIFIED_FOR_DAYS
+        }
+    )
+    yield (
+        Fact(
+            "definitions",
+            "wrong",
+            f"规则超过 {VERIFIED_FOR_DAYS} 天未与原文核对: {', '.join(stale)}",
+            f"rules not compared with their sources for more than {VERIFIED_FOR_DAYS} days: {', '.join(stale)}",
+        )
+        if stale
+        else Fact("definitions", "ok", "规则均在核对期内", "all rules were compared with their sources in time")
+    )
+
+
+def _disk(folder: Path) -> Fact:
+    free = shutil.disk_usage(folder).free
+    return Fact(
+        "disk",
+        "wrong" if free < LITTLE_DISK else "ok",
+        f"剩余磁盘空间 {free / (1 << 30):.1f} GiB",
+        f"free disk space: {free / (1 << 30):.1f} GiB",
+    )

@@ -1,0 +1,40 @@
+"""Commands and submissions read from text or from values, with every fault told field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pydantic_core
+from pydantic import ValidationError
+
+from workflow.core.commands import COMMANDS, Submission
+from workflow.service.tables import BadFile
+from workflow.service.validation import describe
+
+
+def faults(error: ValidationError) -> list[str]:
+    """What is wrong with each field, in Chinese and English."""
+    return [f"{one['field']} {one['message']} / {one['field']} {one['message_en']}" for one in describe(error.errors())]
+
+
+def _value(text: bytes) -> Any:
+    try:
+        return pydantic_core.from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadFile([f"不是有效的 JSON / not valid JSON: {error}"]) from error
+
+
+def submission(text: bytes) -> Submission:
+    """The submission written as JSON (UTF-8). Raises BadFile with every fault."""
+    try:
+        return Submission.model_validate(_value(text))
+    except ValidationError as error:
+        raise BadFile(faults(error)) from error
+
+
+def command(text: bytes) -> Any:
+    """The command written as JSON (UTF-8). Raises BadFile with every fault."""
+    try:
+        return COMMANDS.validate_python(_value(text))
+    except ValidationError as error:
+        raise BadFile(faults(error)) from error

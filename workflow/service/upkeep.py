@@ -1,0 +1,138 @@
+"""Looking after a database: create it, prove its chains, mark checkpoints, rebuild projections, publish, erase.
+
+For whoever holds the database; nothing here needs a key.  Times are of the business zone (Asia/Shanghai).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from definitions.book import Book, encode
+from storage import Database, DefinitionRow, Tx, read_checkpoint, write_checkpoint
+from storage import verify as verify_chains
+from workflow.core.events import Principal
+from workflow.core.refusals import refuse
+from workflow.core.times import write
+from workflow.service import access, evidence
+from workflow.service.service import Service
+
+Progress = Callable[[int, int | None], object]
+"""Told how many of how many are done; None: not known how many."""
+
+
+def prepare(url: str | Path) -> str:
+    """Create the database or bring its schema up to date; which kind it is. Idempotent. Raises StorageError."""
+    database = Database.open(url, migrate=True)
+    database.close()
+    return database.dialect
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What verification found. `flaws`: the first bad event of each bad case. `differing`: cases whose projections are
+    not what their events give; None when not compared."""
+
+    cases: int
+    events: int
+    flaws: list[dict[str, Any]]
+    missing_triggers: list[str]
+    differing: list[str] | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.flaws or self.missing_triggers or self.differing)
+
+
+def verify(service: Service, checkpoint: Path | None, projections: bool, progress: Progress) -> Verified:
+    """Verify every chain against its application, the checkpoint file, and on request the projections. Raises
+    StorageError when the checkpoint cannot be used."""
+    mark = None if checkpoint is None else read_checkpoint(checkpoint)
+    with service.database.read() as tx:
+        found = verify_chains(tx, mark, lambda done: progress(done, None))
+        differing = None
+        # A case whose chain is broken has no trustworthy events to compare with.
+        if projections and not found.flaws:
+            differing = list(evidence.differing(tx, service.law, service.calendars.refresh(tx)))
+    flaws = [{"case_id": f.case_id, "event": f.seq, "code": f.code, "text": f.text} for f in found.flaws]
+    return Verified(found.cases, found.events, flaws, found.missing_triggers, differing)
+
+
+def checkpoint(service: Service, path: Path) -> dict[str, Any]:
+    """Write a checkpoint of every chain to `path`; its count and root. Raises OSError."""
+    with service.database.read() as tx:
+        made = write_checkpoint(path, write(service.clock.now()), tx.heads)
+    return {"file": str(path), "created_at": made.created_at, "cases": made.cases, "root": made.root}
+
+
+def rebuild(service: Service, progress: Progress) -> int:
+    """Write the projections of every case anew from its events, each case in its own transaction; how many cases."""
+    with service.database.read() as tx:
+        ids = [head.case_id for head in tx.heads()]
+
+    def one(case_id: str) -> None:
+        def work(tx: Tx) -> None:
+            if tx.case(case_id, lock=True) is not None:
+                evidence.rebuild(tx, service.law, service.calendars.refresh(tx), case_id)
+
+        service.writer.submit((0, case_id), work).result()
+
+    for done, case_id in enumerate(ids, start=1):
+        one(case_id)
+        progress(done, len(ids))
+    return len(ids)
+
+
+def publish(service: Service, principal: Principal) -> dict[str, int]:
+    """Make every definition of the book, of the nation and of each region, a row of the database, so that every node
+    and every later version of the program can read it; how many there are and how many were new. Raises Refused."""
+    access.check_administers(service.law.roles, principal, "definitions")
+    book: Book = service.law.book
+    found = {
+        definition.hash: definition
+        for region in ("000000", *book.regions)
+        for user_class in book.classes
+        for _, _, definition in book.timeline(user_class, region)
+    }
+    now = write(service.clock.now())
+
+    def work(tx: Tx) -> int:
+        fresh = [one for one in found.values() if tx.definition(one.hash) is None]
+        for one in fresh:
+            tx.put_definition(DefinitionRow(one.hash, encode(one).decode(), now))
+        return len(fresh)
+
+    published: int = service.writer.submit((2, ""), work).result()
+    return {"definitions": len(found), "published": published}
+
+
+def find(service: Service, principal: Principal, which: str) -> str:
+    """The id of the application with this id or application number. Raises Refused `not-found`."""
+    with service.database.read() as tx:
+        row = tx.case(which) or tx.case_by_number(which)
+        if row is None or not access.sees(tx, principal, row.org):
+            raise refuse("not-found", f"没有找到申请 {which[:64]}", f"There is no application {which[:64]}")
+        return row.id
+
+
+def erase(service: Service, principal: Principal, case_id: str) -> bool:
+    """Erase the personal data of an application; False when that was done before. The chain still holds: it has only
+    their digest. Raises Refused, also while the application is open, because it cannot be served without them."""
+    access.check_administers(service.law.roles, principal, "applications")
+
+    def work(tx: Tx) -> bool:
+        held = service.cases.load(tx, principal, case_id, lock=True)
+        if not held.state.closed:
+            raise refuse(
+                "transition-not-allowed",
+                f"申请 {held.state.application_no} 尚未结束, 不能删除客户资料; 请先办结",
+                f"The application {held.state.application_no} is still open; its personal data can be erased once it "
+                "has ended",
+            )
+        return tx.erase_personal(case_id)
+
+    erased: bool = service.writer.submit((0, case_id), work).result()
+    return erased
