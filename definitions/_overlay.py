@@ -209,7 +209,8 @@ def _check_profile(law: Law, chain: tuple[Layer, ...], user_class: str, day: dt.
             return
     for step in view.profile(user_class):
         parts = [other for other in above if set(other.parts) & set(step.parts)]
-        at = max((found for found in step.found if found.region == chain[-1].region), default=None, key=_latest)
+        own_merge = merge if merge and merge.region == chain[-1].region else None
+        at = max((found for found in step.found if found.region == chain[-1].region), default=own_merge, key=_latest)
         if at is None or (len(step.parts) == 1 and len(parts) == 1 and parts[0].parts == step.parts):
             continue  # not this region's doing, or a step of its own, whose values are checked one by one
         if any(not set(other.parts) <= set(step.parts) for other in parts):

@@ -179,7 +179,9 @@ class Database:
                 link.cursor.execute(begin)
             except self._backend.driver_error as error:
                 failure = self._backend.translate(error)
-                if not isinstance(failure, Contention):
+                if isinstance(failure, Contention):
+                    self._roll_back(link)  # it may have begun and then waited too long for its turn
+                else:
                     self._discard(link)
                 if last or not isinstance(failure, StorageUnavailable):
                     raise failure from error

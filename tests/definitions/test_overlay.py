@@ -198,6 +198,8 @@ def test_a_city_may_not_take_apart_nor_lengthen_what_its_province_merged(tmp_pat
     write(tmp_path, PROVINCE, merge([merged(*INSPECTIONS, "metering", limit=8)]))
     write(tmp_path, CITY, merge([merged("design_review", "mid_inspection", limit=3)], CITY, "2024-06-01"))
     assert any("may not be taken apart" in sentence for sentence in told(tmp_path))
+    write(tmp_path, CITY, merge([], CITY, "2024-06-01"))
+    assert any("may not be taken apart" in sentence for sentence in told(tmp_path))
     write(tmp_path, CITY, merge([merged(*INSPECTIONS, "metering", limit=9)], CITY, "2024-06-01"))
     (sentence,) = told(tmp_path)
     assert "longer than its parts together, 8" in sentence

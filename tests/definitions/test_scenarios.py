@@ -39,7 +39,8 @@ def told(definition: Definition) -> set[str]:
     """The clauses the path and the limits of the definition rest on."""
     return {
         *definition.step_clauses,
-        *(code for rule in (definition.total, *definition.steps) for code in rule.clauses),
+        *definition.total.clauses,
+        *(c for step in definition.steps for c in step.clauses),
     }
 
 

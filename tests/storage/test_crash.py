@@ -142,6 +142,29 @@ def test_waiting_too_long_for_another_writer_is_contention(database_url: str):
             assert tx.case("c1", lock=True) is not None
 
 
+def test_one_transaction_can_exclude_all_other_writers(database_url: str):
+    with (
+        closing(Database.open(database_url)) as first,
+        closing(Database.open(database_url, lock_seconds=0.1)) as second,
+    ):
+        with first.write() as tx:
+            tx.exclude_writers()
+            with pytest.raises(Contention), second.write():
+                pass
+            with second.read() as reader:
+                assert reader.setting("a") is None
+            tx.put_setting("a", "b")
+        with second.write() as tx:  # the same connection, once turned away, goes on
+            assert tx.setting("a") == "b"
+        with first.write() as tx:
+            tx.put_setting("a", "c")
+            with pytest.raises(Contention), second.write() as other:  # nor can it begin before the others have ended
+                other.exclude_writers()
+        with second.write() as tx:
+            tx.exclude_writers()
+            assert tx.setting("a") == "c"
+
+
 def test_a_deadlock_is_contention_for_one_and_success_for_the_other(postgresql_url: str):
     database = Database.open(postgresql_url)
     with database.write() as tx:

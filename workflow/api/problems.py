@@ -15,9 +15,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from workflow.api.observe import log, record_of
+from workflow.api.context import log, record_of
 from workflow.api.validation import describe
-from workflow.service import Contention, OutcomeUnknown, Refusal, Refused, StorageError, StorageUnavailable
+from workflow.service import Refusal, Refused, StorageError, StorageUnavailable
+from workflow.service.writer import Contention, OutcomeUnknown  # type: ignore[attr-defined]
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -47,7 +47,7 @@ _MESSAGES: dict[str, tuple[str, str]] = {
 _UNKNOWN = ("取值无效", "is not a valid value")
 
 
-def _field(location: Sequence[int | str]) -> str:
+def field_path(location: Sequence[int | str]) -> str:
     """`("documents", 0, "kind")` as `documents[0].kind`; a name given by the caller is shortened."""
     path = ""
     for part in location:
@@ -74,5 +74,5 @@ def describe(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     faults = []
     for error in errors[:MOST_ERRORS]:
         zh, en = _message(error)
-        faults.append({"field": _field(error["loc"]), "message": zh, "message_en": en})
+        faults.append({"field": field_path(error["loc"]), "message": zh, "message_en": en})
     return faults

@@ -52,12 +52,15 @@ def deferred(definition: Definition, documents: Iterable[Document]) -> bool:
 
 
 def missing(definition: Definition, state: State, until: str) -> list[dict[str, Any]]:
-    """The complete list of documents still missing for the steps up to `until`, waived steps left out."""
+    """The complete list of documents still missing for the steps up to `until`, waived steps left out. What a law asked
+    for at a step that a correction took off the path is still owed."""
     provided = {document.kind for document in state.documents}
+    steps = steps_until(definition, state, until)
+    excused = {step.code for step in state.steps if step.status == "waived"}
+    ahead = {step.code for step in state.steps} - {rule.code for rule in steps}
     lacking: list[dict[str, Any]] = []
-    for rule in steps_until(definition, state, until):
-        step = state.step(rule.code)
-        if step is not None and step.status == "waived":
+    for rule in steps:
+        if rule.code in excused:
             continue
         lacking.extend(
             {"kind": document.kind, "step": rule.code, "name": document.name.zh, "name_en": document.name.en,
@@ -65,12 +68,12 @@ def missing(definition: Definition, state: State, until: str) -> list[dict[str, 
             for document in rule.documents
             if document.kind not in provided
         )  # fmt: skip
-        lacking.extend(
-            {"kind": asked.kind, "step": rule.code, "name": asked.kind, "name_en": asked.kind, "forms": [],
-             "legal_basis": asked.legal_basis}
-            for asked in state.asked
-            if asked.step == rule.code and asked.kind not in provided
-        )  # fmt: skip
+    lacking.extend(
+        {"kind": asked.kind, "step": asked.step, "name": asked.kind, "name_en": asked.kind, "forms": [],
+         "legal_basis": asked.legal_basis}
+        for asked in state.asked
+        if asked.step not in excused | ahead and asked.kind not in provided
+    )  # fmt: skip
     return lacking
 
 

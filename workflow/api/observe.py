@@ -1,0 +1,88 @@
+"""The outermost layer: a request id, one log line and the metrics of every request, and an answer when all else fails.
+
+Pure ASGI, because context variables bound in synchronous dependencies are lost.  The log holds the path's template, never
+the path, the query, a body or a key.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+import structlog
+import uuid6
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from workflow.api.context import Record, begin, log
+from workflow.api.metrics import Metrics
+from workflow.api.problems import internal_error
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_NO_ROUTE = "none"
+
+_ALWAYS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+
+
+def _request_id(scope: Scope) -> str:
+    stated = Headers(scope=scope).get("x-request-id")
+    return stated if stated is not None and _SANE_ID.fullmatch(stated) else str(uuid6.uuid7())
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", _NO_ROUTE))
+
+
+class Observed:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection; only HTTP is observed."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        record = Record(_request_id(scope))
+        begin(scope, record)
+
+        async def observed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = record.request_id
+                for name, value in _ALWAYS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        started = time.perf_counter()
+        self.metrics.begin()
+        with structlog.contextvars.bound_contextvars(request_id=record.request_id):
+            try:
+                await self._serve(scope, receive, observed, record)
+            finally:
+                seconds = time.perf_counter() - started
+                route = _route(scope)
+                self.metrics.end(scope["method"], route, record.status, seconds, record.code)
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    route=route,
+                    status=record.status,
+                    ms=round(seconds * 1000, 1),
+                    principal=record.who,
+                    case_id=record.case_id,
+                    code=record.code,
+                )
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, record: Record) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except Exception:
+            log.exception("internal_error", route=_route(scope), case_id=record.case_id)
+            if record.status is not None:
+                raise  # half an answer is out: only breaking the connection can tell the caller
+            await internal_error(Request(scope))(scope, receive, send)
