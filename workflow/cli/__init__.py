@@ -26,6 +26,9 @@ _COMMANDS = {
     "rebuild": "workflow.cli.chains:rebuild",
     "definitions": "workflow.cli.definitions:app",
     "calendar": "workflow.cli.calendar:app",
+    "evidence": "workflow.cli.registers:evidence",
+    "orgs": "workflow.cli.registers:orgs",
+    "staff": "workflow.cli.registers:staff",
     "keys": "workflow.cli.keys:app",
     "doctor": "workflow.cli.operation:doctor",
 }

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from workflow.cli.console import refuse, say_json, say_table
+from workflow.cli.console import progress, refuse, say_json, say_table
+from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 from workflow.service import calendar as service
 from workflow.service import rules
 
@@ -50,6 +51,30 @@ def show(
     say_table(
         ("日期 days", "天数", "类别 kind", "节日 festival", "依据 basis"),
         [_row(spell) for spell in service.spells(view.days)],
+    )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="放假通知文件 (YAML) / notice file (YAML)")],
+    key: KeyOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """导入放假通知并重算未到期的时限; 中断后再次导入即接着重算。
+
+    Import a notice and recount the open deadlines; when interrupted, import it again.
+    """
+    with opened(database) as opened_service, progress("重算 / recounting") as report:
+        found = opened_service.import_notice(acting(opened_service, key), file, report)
+    if as_json:
+        say_json(found)
+        return
+    for number in found.notices:
+        typer.echo(f"{number}: {'已导入 / imported' if number in found.added else '此前已导入 / was there already'}")
+    typer.echo(
+        f"重算时限 {found.recounted} 个, 变化 {found.changed} 件; 日历确定至 {found.firm_until} / "
+        f"deadlines recounted: {found.recounted}, cases changed: {found.changed}; firm until {found.firm_until}"
     )
 
 

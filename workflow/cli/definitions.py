@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from workflow.cli.console import refuse, say_json, say_table
+from workflow.cli.opening import DatabaseOption, KeyOption, acting, opened
 from workflow.service import rules
 
 app = typer.Typer(no_args_is_help=True, help="办电规则 / the rules in force")
@@ -96,6 +97,19 @@ def diff(
         ("项目 / path", "前 / before", "后 / after", "依据 / clauses"),
         [(c.path, _value(c.before), _value(c.after), _grounds(c)) for c in changes],
     )
+
+
+@app.command()
+def publish(key: KeyOption = None, database: DatabaseOption = None, as_json: Json = False) -> None:
+    """把全部规则发布到数据库, 供各节点和以后的版本读取。 / Publish every definition into the database."""
+    from workflow.service import upkeep
+
+    with opened(database) as service:
+        found = upkeep.publish(service, acting(service, key))
+    if as_json:
+        say_json(found)
+    else:
+        typer.echo(f"{found['definitions']} 份规则 / definitions, 新发布 / newly published {found['published']}")
 
 
 def _definition(

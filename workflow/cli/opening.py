@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workflow.cli.console import refuse
-from workflow.service import Principal, Service
+
+if TYPE_CHECKING:
+    from workflow.service import Principal, Service
 
 DatabaseOption = Annotated[
     str | None,
@@ -43,12 +45,16 @@ def address(database: str | None) -> str:
 
 def opened(database: str | None) -> Service:
     """The open service; close it, or use it as a context manager. Raises StorageError."""
+    from workflow.service import Service
+
     return Service.open(address(database))
 
 
 def acting(service: Service, key: str | None) -> Principal:
     """Whose command this is: the key's principal, else whoever is logged in here, who holds the database and with it
     everything."""
+    from workflow.service import Principal
+
     if key:
         principal = service.authenticate(key)
         if principal is None:

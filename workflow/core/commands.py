@@ -234,7 +234,7 @@ class Assign(_Base):
 
 class Suspend(_Base):
     """Force majeure, the only exclusion the ledger knows; dates inclusive. Proposed until countersigned. `reason` is
-    the ground; a late record is explained in `note`."""
+    the ground; `note` may say more, above all why it is recorded late."""
 
     command: Literal["suspend"]
     reason: Literal["force_majeure"]
@@ -245,8 +245,8 @@ class Suspend(_Base):
 
     @property
     def why_late(self) -> str | None:
-        """As for every command, but `reason` names the ground and explains nothing."""
-        return self.note
+        """As for every command; the contract gives these a ground for a reason, and a note says more."""
+        return self.note or self.reason
 
 
 class Resume(_Base):
@@ -272,7 +272,8 @@ class Withdraw(_Base):
 
 
 class Terminate(_Base):
-    """The utility ends the application. `reason` is the ground; a late record is explained in `note`."""
+    """The utility ends the application. `reason` is the ground; `note` may say more, above all
+    why it is recorded late."""
 
     command: Literal["terminate"]
     reason: Literal["lapsed", "duplicate", "other"]
@@ -280,8 +281,8 @@ class Terminate(_Base):
 
     @property
     def why_late(self) -> str | None:
-        """As for every command, but `reason` names the ground and explains nothing."""
-        return self.note
+        """As for every command; the contract gives these a ground for a reason, and a note says more."""
+        return self.note or self.reason
 
 
 class Correct(_Base):

@@ -121,7 +121,7 @@ class Deed:
         """Refuse finishing a step at `moment` while days are being deducted: the work cannot both rest and be done."""
         on = business_date(moment)
         for one in deductible(self.definition, self.open_state):
-            if one.from_ <= on and (one.to is None or on <= one.to):
+            if one.in_force(moment, on):
                 raise refuse(
                     "suspension-in-force",
                     f"{on} 在不可抗力中止期间 ({one.from_} 至 {one.to or '未定'}, {one.notice}), 不能办结环节; "
@@ -140,10 +140,9 @@ class Deed:
         if not self.command.why_late:
             raise refuse(
                 "late-record-needs-reason",
-                f"此事发生在 {lag} 个工作日前, 超过 {allowed} 个工作日的补录须填写 reason (中止、终止为 note) "
-                "说明原因, 并由第二人会签",
-                f"This happened {lag} working days ago; a record later than {allowed} needs `reason` (a suspension or "
-                "termination: `note`) to say why, and a second person's signature",
+                f"此事发生在 {lag} 个工作日前, 超过 {allowed} 个工作日的补录须填写 reason 说明原因, 并由第二人会签",
+                f"This happened {lag} working days ago; a record later than {allowed} needs `reason`, and a second "
+                "person's signature",
                 self.clauses(*rule.clauses),
                 working_days_late=lag,
             )

@@ -245,7 +245,12 @@ _TAKES_EFFECT: dict[str, Callable[[State, Event, Pending], State]] = {
 def _resumed(state: State, event: Event) -> State:
     to = dt.date.fromisoformat(event.payload["to"])
     which = event.payload["suspension"]
-    return replace(state, suspensions=tuple(replace(s, to=to) if s.event == which else s for s in state.suspensions))
+    return replace(
+        state,
+        suspensions=tuple(
+            replace(s, to=to, resumed_at=event.occurred_at) if s.event == which else s for s in state.suspensions
+        ),
+    )
 
 
 def _charge_added(state: State, event: Event) -> State:

@@ -91,13 +91,22 @@ class Asked(Compact, frozen=True):
 
 
 class Suspension(Compact, frozen=True):
-    """A suspension in effect: whole days, both dates included; `to` None while it lasts. `event` proposed it."""
+    """A suspension in effect: whole days, both dates included; `to` None while it lasts. `event` proposed it;
+    `resumed_at` is when work went on before its last day was over."""
 
     event: int
     ground: str
     notice: str
     from_: dt.date = msgspec.field(name="from")
     to: dt.date | None = None
+    resumed_at: dt.datetime | None = None
+
+    def in_force(self, moment: dt.datetime, on: dt.date) -> bool:
+        """Whether work rests at `moment`, whose date is `on`. The last day counts as suspended, but not what happens on
+        it after work has been resumed."""
+        if self.resumed_at is not None and moment >= self.resumed_at:
+            return False
+        return self.from_ <= on and (self.to is None or on <= self.to)
 
 
 class Pending(Compact, frozen=True):

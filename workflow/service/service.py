@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +17,16 @@ from typing import Any, Self
 import msgspec
 import uuid6
 
-from definitions.book import Book, load
+from definitions.book import Book, NoRuleInForce, UnknownClass
+from definitions.calendar import CalendarRangeError
 from storage import Database, EvidenceRow, Filter, KeyRow, OrgRow, StaffRow, Tx
 from workflow.core import view
 from workflow.core.commands import Submission
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
 from workflow.core.times import BUSINESS_ZONE, Clock, business_date, write
-from workflow.service import access
+from workflow.service import access, notices, rules
+from workflow.service.calendar import YearView, year_view
 from workflow.service.cases import Answer, Cases, Held, event_view, from_row
 from workflow.service.evidence import check_records
 from workflow.service.law import Calendars, Law
@@ -33,6 +36,8 @@ LOCAL = Principal("local", "admin")
 """Who acts when the command line works on the database itself: whoever holds the database holds everything."""
 
 MOST_PER_PAGE = 500
+NATIONAL = "000000"
+"""The code that stands for the whole country."""
 
 
 class SystemClock:
@@ -59,7 +64,7 @@ class Service:
     @classmethod
     def open(cls, url: str | Path, *, book: Book | None = None, clock: Clock | None = None) -> Self:
         """Open a migrated database. Raises StorageError (NotMigrated when `init` is still to be run)."""
-        return cls(Database.open(url), book or load(), clock or SystemClock())
+        return cls(Database.open(url), book or rules.book(), clock or SystemClock())
 
     def close(self) -> None:
         """Finish what is queued, then close the database."""
@@ -258,6 +263,18 @@ class Service:
 
         self.writer.submit((2, ""), work).result()
 
+    # The working calendar
+
+    def import_notice(
+        self,
+        principal: Principal,
+        source: Path | str,
+        progress: Callable[[int, int | None], object] = lambda *_: None,
+    ) -> notices.Imported:
+        """Bring the notices of a YAML file (`Path`) or text in, and recount the open deadlines they move, with an event
+        in the history of each changed case. Raises NoticeError with file and line, Refused."""
+        return notices.import_notice(self, principal, source, progress)
+
     # Evidence of other systems
 
     def receive_evidence(self, principal: Principal, records: list[Any]) -> list[dict[str, Any]]:
@@ -288,7 +305,46 @@ class Service:
         answers: list[dict[str, Any]] = self.writer.submit((2, ""), work).result()
         return answers
 
+    # What applies
+
+    def definition(self, user_class: str, on: dt.date | None = None, region: str | None = None) -> dict[str, Any]:
+        """The definition of a class in force on `on` (default today) in `region` (default national). Raises Refused."""
+        day = on or self._today()
+        try:
+            found = self.law.resolve(on=day, region=region or NATIONAL, user_class=user_class)
+        except UnknownClass as error:
+            raise refuse(
+                "not-found", f"没有用户类别 {user_class[:64]}", f"There is no user class {user_class[:64]}"
+            ) from error
+        except NoRuleInForce as error:
+            raise refuse(
+                "no-rule-in-force",
+                f"{day} 没有适用的全国规定 (自 2021-01-01 起施行)",
+                f"No national rule was in force on {day} (they apply from 2021-01-01)",
+            ) from error
+        built: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(dt.date, dt.time))
+        return built
+
+    def calendar_year(self, year: int) -> YearView:
+        """A year of the working calendar. Raises Refused when the calendar does not reach it."""
+        with self.database.read() as tx:
+            calendar = self.calendars.refresh(tx)
+        try:
+            return year_view(year, calendar=calendar)
+        except CalendarRangeError as error:
+            zh, _, en = str(error).partition(" / ")
+            raise refuse("not-found", zh, en or zh) from error
+
     # Health
+
+    def health(self) -> dict[str, Any]:
+        """What the process says of itself, without asking the database."""
+        return {
+            "alive": True,
+            "writer": self.writer.alive(),
+            "queued": self.writer.waiting(),
+            "calendar_firm_until": self.calendars.current().firm_until,
+        }
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether commands can be taken now, and the facts that say so."""
