@@ -80,8 +80,8 @@ def page(definition: Definition) -> str:
     ]
     open_states = len(machine_for(definition, important_customer=True).states) - len(CLOSED)
     source = (
-        f"由定义 `{definition.version}` 生成, 请勿手改: `make docs`。 / Drawn from the definition `{definition.version}`; "
-        "do not edit, run `make docs`."
+        f"由定义 `{definition.version}` 生成, 请勿手改: `make docs`。 / "
+        f"Drawn from the definition `{definition.version}`; do not edit, run `make docs`."
     )
     endings = (
         f"未结束的 {open_states} 个状态都可以: 用户撤回 `withdraw`, 终止 `terminate`, 依法不予受理 `refuse`。 / "

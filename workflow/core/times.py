@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from typing import Protocol
 
 BUSINESS_ZONE = dt.timezone(dt.timedelta(hours=8), "Asia/Shanghai")
@@ -24,6 +25,7 @@ def business_date(moment: dt.datetime) -> dt.date:
     return moment.date() if moment.tzinfo == BUSINESS_ZONE else moment.astimezone(BUSINESS_ZONE).date()
 
 
+@lru_cache(maxsize=4096)  # one command writes the same few moments many times
 def write(moment: dt.datetime) -> str:
     """Fixed-width ISO 8601 in the business zone, so that text order is time order."""
     local = moment if moment.tzinfo == BUSINESS_ZONE else moment.astimezone(BUSINESS_ZONE)
