@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from workflow.cli.console import say_json, say_table
+from workflow.cli.console import progress, say_csv, say_json, say_table
 from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 from workflow.service import Answer, Refused, reading, upkeep
 from workflow.service.calendar import parse_count, parse_date
@@ -237,3 +237,75 @@ def erase(
         say_json({"id": case_id, "erased": erased})
     else:
         typer.echo("已删除 / erased" if erased else "此前已删除 / was erased before")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON、JSONL、XLSX 或 CSV")],
+    *,
+    events: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="历史事件表, 当 FILE 只有申请表时 / the table of events")
+    ] = None,
+    rejected: Annotated[
+        Path | None, typer.Option(metavar="OUT.csv", help="把被拒的另存为表格 / write what was rejected to a table")
+    ] = None,
+    key: KeyOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """导入切换时的在途申请及其历史, 逐件完整导入; 再次导入不重复。有被拒的则退出码为 1。
+
+    Bring open applications over with their history, each whole or not at all; again adds nothing. Exits 1 when any was
+    rejected.
+    """
+    from workflow.service import cutover
+
+    with opened(database) as service, progress("导入 / importing") as report:
+        moved = cutover.import_cases(service, acting(service, key), file, events, report)
+    refused = [*moved.rejected, *moved.orphans]
+    if rejected is not None:
+        say_csv(rejected, ("place", "external_id", "reason"), refused)
+    if as_json:
+        say_json(moved)
+    else:
+        for one in refused:
+            typer.echo(f"{one['place']} {one['external_id']}: {one['reason']}", err=True)
+        for one in moved.reclassified:
+            typer.echo(
+                f"{one['external_id']}: 原类别 / filed {one['filed']}, 按规则 / by the rules {one['by_rules']}",
+                err=True,
+            )
+        if moved.not_carried:
+            typer.echo(f"未导入的列 / columns not carried over: {', '.join(moved.not_carried)}", err=True)
+        typer.echo(
+            f"{moved.cases} 件 / cases: 导入 / imported {moved.imported}, 已有 / there already {moved.already}, "
+            f"被拒 / rejected {len(moved.rejected)}"
+        )
+        typer.echo(
+            f"{moved.rows} 条历史 / history rows: 办理 / applied {moved.applied}, 存证 / as evidence {moved.kept}, "
+            f"随件未导入 / with cases not imported {moved.passed_over}, 无申请 / without a case {len(moved.orphans)}"
+        )
+    raise typer.Exit(1 if refused else 0)
+
+
+@app.command()
+def export(
+    which: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID|NO]...", help="默认全部在途申请 / default: every open one")
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option(metavar="FILE.jsonl", help="写到哪个文件 / file to write")],
+    key: KeyOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """导出申请及其历史 (含客户资料), 供 case import 读取。 / Applications with their history, for `case import`."""
+    from workflow.service import cutover
+
+    with opened(database) as service, out.open("wb") as file:
+        principal = acting(service, key)
+        ids = [upkeep.find(service, principal, one) for one in which] if which else None
+        count = 0
+        for one in cutover.export_cases(service, principal, ids):
+            file.write(msgspec.json.encode(one) + b"\n")
+            count += 1
+    typer.echo(f"{out}: {count} 件 / cases")

@@ -6,13 +6,15 @@ the reason; it is never dropped silently.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+import msgspec
 from pydantic import Field, ValidationError
 
 from definitions.calendar import WorkingCalendar
-from storage import Tx
+from storage import EvidenceRow, Tx
 from workflow.core.commands import Code, Line, Moment, Prose, Source, Strict
 from workflow.core.evolve import replay
 from workflow.core.timers import timers
@@ -59,6 +61,13 @@ def _checked(record: Any) -> tuple[dict[str, Any], str | None]:
         if name in kept:
             kept[name] = write(kept[name])
     return kept, None
+
+
+def evidence_row(id_: str, case_id: str, record: dict[str, Any], received_at: str, received_by: str) -> EvidenceRow:
+    """A checked record as it is stored for a case; the digest makes a second delivery of it harmless."""
+    content = msgspec.json.encode(record, order="sorted")
+    digest = hashlib.sha256(content).hexdigest()
+    return EvidenceRow(id_, case_id, content.decode(), digest, received_at, received_by)
 
 
 def rebuilt(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str) -> dict[str, list[Any]]:

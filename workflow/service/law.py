@@ -23,6 +23,7 @@ class Law:
         self.book = book
         self._known: dict[str, Definition] = {}
         self._published: set[str] = set()
+        self._added: dict[str, Tx] = {}
 
     @property
     def legal_basis(self) -> LegalBasisRule:
@@ -56,12 +57,14 @@ class Law:
 
     def publish(self, tx: Tx, hash_: str, at: dt.datetime) -> bool:
         """Make the definition a row of this database unless it is one; returns whether it was added. Only remembered
-        after the row has been seen, so that a rolled-back transaction publishes again."""
+        after another transaction has seen the row, so that one that is rolled back publishes again."""
         if hash_ in self._published:
             return False
         if tx.definition(hash_) is not None:
-            self._published.add(hash_)
+            if self._added.get(hash_) is not tx:
+                self._published.add(hash_)
             return False
+        self._added[hash_] = tx
         tx.put_definition(DefinitionRow(hash_, encode(self._known[hash_]).decode(), write(at)))
         return True
 

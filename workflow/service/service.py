@@ -7,7 +7,6 @@ principal it is made for, and sees that principal's part of the organisation onl
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,7 +18,7 @@ import uuid6
 
 from definitions.book import Book, NoRuleInForce, UnknownClass
 from definitions.calendar import CalendarRangeError
-from storage import Database, EvidenceRow, Filter, KeyRow, OrgRow, StaffRow, Tx
+from storage import Database, Filter, KeyRow, OrgRow, StaffRow, Tx
 from workflow.core import view
 from workflow.core.commands import Submission
 from workflow.core.events import Principal
@@ -28,7 +27,7 @@ from workflow.core.times import BUSINESS_ZONE, Clock, business_date, write
 from workflow.service import access, notices, rules
 from workflow.service.calendar import YearView, year_view
 from workflow.service.cases import Answer, Cases, Held, event_view, from_row
-from workflow.service.evidence import check_records
+from workflow.service.evidence import check_records, evidence_row
 from workflow.service.law import Calendars, Law
 from workflow.service.writer import Writer
 
@@ -294,11 +293,7 @@ class Service:
                 if row is None or not access.sees(tx, principal, row.org):
                     answers.append({"accepted": False, "reason": "没有这个申请 / no such application"})
                     continue
-                content = msgspec.json.encode(record, order="sorted")
-                digest = hashlib.sha256(content).hexdigest()
-                fresh = tx.add_evidence(
-                    EvidenceRow(str(uuid6.uuid7()), row.id, content.decode(), digest, now, principal.who)
-                )
+                fresh = tx.add_evidence(evidence_row(str(uuid6.uuid7()), row.id, record, now, principal.who))
                 answers.append({"accepted": True, "duplicate": not fresh})
             return answers
 
