@@ -10,7 +10,7 @@ import errno
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -19,6 +19,7 @@ from typer.main import get_command, get_group
 _COMMANDS = {
     "init": "workflow.cli.operation:init",
     "serve": "workflow.cli.operation:serve",
+    "demo": "workflow.cli.operation:demo",
     "due": "workflow.cli.due:due",
     "case": "workflow.cli.case:app",
     "verify": "workflow.cli.chains:verify",
@@ -122,6 +123,7 @@ def _baozhuang() -> None:
     """报装：用电报装流程与时限 / electricity connection applications, their steps and deadlines"""
 
 
-def main() -> None:
-    """The installed command."""
+def main() -> NoReturn:
+    """The installed command; ends the process with its status."""
     app()
+    sys.exit(0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Annotated
 
+import msgspec
 import typer
 
-from workflow.cli.console import say_json
+from workflow.cli.console import progress, say_json
 from workflow.cli.opening import DatabaseOption, JsonOption, address, opened
 from workflow.service import StorageError
 
@@ -45,6 +46,33 @@ def serve(
     typer.echo(f"http://{host}:{port}/api/v1", err=True)
     # By name: the two faces do not import each other.
     import_module("workflow.api.serve").serve(host=host, port=port, workers=workers, database=where)
+
+
+def demo(
+    *,
+    host: Annotated[str, typer.Option(help="serve 的地址, 用于提示 / address of serve, for the hint")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="serve 的端口 / port of serve")] = 8000,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """装入演示数据 (只装一次), 并给出地址和密钥。 / Fill in the demonstration, once; prints the address and keys."""
+    from workflow.service import demo as service
+
+    where = address(database)
+    with progress("演示数据 / demonstration") as report:
+        filled = service.fill(where, report)
+    if as_json:
+        say_json({"address": f"http://{host}:{port}/api/v1", **msgspec.structs.asdict(filled)})
+        return
+    typer.echo(f"演示数据 / demonstration: {filled.cases} 件申请 / cases, {filled.events} 个事件 / events")
+    typer.echo(f"地址 / address: http://{host}:{port}/api/v1")
+    for role, key in filled.keys.items():
+        typer.echo(f"密钥 / key ({role}): {key}")
+    if not filled.keys:
+        typer.echo("密钥只在创建时显示一次; 新建: / a key is shown once, when it is made; make a new one:")
+        typer.echo(
+            f"  baozhuang keys create NAME --role front_line --org {service.PROVINCE} --database {_shown(where)}"
+        )
 
 
 def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
