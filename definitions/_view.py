@@ -114,7 +114,8 @@ class View:
             if tuple(step.code for step in inside) != group["parts"]:
                 continue  # refused by the overlay check, which names the fault
             at = steps.index(inside[0])
-            steps[at : at + len(inside)] = [_merged(inside, group, merge)]  # type: ignore[arg-type]
+            one = _merged(inside, group, merge)  # type: ignore[arg-type]  # `merge` is there when it has groups
+            steps[at : at + len(inside)] = [one]
         return tuple(steps)
 
     def parts(self, user_class: str) -> tuple[Profile, ...]:
@@ -184,8 +185,8 @@ def build(view: View, user_class: str) -> Definition:
             code=profile.code,
             name=profile.name,
             limit=profile.limit,
-            starts=profile.starts,  # type: ignore[arg-type]
-            required_for=profile.required_for,  # type: ignore[arg-type]
+            starts=profile.starts,  # type: ignore[arg-type]  # the loader has checked the word
+            required_for=profile.required_for,  # type: ignore[arg-type]  # the loader has checked the word
             waivable=profile.waivable,
             parts=profile.parts,
             documents=tuple(document(kind, asked) for kind in profile.documents),

@@ -137,7 +137,7 @@ SQLITE = Backend(
 
 POSTGRESQL = Backend(
     name="postgresql",
-    compiler=PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
+    compiler=PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
     insert=postgresql.insert,
     driver_error=psycopg.Error,
     # An acknowledged commit outlives the server, whatever its configuration says; no lock is waited for without end.

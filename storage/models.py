@@ -161,7 +161,7 @@ EVENT_TRIGGERS = {
 }
 for _backend, _triggers in EVENT_TRIGGERS.items():
     for _statement in _triggers.statements.values():
-        _ddl = sa.DDL(_statement).execute_if(dialect=_backend)  # type: ignore[no-untyped-call]
+        _ddl = sa.DDL(_statement).execute_if(dialect=_backend)  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
         sa.event.listen(Table.metadata.tables["event"], "after_create", _ddl)
 
 

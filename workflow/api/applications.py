@@ -27,7 +27,9 @@ async def command(
 ) -> Response:
     """Drive an application: one command, decided under the rules it is pinned to."""
     given = await bodies.read(request, COMMANDS.validate_python)
-    return await respond.settled(request, service_of(request).command(caller, case_id, given, idempotency_key, if_match))
+    return await respond.settled(
+        request, service_of(request).command(caller, case_id, given, idempotency_key, if_match)
+    )
 
 
 async def one(request: Request, caller: Caller, case_id: CaseId) -> Response:
@@ -51,7 +53,9 @@ def _about(read: Callable[[Service, Principal, str], Any], says: str) -> Callabl
     return about
 
 
-events = _about(Service.events, "The history: every event with its two times, its actor and its link in the hash chain.")
+events = _about(
+    Service.events, "The history: every event with its two times, its actor and its link in the hash chain."
+)
 deadlines = _about(Service.deadlines, "Every timer as of today (Asia/Shanghai).")
 documents = _about(Service.documents, "The closed list of each step, what was provided, and what is missing.")
 explain = _about(Service.explain, "怎么算的: the day-by-day account of every due date, with clauses and notices.")

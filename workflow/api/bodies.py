@@ -110,9 +110,7 @@ def _int(text: str) -> int:
     return int(text)
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_float, parse_int=_int
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_float, parse_int=_int)
 
 
 def _check_tree(root: Any) -> None:
@@ -122,16 +120,22 @@ def _check_tree(root: Any) -> None:
         value, path = waiting.pop()
         if isinstance(value, str):
             if _CONTROL.search(value):
-                raise _refuse("含有控制字符或无效字符", "contains control characters or invalid characters", field_path(path))
+                raise _refuse(
+                    "含有控制字符或无效字符", "contains control characters or invalid characters", field_path(path)
+                )
         elif isinstance(value, dict | list):
             if len(path) >= DEEPEST:
                 raise _refuse(f"嵌套超过 {DEEPEST} 层", f"is nested deeper than {DEEPEST} levels")
             if isinstance(value, dict):
                 if any(_CONTROL.search(name) for name in value):
                     raise _refuse("字段名含有控制字符或无效字符", "a field's name contains control characters")
-                waiting.extend((child, (*path, name)) for name, child in value.items() if isinstance(child, str | dict | list))
+                waiting.extend(
+                    (child, (*path, name)) for name, child in value.items() if isinstance(child, str | dict | list)
+                )
             else:
-                waiting.extend((child, (*path, at)) for at, child in enumerate(value) if isinstance(child, str | dict | list))
+                waiting.extend(
+                    (child, (*path, at)) for at, child in enumerate(value) if isinstance(child, str | dict | list)
+                )
 
 
 def parse(raw: bytes) -> Any:

@@ -30,8 +30,6 @@ async def receive(request: Request, caller: Caller) -> Response:
     answers = await to_thread.run_sync(service_of(request).receive_evidence, caller, sent.records)
     accepted = sum(one["accepted"] for one in answers)
     return Response(
-        respond.encode(
-            {"items": answers, "next": None, "accepted": accepted, "rejected": len(answers) - accepted}
-        ),
+        respond.encode({"items": answers, "next": None, "accepted": accepted, "rejected": len(answers) - accepted}),
         media_type="application/json",
     )

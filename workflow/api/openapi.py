@@ -44,7 +44,9 @@ BODY: dict[int | str, dict[str, Any]] = {
     415: problem("unsupported-media-type"),
 }
 REFUSED: dict[int | str, dict[str, Any]] = {
-    422: problem("Refused by a rule, whose clause is cited: document-not-allowed, document-missing, step-not-allowed, …")
+    422: problem(
+        "Refused by a rule, whose clause is cited: document-not-allowed, document-missing, step-not-allowed, …"
+    )
 }
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: problem("transition-not-allowed: not at this step"),
@@ -96,7 +98,11 @@ def install(app: FastAPI) -> None:
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = get_openapi(
-                title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
             )
             schema["components"]["schemas"].update(_components())
             app.openapi_schema = schema

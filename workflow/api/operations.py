@@ -15,9 +15,7 @@ from workflow.api.problems import Problem
 async def health(request: Request) -> Response:
     """Whether the process answers, and what it says of itself. 200 also when the database is away: restarting the
     process would not bring it back."""
-    return Response(
-        respond.encode(await to_thread.run_sync(service_of(request).health)), media_type="application/json"
-    )
+    return Response(respond.encode(await to_thread.run_sync(service_of(request).health)), media_type="application/json")
 
 
 async def ready(request: Request) -> Response:

@@ -17,8 +17,7 @@ from starlette.responses import Response
 
 from workflow.api.context import log, record_of
 from workflow.api.validation import describe
-from workflow.service import Refusal, Refused, StorageError, StorageUnavailable
-from workflow.service.writer import Contention, OutcomeUnknown  # type: ignore[attr-defined]
+from workflow.service import Contention, OutcomeUnknown, Refusal, Refused, StorageError, StorageUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -114,7 +113,9 @@ def _of_http(error: HTTPException) -> Problem:
     headers = error.headers
     match error.status_code:
         case 404:
-            return Problem("not-found", "没有这个地址; 请核对接口路径", "There is no such address; check the path", headers)
+            return Problem(
+                "not-found", "没有这个地址; 请核对接口路径", "There is no such address; check the path", headers
+            )
         case 405:
             return Problem(
                 "method-not-allowed",

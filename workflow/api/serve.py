@@ -63,10 +63,10 @@ def serve(host: str, port: int, workers: int, database: str) -> None:
         "timeout_keep_alive": _SECONDS_IDLE,
     }
     if workers == 1:
-        uvicorn.run(_owning(service), **options)  # type: ignore[arg-type]
+        uvicorn.run(_owning(service), **options)  # type: ignore[arg-type]  # options of mixed types
         return
     service.close()
     os.environ[DATABASE] = database
     with tempfile.TemporaryDirectory(prefix="baozhuang-metrics-") as folder:
         os.environ[MULTIPROCESS] = folder
-        uvicorn.run("workflow.api.serve:worker", factory=True, workers=workers, **options)  # type: ignore[arg-type]
+        uvicorn.run("workflow.api.serve:worker", factory=True, workers=workers, **options)  # type: ignore[arg-type]  # as above

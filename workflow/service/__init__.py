@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storage import StorageError, StorageUnavailable
+    from storage import Contention, OutcomeUnknown, StorageError, StorageUnavailable
     from workflow.core.commands import COMMAND_NAMES, COMMANDS, Command, Submission
     from workflow.core.events import Principal
     from workflow.core.refusals import Refusal, Refused, refusal, refuse
@@ -22,6 +22,8 @@ __all__ = [
     "LOCAL",
     "Answer",
     "Command",
+    "Contention",
+    "OutcomeUnknown",
     "Principal",
     "Refusal",
     "Refused",
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "storage": ("StorageError", "StorageUnavailable"),
+    "storage": ("Contention", "OutcomeUnknown", "StorageError", "StorageUnavailable"),
     "workflow.core.commands": ("COMMANDS", "COMMAND_NAMES", "Command", "Submission"),
     "workflow.core.events": ("Principal",),
     "workflow.core.refusals": ("Refusal", "Refused", "refusal", "refuse"),
