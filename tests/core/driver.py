@@ -103,6 +103,12 @@ class Case:
         principal = who or (SUPERVISOR if name == "countersign" else CLERK)
         return self._take(decide(self.context(principal), self.definition, self.state, command))
 
+    def suspend(self, when: str, first: str, last: str | None = None, notice: str = "N1") -> Decision:
+        """Force majeure from `first` to `last` (open while None), recorded and countersigned at `when`."""
+        dates = {"from": first, "to": last}
+        self.do("suspend", when, reason="force_majeure", notice=notice, **dates)  # type: ignore[arg-type]  # a keyword
+        return self.do("countersign", when)
+
     def link(self, ended: State) -> None:
         decision = link(self.context(), self.definition, self.state, ended)
         if decision is not None:

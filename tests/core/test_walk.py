@@ -37,8 +37,8 @@ ORDINARY = ("acceptance", "supply_plan", "completion_inspection", "metering")  #
 
 
 class Profile(NamedTuple):
-    """One walk. `other`: a correction that the case may go through, and its way back. `without`: what the six-step walks
-    leave to others, for their ways multiply: suspensions (nothing is deducted from a step sum), a document asked for by
+    """One walk. `other`: a correction that the case may go through, and its way back. `without`: what some walks of six
+    steps leave to others, for their ways multiply: suspensions (nothing is deducted from a step sum), a document asked for by
     law, and documents handed in one by one."""
 
     facts: dict[str, Any]
@@ -101,7 +101,7 @@ def test_the_machine_has_no_way_round_a_step(name):
     moves: dict[str, set[tuple[str, str]]] = {state: set() for state in machine.states}
     for trigger, event in machine.events.items():
         for source, transitions in event.transitions.items():
-            moves[source] |= {(trigger, one.dest) for one in transitions}
+            moves[source] |= {(trigger, str(one.dest)) for one in transitions}
 
     assert set(machine.events) <= {"submit_step", "return_step", "complete_step", "waive_step", *ENDINGS}
     assert not any(moves[closed] for closed in CLOSED)
@@ -200,7 +200,7 @@ def key(state: State, history: tuple[Event, ...]) -> Any:
         tuple((step.code, step.status, step.confirmable) for step in state.steps),
         frozenset(document.kind for document in state.documents),
         frozenset(asked.kind for asked in state.asked),
-        tuple((one.kind, one.actor, str(one.payload.get("from", one.payload.get("new_value")))) for one in state.pending),
+        tuple((one.kind, one.actor, msgspec.json.encode(one.payload)) for one in state.pending),
         tuple(sorted({str(one.to) for one in state.suspensions})),
         frozenset(completed(history)), frozenset(waived(history)),
     )  # fmt: skip

@@ -289,13 +289,13 @@ def _resume(deed: Deed, command: commands.Resume) -> None:
             f"恢复日 {to} 早于中止起始日 {suspension.from_}",
             f"The last suspended day {to} precedes the first, {suspension.from_}",
         )
-    if suspension.to is not None and to > suspension.to:
-        # One person may give days back to the customer; taking more away needs a second one.
+    if to > on:
+        # One person may give days back to the customer; taking more away, or both working and resting, needs a second.
         raise refuse(
             "suspension-not-allowed",
-            f"恢复不能把中止从 {suspension.to} 延长到 {to}; 请另行登记中止并由第二人会签",
-            f"Resuming cannot extend the suspension from {suspension.to} to {to}; record another suspension and have "
-            "it countersigned",
+            f"恢复发生在 {on}, 中止的最后一日不能晚到 {to}; 请核对日期, 需要继续中止的另行登记并由第二人会签",
+            f"Work resumed on {on}, so the last suspended day cannot be as late as {to}; check the dates, and record "
+            "what goes on as another suspension with a second signature",
         )
     deed.emit("resumed", {"suspension": suspension.event, "to": to.isoformat()})
 
