@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 
-from workflow.api import answers, applications, evidence, openapi, operations, problems, reference
+from workflow.api import answers, applications, evidence, openapi, operations, problems, reference, reports
 from workflow.api.metrics import Metrics
 from workflow.api.observe import Observed
 from workflow.api.parameters import no_repeats
@@ -73,6 +73,8 @@ def _api() -> APIRouter:
         ("/applications/{id}/explain", applications.explain, answers.ExplainedPage, "The accounts"),
         ("/definitions/{user_class}", reference.definition, answers.DefinitionShape, "The definition"),
         ("/calendar/{year}", reference.calendar, answers.YearShape, "The year"),
+        ("/reports/indicators", reports.indicators, reports.IndicatorsShape, "Annex 2"),
+        ("/reports/benefits", reports.benefits, reports.BenefitsShape, "Annex 3"),
     ):
         subject = path.split("/")[1]
         router.get(

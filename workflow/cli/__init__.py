@@ -27,6 +27,7 @@ _COMMANDS = {
     "rebuild": "workflow.cli.chains:rebuild",
     "definitions": "workflow.cli.definitions:app",
     "calendar": "workflow.cli.calendar:app",
+    "report": "workflow.cli.report:app",
     "evidence": "workflow.cli.registers:evidence",
     "orgs": "workflow.cli.registers:orgs",
     "staff": "workflow.cli.registers:staff",
