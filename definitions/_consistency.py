@@ -78,9 +78,9 @@ def _check_class(law: Law, code: str, facts: dict[str, Any]) -> Iterator[Problem
 def _check_shared(law: Law) -> Iterator[Problem]:
     """Rules that every class needs must reach back to the first day on which any class is in force."""
     start = min(facts["path"][0].start for facts in law.classes.values())
-    optional = ("classes.", "channels", "notices.", "indicators.")
+    own_dates = ("classes.", "notices.", "indicators.")
     for where, timeline in law.nation.items():
-        if not where.startswith(optional) and not where.endswith(".channels") and timeline[0].start > start:
+        if not where.startswith(own_dates) and timeline[0].start > start:
             yield _gap(timeline, where, start)
 
 
