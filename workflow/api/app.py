@@ -16,10 +16,12 @@ from workflow.service import Service
 API = "/api/v1"
 
 _DESCRIPTION = """\
-Drives electricity connection applications (用电报装) through the steps, documents and working days the regulator allows.
+Drives electricity connection applications (用电报装) through the steps, documents and working days that the
+regulator allows.
 
 Times without an offset are Asia/Shanghai. Every error is an RFC 9457 problem in Chinese and English, citing its clause.
-Unknown fields are refused. A command repeated under the same `Idempotency-Key` gives the same answer and changes nothing.
+Unknown fields are refused. A command repeated under the same `Idempotency-Key` gives the same answer and changes
+nothing.
 """
 
 

@@ -1,7 +1,7 @@
 """Request bodies: read within a limit, parsed without guessing, validated by the models of the commands.
 
-What JSON leaves open is refused rather than interpreted: repeated names, NaN and Infinity, numbers no machine holds, lone
-surrogates, control characters, nesting no command needs.
+What JSON leaves open is refused rather than interpreted: repeated names, NaN and Infinity, numbers no machine holds,
+lone surrogates, control characters, nesting no command needs.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _no_constant(name: str) -> NoReturn:
+def _no_constant(_name: str) -> NoReturn:
     raise _refuse("不接受 NaN 和 Infinity", "NaN and Infinity are not accepted")
 
 

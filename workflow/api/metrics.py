@@ -1,7 +1,7 @@
 """Counters for Prometheus.
 
-With several workers each keeps its own in files under `PROMETHEUS_MULTIPROC_DIR`, which `serve` sets, and whichever worker
-answers `/metrics` adds them up.  No label holds anything a caller chooses freely.
+With several workers each keeps its own in files under `PROMETHEUS_MULTIPROC_DIR`, which `serve` sets, and whichever
+worker answers `/metrics` adds them up.  No label holds anything a caller chooses freely.
 """
 
 from __future__ import annotations

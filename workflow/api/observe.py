@@ -1,7 +1,7 @@
 """The outermost layer: a request id, one log line and the metrics of every request, and an answer when all else fails.
 
-Pure ASGI, because context variables bound in synchronous dependencies are lost.  The log holds the path's template, never
-the path, the query, a body or a key.
+Pure ASGI, because context variables bound in synchronous dependencies are lost.  The log holds the path's template,
+never the path, the query, a body or a key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every "no" of this face, as RFC 9457 problem details in Chinese and English.
 
-A refusal of the rules keeps its code and clauses; a fault of the request or of the house gets one of `_TITLES`.  Nothing
-sent is ever echoed back, and nothing of the machinery is shown.
+A refusal of the rules keeps its code and clauses; a fault of the request or of the house gets one of `_TITLES`.
+Nothing sent is ever echoed back, and nothing of the machinery is shown.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def _respond(
     status: int,
     title: tuple[str, str],
     detail: tuple[str, str],
+    *,
     clauses: Sequence[Any] = (),
     extra: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -93,7 +94,13 @@ def of_problem(request: Request, problem: Problem, status: int | None = None) ->
     """The answer to a request this face refuses; `status` where it differs from the code's own."""
     usual, zh, en = _TITLES[problem.code]
     return _respond(
-        request, problem.code, status or usual, (zh, en), (problem.zh, problem.en), (), problem.extra, problem.headers
+        request,
+        problem.code,
+        status or usual,
+        (zh, en),
+        (problem.zh, problem.en),
+        extra=problem.extra,
+        headers=problem.headers,
     )
 
 
@@ -104,7 +111,8 @@ def internal_error(request: Request) -> Response:
         Problem(
             "internal-error",
             "系统出错, 本次请求未完成; 请凭 instance 中的请求编号联系管理员",
-            "The system failed and the request was not completed; quote the request id in `instance` to the administrator",
+            "The system failed and the request was not completed; quote the request id in `instance` to the "
+            "administrator",
         ),
     )
 
@@ -133,8 +141,8 @@ def _of_storage(error: StorageError) -> Problem:
             return Problem(
                 "outcome-unknown",
                 "与数据库的连接在提交时中断, 结果未知; 请用同一个 Idempotency-Key 重发, 不会重复办理",
-                "The database was lost while committing, so the outcome is unknown; send the request again with the same "
-                "Idempotency-Key: nothing is done twice",
+                "The database was lost while committing, so the outcome is unknown; send the request again with the "
+                "same Idempotency-Key: nothing is done twice",
                 {"Retry-After": "5"},
             )
         case Contention():
@@ -148,7 +156,8 @@ def _of_storage(error: StorageError) -> Problem:
             return Problem(
                 "storage-unavailable",
                 "数据库暂时不可用, 本次操作未保存; 请稍后重试, 持续出现请联系管理员",
-                "The database is unavailable and nothing was saved; try again, and tell the administrator if it persists",
+                "The database is unavailable and nothing was saved; try again, and tell the administrator if it "
+                "persists",
                 {"Retry-After": "5"},
             )
 

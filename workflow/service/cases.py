@@ -1,8 +1,8 @@
 """One command, one decision, one transaction.
 
-`Cases` turns a request into work for the writer: inside the transaction it reads the case, lets the core decide, appends
-the events to the case's chain and brings the projections up to date; the answer is remembered under the caller's
-idempotency key in the same transaction.
+`Cases` turns a request into work for the writer: inside the transaction it reads the case, lets the core decide,
+appends the events to the case's chain and brings the projections up to date.  What tells the answer again is remembered
+under the caller's idempotency key in the same transaction.
 """
 
 from __future__ import annotations
@@ -133,11 +133,11 @@ class Cases:
             return Answer(refusal=decision.refusal)
         held = self._store(tx, context, None, decision)
         tx.put_personal(PersonalRow(case_id, salt, customer.id, customer.name, customer.phone, address))
-        self._remember(tx, context, key, digest, held, 0, None)
+        self._remember(tx, context, key, digest, held, before=0, refused=None)
         return self._answer(context.calendar, held, decision.events, business_date(context.now))
 
     def command(
-        self, tx: Tx, principal: Principal, case_id: str, command: Any, key: str | None, if_match: int | None
+        self, tx: Tx, principal: Principal, case_id: str, command: Any, *, key: str | None, if_match: int | None
     ) -> Answer:
         """Decide and store one command on a case."""
         digest = _digest(case_id, command.model_dump_json())
@@ -165,7 +165,7 @@ class Cases:
         after = self._store(tx, context, held, decision)
         if after.state.closed and not held.state.closed:
             self._link_successors(tx, context, after)
-        self._remember(tx, context, key, digest, after, held.state.version, decision.refusal)
+        self._remember(tx, context, key, digest, after, before=held.state.version, refused=decision.refusal)
         if decision.refusal is not None:
             return Answer(case_id, after.state.version, refusal=decision.refusal)
         return self._answer(context.calendar, after, decision.events, business_date(context.now))
@@ -216,7 +216,8 @@ class Cases:
     def _store(self, tx: Tx, context: Context, before: Held | None, decision: Decision) -> Held:
         """Append the events and bring the projections up to date."""
         state = decision.state
-        assert state is not None
+        if state is None:
+            raise ValueError("a decision with events has a state")
         self.law.publish(tx, state.definition, context.now)
         definition = self.law.pinned(tx, state.definition)
         known = None if before is None else Before(before.calendar, before.state, before.timers)
@@ -269,9 +270,7 @@ class Cases:
         for row in tx.same_need(ended.row.premises_id, customer, address, write(context.now)):
             if row.closed_at is not None or row.submitted_at < ended.row.submitted_at:
                 continue
-            locked = tx.case(row.id, lock=True)
-            assert locked is not None
-            successor = self.held(tx, locked)
+            successor = self.held(tx, _existing(tx.case(row.id, lock=True)))
             decision = link(context, successor.definition, successor.state, ended.state)
             if decision is not None:
                 self._store(tx, context, successor, decision)
@@ -331,8 +330,7 @@ class Cases:
         state = replay(events)
         definition = self.law.pinned(tx, state.definition)
         calendar = self.calendars.known(tx, kept.calendar)
-        now = tx.case(row.case_id)
-        assert now is not None
+        now = _existing(tx.case(row.case_id))
         held = Held(now, state, definition, calendar, timers(calendar, definition, state))
         today = business_date(dt.datetime.fromisoformat(row.created_at))
         return self._answer(calendar, held, events[kept.before :], today, replayed=True)
@@ -344,6 +342,7 @@ class Cases:
         key: str | None,
         digest: str,
         held: Held,
+        *,
         before: int,
         refused: Refusal | None,
     ) -> None:
@@ -357,6 +356,12 @@ class Cases:
 
 LONGEST_LINK_DAYS = 3700
 """How far back ended cases are read when a need is applied for again; the definition's own window decides."""
+
+
+def _existing(row: CaseRow | None) -> CaseRow:
+    if row is None:
+        raise LookupError("an application that was just read is gone: applications are never deleted")
+    return row
 
 
 def _digest(case_id: str, body: str) -> str:

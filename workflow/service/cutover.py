@@ -243,7 +243,7 @@ class _Crossing:
                 continue
             command = self._command(entry, asked, why, first_events)
             first_events[number] = state.version + 1
-            _done(entry.place, cases.command(tx, self._person(entry.actor), case_id, command, None, None))
+            _done(entry.place, cases.command(tx, self._person(entry.actor), case_id, command, key=None, if_match=None))
             state = self._state(entry.place, case_id)
         if filed is not None and filed != state.user_class:
             self.done.reclassified.append(

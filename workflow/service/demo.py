@@ -110,6 +110,8 @@ def _give(service: Service, tx: Tx, which: tuple[str, int], act: Act, ids: dict[
         answer = service.cases.submission(tx, principal, Submission.model_validate(act.body), key)
         ids[name] = answer.case_id or ""
     else:
-        answer = service.cases.command(tx, principal, ids[name], COMMANDS.validate_python(act.body), key, None)
+        answer = service.cases.command(
+            tx, principal, ids[name], COMMANDS.validate_python(act.body), key=key, if_match=None
+        )
     if answer.refusal is not None:
         raise Refused(answer.refusal)

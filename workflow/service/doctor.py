@@ -80,7 +80,8 @@ def _calendar(calendar: WorkingCalendar, tx: Tx, today: dt.date) -> Iterator[Fac
     yield Fact(
         "calendar",
         "wrong" if left < 0 else "warn" if left < NOTICE_EXPECTED_DAYS else "ok",
-        f"工作日历确定至 {calendar.firm_until} (还有 {left} 天); {year} 年放假通知发布后请运行 baozhuang calendar import",
+        f"工作日历确定至 {calendar.firm_until} (还有 {left} 天); {year} 年放假通知发布后请运行 "
+        "baozhuang calendar import",
         f"firm until {calendar.firm_until} ({left} days left); import the notice for {year} when it is out",
     )
     if tx.setting(UNFINISHED_SETTING):

@@ -1,7 +1,7 @@
 """`Service`: everything a face may ask for, over one database.
 
-Writes go through the process's one writer and answer with futures; reads take their own snapshot.  Every call carries the
-principal it is made for, and sees that principal's part of the organisation only.
+Writes go through the process's one writer and answer with futures; reads take their own snapshot.  Every call carries
+the principal it is made for, and sees that principal's part of the organisation only.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Service:
         """A command on an application. Raises Refused `not-permitted` at once."""
         access.check_command(self.law.roles, principal, command.command)
         return self.writer.submit(
-            (0, case_id), lambda tx: self.cases.command(tx, principal, case_id, command, key, if_match)
+            (0, case_id), lambda tx: self.cases.command(tx, principal, case_id, command, key=key, if_match=if_match)
         )
 
     # Applications: reading
@@ -230,7 +230,7 @@ class Service:
             return [
                 {"id": k.id, "name": k.name, "role": k.role, "org": k.org, "created_at": k.created_at,
                  "revoked_at": k.revoked_at}
-                for k in tx.keys()
+                for k in tx.keys()  # noqa: SIM118  # rows of a table, not keys of a dict
             ]  # fmt: skip
 
     def revoke_key(self, which: str) -> int:
@@ -238,7 +238,7 @@ class Service:
         now = write(self.clock.now())
 
         def work(tx: Tx) -> int:
-            ids = [k.id for k in tx.keys() if which in (k.id, k.name)]
+            ids = [k.id for k in tx.keys() if which in (k.id, k.name)]  # noqa: SIM118  # rows of a table
             return sum(tx.revoke_key(one, now) for one in ids)
 
         revoked: int = self.writer.submit((2, ""), work).result()

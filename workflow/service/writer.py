@@ -104,7 +104,7 @@ class Writer:
             # Running these again could do them twice: the callers are told, and ask again under their keys.
             for job in jobs:
                 job.future.set_exception(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it was, each caller gets its own below
             if not isinstance(error, StorageError):
                 log.warning("batch_rolled_back", jobs=len(jobs), error=type(error).__name__)
             for job in jobs:
@@ -123,7 +123,7 @@ class Writer:
                     job.future.set_exception(error)
                     return
                 time.sleep(0.005 * attempt)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # handed to the caller, who raises it
                 job.future.set_exception(error)
                 return
             else:
