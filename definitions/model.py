@@ -264,8 +264,8 @@ class CaseSelection(Frozen, frozen=True):
 
 class IndicatorRule(Frozen, frozen=True):
     """One indicator of annex 2-2. `finish`: by when the ledger wants it; `content`, `standard`: its words; `ledger`:
-    the items it serves; `measure`: how it is judged; `reported_by`: who answers for it. `at_most`: steps, for the measure
-    `steps` only; `notice`: which one, for the measure `notice` only."""
+    the items it serves; `measure`: how it is judged; `reported_by`: who answers for it. `at_most`: steps, for the
+    measure `steps` only; `notice`: which one, for the measure `notice` only."""
 
     id: str
     finish: str
