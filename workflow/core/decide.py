@@ -440,6 +440,8 @@ def _add_approval(deed: Deed, command: commands.AddApproval) -> None:
             "number": len(deed.open_state.approvals) + 1,
             "name": command.approval,
             "authority": command.authority,
+            "voltage": voltage,
+            "voltage_kv": kv,
             "budget": None if row is None else row.limit,
             "clauses": [] if row is None else list(row.clauses),
         },

@@ -730,7 +730,7 @@ _SPECIAL: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
         "command": "correct", "field": p["proposal"]["field"], "new_value": p["proposal"]["new_value"],
     },
     "countersigned": lambda p: {"command": "countersign", "signs": p["event"]},
-    "approval_added": lambda p: {"command": "add_approval", **_present(approval=p["name"], authority=p["authority"])},
+    "approval_added": lambda p: {"command": "add_approval", **_present(approval=p["name"], **{key: p.get(key) for key in ("authority", "voltage", "voltage_kv")})},
     "approval_decided": lambda p: {
         "command": "decide_approval", "approval": str(p["approval"]["number"]), "decision": p["approval"]["decision"],
     },

@@ -285,10 +285,12 @@ _LARGEST_EXACT = 1 << 53
 _ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
 _NUMBER = re.compile(
     r"([+-]?\d{1,3}(?:[,，]\d{3})+(?:\.\d+)?|[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)\s*(kva|kw|千伏安|千瓦|kv|千伏|元)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
-_DAY = re.compile(r"(\d{4})(?:[-/.](\d{1,2})[-/.](\d{1,2})|年(\d{1,2})月(\d{1,2})日)")
-_CLOCK = re.compile(r"[T ]\s*(\d{1,2})[:：](\d{2})(?:[:：](\d{2})(?:\.(\d{1,6})\d*)?)?\s*(Z|[+-]\d{2}:?\d{2})?")
+_DAY = re.compile(r"(\d{4})(?:[-/.](\d{1,2})[-/.](\d{1,2})|年(\d{1,2})月(\d{1,2})日)", re.ASCII)
+_CLOCK = re.compile(
+    r"[T ]\s*(\d{1,2})[:：](\d{2})(?:[:：](\d{2})(?:\.(\d{1,6})\d*)?)?\s*(Z|[+-]\d{2}:?\d{2})?", re.ASCII
+)
 
 
 def _cell(value: Any) -> Any:

@@ -1,0 +1,174 @@
+"""A notice that arrives while others work: what it moves, and that nobody goes on counting by the old calendar.
+
+By the statute alone 2027 begins with one day off; the invented notice rests from 12-31 to 01-02 and works on Saturday
+12-26.  Five working days after Thursday 2026-12-24: before it 25 28 29 30 31, after it 25 26 28 29 30.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from definitions.calendar import NoticeError
+from tests.imports.conftest import ADMIN
+from workflow.core.commands import COMMANDS, Submission
+from workflow.core.events import Principal
+from workflow.core.refusals import Refused
+from workflow.service import notices
+from workflow.service.demo import SimulatedClock
+from workflow.service.doctor import diagnose
+from workflow.service.service import Service
+from workflow.service.upkeep import verify
+
+NOTICE = Path(__file__).parents[1] / "definitions" / "data" / "notice_2027_invented.yaml"
+BEFORE, AFTER = "2026-12-31", "2026-12-30"
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    return database_url
+
+
+def opened(url: str) -> Service:
+    return Service.open(url, clock=SimulatedClock(dt.datetime.fromisoformat("2026-12-24T10:00:00+08:00")))
+
+
+@pytest.fixture
+def server(url: str) -> Iterator[Service]:
+    """A process that serves, and read the calendar before the notice came."""
+    with opened(url) as service:
+        yield service
+
+
+@pytest.fixture
+def importer(url: str) -> Iterator[Service]:
+    with opened(url) as service:
+        yield service
+
+
+def facts(number: int, on: str = "2026-12-24") -> Submission:
+    return Submission.model_validate(
+        {
+            "customer": {"id": f"C{number}"}, "premises": {"id": f"P{number}"}, "customer_kind": "residential",
+            "capacity_kw": 8.0, "voltage": "low", "area": "urban", "region": "960102", "channel": "online",
+            "occurred_at": f"{on}T09:00:00", "reason": "测试",
+            "documents": [{"kind": "identity"}, {"kind": "premises_title"}],
+        }
+    )  # fmt: skip
+
+
+def apply(service: Service, number: int, on: str = "2026-12-24") -> str:
+    return str(service.submit(ADMIN, facts(number, on)).result().case_id)
+
+
+def total(service: Service, case_id: str) -> tuple[str | None, bool]:
+    """What the row says, whatever anybody would compute now."""
+    with service.database.read() as tx:
+        (row,) = [one for one in tx.deadlines(case_id) if one.key == "total"]
+        case = tx.case(case_id)
+    assert case is not None
+    assert case.closed_at is not None or case.due_on == row.due_on
+    return row.due_on, row.provisional
+
+
+def recounted(service: Service, case_id: str) -> list[dict[str, object]]:
+    with service.database.read() as tx:
+        return [row for row in tx.events(case_id) if row.type == "deadlines_recomputed"]  # type: ignore[misc]
+
+
+def test_open_deadlines_are_recounted_each_with_an_event(server, importer):
+    moved = apply(server, 1)
+    # Fri 12-11: five working days end on Fri 12-18, before anything the notice says.
+    early = apply(server, 2, on="2026-12-11")
+    closed = apply(server, 3)
+    server.command(ADMIN, closed, COMMANDS.validate_python({"command": "terminate", "reason": "duplicate"})).result()
+    assert total(server, moved) == (BEFORE, True)
+    done = importer.import_notice(ADMIN, NOTICE)
+    assert (done.changed, done.firm_until, len(done.added)) == (1, "2027-12-21", 1)
+    assert total(server, moved) == (AFTER, False)
+    assert (len(recounted(server, moved)), recounted(server, early), recounted(server, closed)) == (1, [], [])
+    assert verify(server, None, True, lambda *_: None).holds
+
+
+def test_importing_again_adds_nothing(server, importer):
+    case_id = apply(server, 1)
+    importer.import_notice(ADMIN, NOTICE)
+    again = importer.import_notice(ADMIN, NOTICE)
+    assert (again.added, again.changed) == ([], 0)
+    assert len(recounted(server, case_id)) == 1
+    with server.database.read() as tx:
+        assert len(tx.notices()) == 1
+
+
+def test_a_server_that_read_the_old_calendar_counts_by_the_new_one(server, importer):
+    old = apply(server, 1)
+    importer.import_notice(ADMIN, NOTICE)
+    assert total(server, apply(server, 2)) == (AFTER, False)
+    server.command(ADMIN, old, COMMANDS.validate_python({"command": "complete_step", "step": "acceptance"})).result()
+    assert total(server, old) == (AFTER, False)
+    assert verify(importer, None, True, lambda *_: None).holds
+
+
+def test_a_decision_under_way_when_the_notice_comes_is_recounted(server, importer):
+    """The server has read the old calendar inside its transaction and has not committed when the import begins."""
+    inside, release = threading.Event(), threading.Event()
+
+    def slowly(tx):
+        answer = server.cases.submission(tx, ADMIN, facts(1), None)
+        inside.set()
+        assert release.wait(20)
+        return answer.case_id
+
+    under_way = server.writer.submit((1, ""), slowly)
+    assert inside.wait(20)
+    importing = threading.Thread(target=importer.import_notice, args=(ADMIN, NOTICE))
+    importing.start()
+    importing.join(0.5)
+    assert importing.is_alive(), "the import must wait for who may still count by the old calendar"
+    release.set()
+    importing.join(20)
+    assert not importing.is_alive()
+    case_id = under_way.result()
+    assert total(server, case_id) == (AFTER, False)
+    assert len(recounted(server, case_id)) == 1
+
+
+def test_a_reader_with_an_older_snapshot_does_not_turn_the_calendar_back(server, importer):
+    with server.database.read() as old:
+        old.setting("calendar")  # the snapshot is taken with the first read
+        importer.import_notice(ADMIN, NOTICE)
+        with server.database.read() as new:
+            firm = server.calendars.refresh(new).firm_until
+        assert server.calendars.refresh(old).firm_until < firm
+        assert server.calendars.current().firm_until == firm
+
+
+def test_an_interrupted_recount_is_finished_by_importing_again(server, importer, url, monkeypatch):
+    cases = [apply(server, number) for number in range(5)]
+    monkeypatch.setattr(notices, "PAGE", 2)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        importer.import_notice(ADMIN, NOTICE, stop)
+    assert {fact.name: fact.status for fact in diagnose(importer, url)}["recount"] == "wrong"
+    done = importer.import_notice(ADMIN, NOTICE)
+    assert (done.added, done.changed) == ([], 3)
+    assert [total(server, one) for one in cases] == [(AFTER, False)] * 5
+    assert [len(recounted(server, one)) for one in cases] == [1] * 5
+    assert "recount" not in {fact.name for fact in diagnose(importer, url)}
+
+
+def test_a_notice_that_contradicts_is_refused_and_nothing_is_kept(server, importer):
+    text = NOTICE.read_text(encoding="utf-8").replace("2027-01-02", "2026-12-30")
+    with pytest.raises(NoticeError, match=":"):
+        importer.import_notice(ADMIN, text)
+    with pytest.raises(Refused, match="not-permitted"):
+        importer.import_notice(Principal("前端", "front_line"), NOTICE)
+    with server.database.read() as tx:
+        assert (tx.notices(), tx.setting("calendar")) == ([], None)

@@ -1,0 +1,151 @@
+"""Org tree, staff and records of other systems: whole or not at all, every fault with its place, again to update."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.imports.conftest import ADMIN
+from workflow.core.commands import Submission
+from workflow.core.events import Principal
+from workflow.core.refusals import Refused
+from workflow.service.imports import import_evidence, import_orgs, import_staff
+from workflow.service.tables import BadFile
+
+ORGS = [
+    ["云泽省电力公司机构表"],
+    ["编码", "上级", "级别", "名称", "企业", "区域"],
+    ["T1", "C1", "班组", "城关供电所", "云泽电力", 960121],
+    ["P", None, "省", "云泽省公司", "云泽电力", "960000"],
+    ["C1", "P", "县", "东麓县公司", "云泽电力", "960121"],
+]
+
+
+def orgs_of(service):
+    with service.database.read() as tx:
+        return {org.code: org for org in tx.orgs()}
+
+
+def test_children_may_come_before_their_parents(service, workbook):
+    done = import_orgs(service, ADMIN, workbook("o.xlsx", 机构=ORGS))
+    assert (done.rows, done.added, done.changed, done.unchanged) == (3, 3, 0, 0)
+    found = orgs_of(service)
+    assert (found["T1"].level, found["T1"].path, found["T1"].region) == ("team", "P/C1/T1/", "960121")
+
+
+def test_importing_again_updates(service, workbook):
+    path = workbook("o.xlsx", 机构=ORGS)
+    import_orgs(service, ADMIN, path)
+    assert import_orgs(service, ADMIN, path).unchanged == 3
+    moved = workbook("o2.xlsx", 机构=[ORGS[1], ["T1", "P", "班组", "省客户班", "云泽电力", "960000"]])
+    assert (import_orgs(service, ADMIN, moved).changed, orgs_of(service)["T1"].path) == (1, "P/T1/")
+
+
+def test_every_fault_is_told_with_its_place_and_nothing_is_written(service, workbook):
+    rows = [
+        ORGS[1],
+        ["A", "nowhere", "班组", "甲", None, None],
+        ["B", None, "乡", "乙", None, None],
+        ["C", "C", "县", "丙", None, "9601"],
+        [None, None, "县", "丁", None, None],
+        ["F", None, "县", "=A1", None, None],
+        ["G", None, "县", "戊", None, None],
+        ["G", None, "县", "己", None, None],
+    ]
+    with pytest.raises(BadFile) as refused:
+        import_orgs(service, ADMIN, workbook("o.xlsx", 机构=rows))
+    told = str(refused.value)
+    for line in (3, 4, 5, 6, 8):
+        assert f"o.xlsx [机构]:{line}" in told
+    assert orgs_of(service) == {}
+
+
+def test_unknown_parents_and_circles(service, workbook):
+    rows = [
+        ORGS[1],
+        ["A", "B", "县", "甲", None, None],
+        ["B", "A", "县", "乙", None, None],
+        ["C", "Z", "县", "丙", None, None],
+    ]
+    with pytest.raises(BadFile) as refused:
+        import_orgs(service, ADMIN, workbook("o.xlsx", 机构=rows))
+    assert ":2: " in refused.value.problems[0]
+    assert "循环" in refused.value.problems[0]
+    assert "Z 不存在" in refused.value.problems[-1]
+    assert orgs_of(service) == {}
+
+
+def test_only_who_administers_orgs_may(service, workbook):
+    with pytest.raises(Refused, match="not-permitted"):
+        import_orgs(service, Principal("前端", "front_line"), workbook("o.xlsx", 机构=ORGS))
+
+
+def test_staff_with_chinese_roles_and_a_substitute_by_name(service, workbook, tmp_path):
+    import_orgs(service, ADMIN, workbook("o.xlsx", 机构=ORGS))
+    path = tmp_path / "s.csv"
+    path.write_bytes(
+        "姓名,单位,角色,联系方式,替班,工号\n张敏,T1,客户经理,00000000001,李强,007\n李强,T1,supervisor,,,\n".encode(
+            "gb18030"
+        )
+    )
+    assert import_staff(service, ADMIN, path).added == 2
+    assert import_staff(service, ADMIN, path).unchanged == 2
+    with service.database.read() as tx:
+        assert {(m.id, m.name, m.role, m.substitute) for m in tx.staff()} == {
+            ("007", "张敏", "manager", "李强"),
+            ("李强", "李强", "supervisor", None),
+        }
+
+
+def test_staff_faults(service, workbook, tmp_path):
+    import_orgs(service, ADMIN, workbook("o.xlsx", 机构=ORGS))
+    path = tmp_path / "s.csv"
+    path.write_text("name,org,role,substitute\n张敏,T1,manager,无此人\n李强,XX,manager,\n", encoding="utf-8")
+    with pytest.raises(BadFile) as refused:
+        import_staff(service, ADMIN, path)
+    assert ["s.csv:2" in refused.value.problems[0], "s.csv:3" in refused.value.problems[1]] == [True, True]
+    path.write_text("name,org,role\n张敏,T1,boss\n,T1,manager\n张敏,C1,manager\n", encoding="utf-8")
+    with pytest.raises(BadFile) as refused:
+        import_staff(service, ADMIN, path)
+    assert len(refused.value.problems) == 3
+    with service.database.read() as tx:
+        assert tx.staff() == []
+
+
+@pytest.fixture
+def case_id(service):
+    facts = {
+        "customer": {"id": "C"}, "premises": {"id": "P"}, "customer_kind": "residential", "capacity_kw": 8.0,
+        "voltage": "low", "area": "urban", "region": "960102", "channel": "online",
+    }  # fmt: skip
+    return service.submit(ADMIN, Submission.model_validate(facts)).result().case_id
+
+
+def test_records_are_accepted_one_by_one_and_the_counts_reconcile(service, case_id, workbook):
+    head = ["case_id", "activity", "lifecycle", "occurred_at", "source", "amount"]
+    rows = [
+        [case_id, "meter_installed", "observed", "2026/11/20", "metering", None],
+        [case_id, "meter_installed", "observed", "2026/11/20", "metering", None],
+        ["nobody", "meter_installed", "observed", "2026/11/20", "metering", None],
+        [case_id, "fee_paid", "observed", 45000, "finance", None],
+        [case_id, "fee_paid", "observed", "2026/11/20", "finance", "一百"],
+        [case_id, "fee_paid", "observed", "2026/11/20", "gossip", 100],
+    ]
+    path = workbook("e.xlsx", events=[head, *rows])
+    done = import_evidence(service, ADMIN, path, lambda *_: None)
+    assert (done.records, done.accepted, done.duplicates, len(done.rejected)) == (6, 1, 1, 4)
+    assert sorted(one["place"] for one in done.rejected) == [f"e.xlsx [events]:{line}" for line in (4, 5, 6, 7)]
+    again = import_evidence(service, ADMIN, path, lambda *_: None)
+    assert (again.accepted, again.duplicates) == (0, 2)
+    with service.database.read() as tx:
+        assert len(tx.evidence(case_id)) == 1
+
+
+def test_records_as_json_lines(service, case_id, tmp_path):
+    path = tmp_path / "e.jsonl"
+    good = {"case_id": case_id, "activity": "first_energy", "occurred_at": "2026-11-20T09:00:00"}
+    path.write_text(json.dumps({"records": [good, {"x": 1}]}) + "\nnonsense\n", encoding="utf-8")
+    done = import_evidence(service, ADMIN, path, lambda *_: None)
+    assert (done.records, done.accepted) == (3, 1)
+    assert sorted(one["place"] for one in done.rejected) == ["e.jsonl:1.records[2]", "e.jsonl:2"]
