@@ -91,7 +91,9 @@ def test_asking_again_changes_nothing(filled):
 def contents(url: str) -> list[tuple[object, ...]]:
     database = Database.open(url)
     with database.read() as tx:
-        found = [(row.application_no, row.external_id, row.state, row.version, row.due_on) for row in tx.cases()]
+        found: list[tuple[object, ...]] = [
+            (row.application_no, row.external_id, row.state, row.version, row.due_on) for row in tx.cases()
+        ]
     database.close()
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,13 +14,14 @@ from tests.imports.conftest import ADMIN
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused
 from workflow.core.state import State, from_snapshot
-from workflow.service.cutover import export_cases, import_cases
+from workflow.service.cutover import import_cases
 from workflow.service.demo import fill
 from workflow.service.demo_cases import orgs
 from workflow.service.service import Service
 from workflow.service.tables import BadFile
+from workflow.service.takeout import export_cases
 
-HIGH = {
+HIGH: dict[str, Any] = {
     "external_id": "OLD-1",
     "customer": {"id": "C1", "name": "望岚精密机械有限公司"},
     "premises": {"id": "P1", "address": "望岚市晴川路8号"},
@@ -31,7 +33,7 @@ HIGH = {
 DESIGN = [{"kind": "designer_qualification"}, {"kind": "design_documents"}]
 
 
-def step(command: str, code: str, at: str, actor: str = "张敏", **more: object) -> dict[str, object]:
+def step(command: str, code: str, at: str, actor: str = "张敏", **more: object) -> dict[str, Any]:
     return {"command": command, "step": code, "occurred_at": f"2026-{at}:00", "actor": actor, **more}
 
 
@@ -183,7 +185,7 @@ def test_only_who_administers_applications_may(service, tmp_path):
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
-CASES = [
+CASES: list[list[Any]] = [
     ["在途工单"],
     [
         "工单编号", "客户编号", "地址编码", "客户类型", "报装容量", "电压", "电源数", "城乡", "行政区划", "渠道",
@@ -194,7 +196,7 @@ CASES = [
     ["R2", "C3", "P3", "居民", "=8*1", "低压", None, "农村", 960121, "线上", None, None, None],
     ["T1", "C4", "P4", "居民", 8, "低压", None, "农村", 960121, "传真", None, None, None],
 ]  # fmt: skip
-EVENTS = [
+EVENTS: list[list[Any]] = [
     ["case_id", "activity", "lifecycle", "occurred_at", "actor", "source", "value", "ref", "recorded_at"],
     # Not in order of time, and the documents after the start they belong to.
     ["H1", "supply_plan", "complete", "2026/9/11 15:00", "张敏", "marketing", None, None, None],
@@ -271,9 +273,9 @@ def test_a_table_of_events_alone_is_refused(service, workbook):
 # ---- out and in again ------------------------------------------------------------------------------------------------
 
 
-def comparable(state: State, names: dict[str, str]) -> dict[str, object]:
+def comparable(state: State, names: dict[str, str]) -> dict[str, Any]:
     """A state without what a migration must change: ids, numbers, times of recording, marks of lateness."""
-    shown = msgspec.to_builtins(state)
+    shown: dict[str, Any] = msgspec.to_builtins(state)
     for name in ("case_id", "application_no", "version", "last_recorded_at"):
         del shown[name]
     shown["facts"].pop("external_id", None)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from definitions.calendar import NoticeError
+from storage import EventRow
 from tests.imports.conftest import ADMIN
 from workflow.core.commands import COMMANDS, Submission
 from workflow.core.events import Principal
@@ -75,9 +76,9 @@ def total(service: Service, case_id: str) -> tuple[str | None, bool]:
     return row.due_on, row.provisional
 
 
-def recounted(service: Service, case_id: str) -> list[dict[str, object]]:
+def recounted(service: Service, case_id: str) -> list[EventRow]:
     with service.database.read() as tx:
-        return [row for row in tx.events(case_id) if row.type == "deadlines_recomputed"]  # type: ignore[misc]
+        return [row for row in tx.events(case_id) if row.type == "deadlines_recomputed"]
 
 
 def test_open_deadlines_are_recounted_each_with_an_event(server, importer):

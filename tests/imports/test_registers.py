@@ -6,11 +6,13 @@ import json
 
 import pytest
 
+from storage import OrgRow
 from tests.imports.conftest import ADMIN
 from workflow.core.commands import Submission
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused
 from workflow.service.imports import import_evidence, import_orgs, import_staff
+from workflow.service.service import Service
 from workflow.service.tables import BadFile
 
 ORGS = [
@@ -22,7 +24,7 @@ ORGS = [
 ]
 
 
-def orgs_of(service):
+def orgs_of(service: Service) -> dict[str, OrgRow]:
     with service.database.read() as tx:
         return {org.code: org for org in tx.orgs()}
 

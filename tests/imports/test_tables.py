@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
@@ -11,6 +12,7 @@ from openpyxl import Workbook
 from workflow.service.tables import (
     BadFile,
     BadValue,
+    Table,
     Uncomputed,
     as_flag,
     as_moment,
@@ -23,7 +25,7 @@ from workflow.service.tables import (
 COLUMNS = {"code": ("编码",), "name": ("名称", "单位名称"), "region": ("区域",)}
 
 
-def read(path):
+def read(path: Path) -> list[Table]:
     return read_tables(path, COLUMNS)
 
 

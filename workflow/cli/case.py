@@ -299,13 +299,13 @@ def export(
     database: DatabaseOption = None,
 ) -> None:
     """导出申请及其历史 (含客户资料), 供 case import 读取。 / Applications with their history, for `case import`."""
-    from workflow.service import cutover
+    from workflow.service import takeout
 
     with opened(database) as service, out.open("wb") as file:
         principal = acting(service, key)
         ids = [upkeep.find(service, principal, one) for one in which] if which else None
         count = 0
-        for one in cutover.export_cases(service, principal, ids):
+        for one in takeout.export_cases(service, principal, ids):
             file.write(msgspec.json.encode(one) + b"\n")
             count += 1
     typer.echo(f"{out}: {count} 件 / cases")
