@@ -26,6 +26,15 @@ from workflow.service.service import Service
 from workflow.service.upkeep import verify
 
 NOTICE = Path(__file__).parents[1] / "definitions" / "data" / "notice_2027_invented.yaml"
+CHANGE = """
+year: 2027
+title: 关于调整2027年部分节假日安排的通知（测试用）
+number: 测试〔2027〕2号
+published_on: 2027-01-15
+holidays:
+  - name: {zh: 调休, en: Rest}
+    days: [2027-03-08]
+"""
 BEFORE, AFTER = "2026-12-31", "2026-12-30"
 
 
@@ -138,14 +147,29 @@ def test_a_decision_under_way_when_the_notice_comes_is_recounted(server, importe
     assert len(recounted(server, case_id)) == 1
 
 
+def test_a_change_within_the_year_moves_firm_due_dates(server, importer):
+    """Five working days after Mon 2027-03-01 end on Mon 03-08, the very day that the change takes away."""
+    importer.import_notice(ADMIN, NOTICE)
+    for service in (server, importer):
+        service.clock.moment = dt.datetime.fromisoformat("2027-03-01T10:00:00+08:00")
+    case_id, next_week = apply(server, 1, on="2027-03-01"), apply(server, 2, on="2027-02-26")
+    assert (total(server, case_id), total(server, next_week)) == (("2027-03-08", False), ("2027-03-05", False))
+    done = importer.import_notice(ADMIN, CHANGE)
+    assert (done.recounted, done.changed) == (1, 1)
+    assert (total(server, case_id), total(server, next_week)) == (("2027-03-09", False), ("2027-03-05", False))
+
+
 def test_a_reader_with_an_older_snapshot_does_not_turn_the_calendar_back(server, importer):
+    """The server learns of the second notice before a reader of it looks at the state after the first."""
+    importer.import_notice(ADMIN, NOTICE)
     with server.database.read() as old:
         old.setting("calendar")  # the snapshot is taken with the first read
-        importer.import_notice(ADMIN, NOTICE)
+        importer.import_notice(ADMIN, CHANGE)
         with server.database.read() as new:
-            firm = server.calendars.refresh(new).firm_until
-        assert server.calendars.refresh(old).firm_until < firm
-        assert server.calendars.current().firm_until == firm
+            newest = server.calendars.refresh(new)
+        assert server.calendars.refresh(old).is_working(dt.date(2027, 3, 8))
+        assert server.calendars.current() is newest
+        assert not newest.is_working(dt.date(2027, 3, 8))
 
 
 def test_an_interrupted_recount_is_finished_by_importing_again(server, importer, url, monkeypatch):
