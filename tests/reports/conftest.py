@@ -114,6 +114,7 @@ def first_half(office: Office) -> Office:
     again = office.apply("residential", "2026-03-05", customer={"id": "CX"}, premises={"id": "PX"})
     office.energise(again, "2026-03-10")  # as filed 3 days (6, 9, 10); as chained from 03-02: 6
     overdue = office.apply("residential", "2026-06-15")  # due Tue 06-23
+    office.apply("residential", "2026-06-23")  # open, due on 06-30 itself: not overdue
     office.apply("residential", "2026-06-29")  # open, one day used
     office.energise(overdue, "2026-07-01")
     before = office.apply("residential", "2025-12-22")
@@ -136,6 +137,7 @@ def first_half(office: Office) -> Office:
     office.do(near, "2026-03-02", "add_approval", approval="35 kV", voltage_kv=35.0)
     office.do(near, "2026-03-16", "decide_approval", approval="works")  # 10 of 10
     office.do(near, "2026-03-20", "decide_approval", approval="35 kV")
+    office.do(near, "2026-03-20", "notify", notice="hotlines", channel="wechat")  # nothing proves it
     office.energise(near, "2026-03-20")
     far = office.apply("hv_single", "2026-03-02")
     office.do(far, "2026-03-02", "add_approval")

@@ -53,7 +53,7 @@ def test_annex_2_has_38_rows_under_the_heads_of_the_annex(first_half):
     assert [str(row[1]).lstrip("*") for row in body] == [str(number) for number in range(1, 39)]
     assert [row[1] for row in body if str(row[1]).startswith("*")] == ["*21", "*27", "*29", "*30", "*33", "*37", "*38"]
     residential = body[5]
-    assert residential[4:15] == [3, 3, 2, 0.6667, 0.3333, 4.33, 2, 1, 0, 1, 0]
+    assert residential[4:15] == [3, 3, 2, 0.6667, 0.3333, 4.33, 3, 1, 0, 1, 0]
     assert body[11][4:15] == [None] * 11
     assert "省级能源（电力）主管部门" in body[11][15]
 
