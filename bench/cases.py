@@ -51,14 +51,6 @@ def _hand_in(step: str) -> dict[str, Any]:
     return {"command": "submit_step", "step": step, "documents": documents}
 
 
-def next_body(state: str) -> dict[str, Any] | None:
-    """The JSON of the command that takes an application on from `state`; None when it has ended."""
-    step, _, standing = state.partition(".")
-    if not standing:
-        return None
-    return _hand_in(step) if standing == "waiting" else _complete(step)
-
-
 _AFTER_PLAN = [
     part(step)
     for step in ("design_review", "mid_inspection", "completion_inspection", "metering")
@@ -98,11 +90,12 @@ _COMMANDS: dict[str, list[Command]] = {
 
 @dataclass
 class Case:
-    """One application to drive. `turn`: the number of its next command, 0 for the submission."""
+    """One application to drive. `turn`: the number of its next command, 0 for the submission, which an application that
+    is stored already no longer has."""
 
     mark: str
     user_class: str
-    submission: Submission
+    submission: Submission | None = None
     id: str = ""
     turn: int = 0
     commands: list[Command] = field(init=False)
@@ -122,7 +115,7 @@ class Case:
 
     def ask(self, service: Service) -> Any:
         """Hand the next command to the engine; the future of its answer."""
-        if not self.turn:
+        if self.submission is not None and not self.turn:
             return service.submit(FRONT_LINE, self.submission, self.key)
         return service.command(FRONT_LINE, self.id, self.commands[self.turn - 1], self.key)
 
@@ -147,6 +140,13 @@ class Marks:
         mark = f"{self._run}{number:08d}"
         body = submission_body(user_class, mark, UNITS[number % len(UNITS)])
         return Case(mark, user_class, Submission.model_validate(body))
+
+    def stored(self, case_id: str, user_class: str, state: str) -> Case:
+        """An open application of the database, to go on with from its `state`."""
+        step, _, standing = state.partition(".")
+        following = _hand_in(step) if standing == "waiting" else _complete(step)
+        turn = 1 + BODIES[user_class].index(following)
+        return Case(f"{self._run}{next(self._numbers):08d}", user_class, id=case_id, turn=turn)
 
     def cases(self, classes: Sequence[str], many: int) -> list[Case]:
         """`many` fresh applications of `classes` in turn."""

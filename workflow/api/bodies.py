@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from workflow.api.problems import Problem, malformed
-from workflow.api.validation import field_path
+from workflow.service.validation import field_path
 
 MIB = 1024 * 1024
 COMMAND_LIMIT = MIB

@@ -20,7 +20,7 @@ class Records(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    records: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_RECORDS)]
+    records: Annotated[list[Any], Field(min_length=1, max_length=MOST_RECORDS)]
 
 
 async def receive(request: Request, caller: Caller) -> Response:

@@ -121,7 +121,7 @@ def _known_year(value: dt.date) -> dt.date:
 Day = Annotated[dt.date, BeforeValidator(_as_date), AfterValidator(_known_year)]
 Region = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$", description="A code of GB/T 2260.")]
 Year = Annotated[int, Path(ge=FIRST_YEAR, le=LAST_YEAR)]
-_Name = Annotated[str, Field(pattern=r"^[^\p{Cc}]{1,64}$")]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
 UserClass = Annotated[
     str, Path(pattern=r"^[a-z_]{1,32}$", description="residential, lv_zero, lv_other, hv_single, hv_dual")
 ]
@@ -136,12 +136,12 @@ class ApplicationQuery(_Query):
 
     state: Annotated[str, Field(pattern=r"^[a-z_]{1,32}(\.(waiting|running))?$")] | None = None
     user_class: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")] | None = None
-    manager: _Name | None = None
-    org: Annotated[_Name, Field(description="This unit and those below it.")] | None = None
+    manager: Name | None = None
+    org: Annotated[Name, Field(description="This unit and those below it.")] | None = None
     region: Annotated[Region, Field(description="GB/T 2260; 420000 covers the province, 420100 the city.")] | None = (
         None
     )
-    external_id: _Name | None = None
+    external_id: Name | None = None
     due_before: Annotated[Day, Field(description="A running timer is due before this date.")] | None = None
     overdue: Annotated[bool, Field(description="Whether a running timer has negative remaining days.")] | None = None
     cursor: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="`next` of the page before.")] | None = None

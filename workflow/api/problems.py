@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from workflow.api.context import log, record_of
-from workflow.api.validation import describe
 from workflow.service import Contention, OutcomeUnknown, Refusal, Refused, StorageError, StorageUnavailable
+from workflow.service.validation import describe
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -87,7 +87,9 @@ def of_refusal(request: Request, refusal: Refusal) -> Response:
     status = _STATUS_OF_CODE.get(refusal.code, STATUS_OF_KIND[refusal.kind])
     title, detail = (refusal.title.zh, refusal.title.en), (refusal.detail.zh, refusal.detail.en)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return _respond(request, refusal.code, status, title, detail, refusal.clauses, refusal.extra, headers)
+    return _respond(
+        request, refusal.code, status, title, detail, clauses=refusal.clauses, extra=refusal.extra, headers=headers
+    )
 
 
 def of_problem(request: Request, problem: Problem, status: int | None = None) -> Response:

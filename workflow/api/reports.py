@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from workflow.api import respond
 from workflow.api.answers import Shape
-from workflow.api.parameters import Caller, service_of
+from workflow.api.parameters import Caller, Name, service_of
 from workflow.service import reports
 
 
@@ -25,7 +25,7 @@ class ReportQuery(BaseModel):
     period: Annotated[
         str, Field(pattern=r"^[0-9]{4}(H[12])?$", description="`2026H1`: first half of 2026; `2026`: whole year.")
     ]
-    org: Annotated[str, Field(pattern=r"^[^\p{Cc}]{1,64}$", description="This unit and those below it.")] | None = None
+    org: Annotated[Name, Field(description="This unit and those below it.")] | None = None
     by: Literal["province", "city", "county", "org", "enterprise"] | None = None
 
 

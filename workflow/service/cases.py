@@ -369,10 +369,10 @@ def _digest(case_id: str, body: str) -> str:
 
 
 def to_row(event: Event) -> NewEvent:
-    """An event as storage keeps it: times in fixed-width text, the payload as canonical JSON."""
+    """An event as storage keeps it: times in fixed-width text, the payload as JSON in the order it was built."""
     return NewEvent(
         event.type,
-        msgspec.json.encode(event.payload, order="sorted").decode(),
+        _encode(event.payload).decode(),
         write(event.occurred_at),
         write(event.recorded_at),
         event.actor,

@@ -1,0 +1,313 @@
+"""The rate at a million stored applications, beside the rate at a thousand.
+
+The stored applications are copies of cases that the engine drove, under names of their own, with chains of their own,
+so that the engine goes on with any of them.  Filling is done once; the file stays in `var/bench` until what a stored
+case looks like changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import random
+import secrets
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import definitions
+import storage
+import workflow
+from bench.cases import CLASSES, Case, Marks
+from bench.engine import CALLERS, prepared_database
+from bench.recording import Names, Pattern, Standing, names_of, record
+from bench.report import Section, Target, in_rounds
+from storage import (
+    GENESIS,
+    CaseRow,
+    Database,
+    DeadlineRow,
+    EventRow,
+    Head,
+    PersonalRow,
+    Remembered,
+    RoundRow,
+    event_hash,
+    personal_digest,
+    verify_case,
+)
+from storage.rows import NewEvent
+from workflow.core.times import BUSINESS_ZONE
+from workflow.service import Service, SystemClock
+
+FEW = 1_000
+SHARES = {"residential": 60, "lv_zero": 20, "lv_other": 10, "hv_single": 7, "hv_dual": 3}
+"""Percent of the stored applications, about as a province sees them."""
+
+OPEN = 0.2
+"""Share of the stored applications that are still open, each after a random command; rows of the whole table."""
+
+SETS = 24
+"""How many of each class the engine drives to copy from, one set after another over some nine months."""
+
+SAMPLE = 1_000
+_BATCH = 2_000
+_START = dt.datetime(2025, 3, 3, 9, tzinfo=BUSINESS_ZONE)
+_BULK = (
+    # The file is thrown away when filling it is broken off, so nothing has to be durable before the end.
+    "PRAGMA journal_mode = OFF",
+    "PRAGMA synchronous = OFF",
+    "PRAGMA locking_mode = EXCLUSIVE",
+    "PRAGMA cache_size = -524288",
+)
+_TABLES: dict[str, tuple[str, ...]] = {
+    "application": CaseRow._fields,
+    "event": EventRow._fields,
+    "step_round": RoundRow._fields,
+    "deadline": DeadlineRow._fields,
+    "idempotency": Remembered._fields,
+    "personal": PersonalRow._fields,
+}
+
+
+class Mould(NamedTuple):
+    """What copies are cast from: an application as it stood after one of its commands."""
+
+    pattern: Pattern
+    names: Names
+    started: dt.datetime
+    serial: tuple[str, int]
+    salt: str
+    person: tuple[str, str | None, str | None, str | None]
+
+
+def fingerprint() -> str:
+    """What decides what a stored case looks like, as a hash: rules, rows, core and this bench."""
+    digest = hashlib.sha256()
+    for package in (definitions, storage, workflow):
+        root = Path(str(package.__file__)).parent
+        kept = ("data", "models.py", "evidence.py", "core", "projection.py", "cases.py")
+        for path in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".yaml")):
+            if any(part in kept for part in path.relative_to(root).parts):
+                digest.update(path.read_bytes())
+    for name in ("cases.py", "recording.py", "volume.py"):
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def moulds(folder: Path) -> tuple[dict[str, list[list[Mould]]], list[tuple[Any, ...]]]:
+    """By class: the moulds of each driven case, after its first command to after its last; and the definitions they are
+    pinned to, as rows."""
+    cast: dict[str, list[list[Mould]]] = {user_class: [] for user_class in CLASSES}
+    path = folder / "moulds.db"
+    prepared_database(path)
+    marks = Marks(secrets.token_hex(4))
+    clock = _SetClock()
+    with Service.open(path, clock=clock) as service:
+        for _ in range(SETS):
+            stages: dict[str, list[Mould]] = defaultdict(list)
+            for case, standing in record(service, marks.cases(CLASSES, len(CLASSES))):
+                stages[case.mark].append(_mould(case, standing))
+                if case.turn == case.length:
+                    cast[case.user_class].append(stages[case.mark])
+        with service.database.read() as tx:
+            published = [tuple(row) for row in tx.definitions()]
+    return cast, published
+
+
+class _SetClock:
+    """Eight hours to a command: a set of five cases takes some eleven days."""
+
+    def __init__(self) -> None:
+        self._now = _START
+
+    def now(self) -> dt.datetime:
+        """The present moment of this clock."""
+        self._now += dt.timedelta(hours=8)
+        return self._now
+
+
+def _mould(case: Case, standing: Standing) -> Mould:
+    own = names_of(case.mark, standing)
+    row, person = standing.row, standing.personal
+    # Each table's rows as a list, in the order of `_TABLES`.
+    rows = [
+        [row], standing.events, standing.rounds, standing.deadlines, standing.remembered[-1:], [person],
+    ]  # fmt: skip
+    submitted = dt.datetime.fromisoformat(row.submitted_at)
+    return Mould(
+        Pattern(rows, own), own, submitted, (row.org or "", submitted.year), str(person.salt),
+        (str(person.customer_id), person.customer_name, person.phone, person.address),
+    )  # fmt: skip
+
+
+def copies(cast: dict[str, list[list[Mould]]], many: int, serials: Counter[tuple[str, int]]) -> Iterator[list[Any]]:
+    """`many` applications, oldest first, each as its rows by table. `serials` counts the numbers given out."""
+    chance = random.Random(20260104)
+    classes, weights = list(SHARES), list(SHARES.values())
+    for number in range(many):
+        stages = cast[chance.choices(classes, weights)[0]][number * SETS // many]
+        mould = stages[chance.randrange(len(stages) - 1)] if chance.random() < OPEN else stages[-1]
+        serials[mould.serial] += 1
+        yield _copy(mould, number, serials[mould.serial])
+
+
+def _copy(mould: Mould, number: int, serial: int) -> list[Any]:
+    mark = f"stored{number:010d}"
+    person = [value and value.replace(mould.names.mark, mark) for value in mould.person]
+    # Version 7 begins with milliseconds: ids run as they do when the applications come in.
+    stamp = f"{int(mould.started.timestamp() * 1000) + number:012x}"
+    names = {
+        "id": f"{stamp[:8]}-{stamp[8:]}-7000-8000-{number:012x}",
+        "mark": mark,
+        "number": f"{mould.names.number[:-6]}{serial:06d}",
+        "digest": personal_digest(mould.salt, str(person[0]), *person[1:]),
+    }
+    rows: list[Any] = mould.pattern.fill(names)
+    head, links = GENESIS, []
+    for event in rows[1]:
+        link = event_hash(event.case_id, event.case_seq, NewEvent(*event[2:8]), head)
+        links.append(event._replace(prev_hash=head, hash=link))
+        head = link
+    rows[0] = [rows[0][0]._replace(head_hash=head)]
+    rows[1] = links
+    return rows
+
+
+def fill(path: Path, many: int) -> float:
+    """Write a database of `many` applications to `path`; the seconds it took. The file appears whole or not at all."""
+    began = time.perf_counter()
+    draft = path.with_suffix(".part")
+    draft.unlink(missing_ok=True)
+    prepared_database(draft)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        cast, published = moulds(Path(folder))
+    serials: Counter[tuple[str, int]] = Counter()
+    with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+        for pragma in _BULK:
+            connection.execute(pragma)
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO definition (hash, content, published_at) VALUES (?, ?, ?)", published)
+        source = copies(cast, many, serials)
+        done = 0
+        while batch := list(islice(source, _BATCH)):
+            for place, (table, fields) in enumerate(_TABLES.items()):
+                sql = f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({', '.join('?' * len(fields))})"
+                connection.executemany(sql, (row for rows in batch for row in rows[place]))
+            done += len(batch)
+            if sys.stderr.isatty():
+                print(f"\r{done:,} of {many:,} applications", end="", file=sys.stderr)
+        last = [(org, year, number) for (org, year), number in serials.items()]
+        connection.executemany("INSERT INTO serial (org, year, last) VALUES (?, ?, ?)", last)
+        connection.execute("COMMIT")
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    _check(draft)
+    draft.replace(path)
+    return time.perf_counter() - began
+
+
+def _check(path: Path) -> None:
+    """Verify the chains of a sample. Raises AssertionError with the first flaw."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT id FROM application ORDER BY random() LIMIT ?", (SAMPLE,)).fetchall()
+    with closing(Database.open(path)) as database, database.read() as tx:
+        for (case_id,) in found:
+            row = tx.case(case_id)
+            head = None if row is None else Head(case_id, row.version, row.head_hash)
+            flaw = verify_case(case_id, tx.events(case_id), head)
+            if head is None or flaw is not None:
+                raise AssertionError(f"{case_id}: {flaw}")
+
+
+class Stored:
+    """A filled database under the engine: commands on random open applications; for every one that is energised a new
+    one is submitted, so that as many stay open."""
+
+    def __init__(self, path: Path, pool: int, stack: ExitStack) -> None:
+        self._path = path
+        self._marks = Marks(secrets.token_hex(4))
+        self._chance = random.Random(20260104)
+        with closing(sqlite3.connect(path)) as connection:
+            open_cases = connection.execute(
+                "SELECT id, user_class, state FROM application WHERE closed_at IS NULL ORDER BY random() LIMIT ?",
+                (pool,),
+            ).fetchall()
+        self._pool = [self._marks.stored(*row) for row in open_cases]
+        self._service = stack.enter_context(Service.open(path, clock=SystemClock()))
+
+    def run(self, commands: int) -> float:
+        """Give that many commands, as 32 tasks; commands per second."""
+        classes = self._chance.choices(list(SHARES), list(SHARES.values()), k=commands)
+        fresh = [self._marks.case(user_class) for user_class in classes]
+        left = iter(range(commands))
+
+        async def caller() -> None:
+            for _ in left:
+                place = self._chance.randrange(len(self._pool))
+                self._pool[place], self._pool[-1] = self._pool[-1], self._pool[place]
+                case = self._pool.pop()
+                case.take(await asyncio.wrap_future(case.ask(self._service)))
+                self._pool.append(fresh.pop() if case.turn == case.length else case)
+
+        async def all_callers() -> float:
+            began = time.perf_counter()
+            await asyncio.gather(*(caller() for _ in range(CALLERS)))
+            return time.perf_counter() - began
+
+        return commands / asyncio.run(all_callers())
+
+    @property
+    def count(self) -> int:
+        """The applications stored."""
+        with closing(sqlite3.connect(self._path)) as connection:
+            return int(connection.execute("SELECT count(*) FROM application").fetchone()[0])
+
+    @property
+    def size(self) -> int:
+        """The bytes on disk."""
+        return sum(part.stat().st_size for part in self._path.parent.glob(f"{self._path.name}*"))
+
+
+def section(folder: Path, kept: Path, *, stored: int, quick: bool) -> Section:
+    """Measure, filling a database of `stored` applications under `kept` unless it is there."""
+    made = Section("Rate by stored volume, 32 callers", f"python -m bench --only volume --stored {stored}")
+    commands, rounds = (600, 2) if quick else (3_000, 5)
+    path = kept / f"stored-{stored}-{fingerprint()}.db"
+    if path.exists():
+        made.notes.append("filled by an earlier run")
+    else:
+        for old in kept.glob(f"stored-{stored}-*"):
+            old.unlink()
+        made.add("filling, engine-made cases copied in bulk", fill(path, stored), "seconds")
+    few_path = folder / "few.db"
+    fill(few_path, FEW)
+    with ExitStack() as stack:
+        many, few = Stored(path, 100_000, stack), Stored(few_path, 100_000, stack)
+        ways: dict[str, Callable[[], float]] = {
+            f"at {FEW:,} stored applications": lambda: few.run(commands),
+            f"at {stored:,} stored applications": lambda: many.run(commands),
+        }
+        for way in ways.values():
+            way()  # warms caches up
+        found = in_rounds(ways, rounds)
+        made.add("stored at the end, the smaller", few.count, "number")
+        made.add("stored at the end, the larger", many.count, "number")
+        made.add("the larger on disk", many.size, "MiB")
+    for name, spread in found.items():
+        made.add(name, spread.median, "commands/s")
+    fewer, more = (spread.median for spread in found.values())
+    made.add("the larger, of the smaller", more / fewer, "share", Target(0.8))
+    made.notes += [
+        f"lowest to highest of {rounds} rounds: " + "; ".join(f"{way} {spread}" for way, spread in found.items()),
+        "stored: " + ", ".join(f"{name} {share} %" for name, share in SHARES.items()) + f"; {OPEN:.0%} of them open",
+    ]
+    return made

@@ -1,0 +1,135 @@
+"""A service behind the HTTP face, keys for each role, and a client that speaks as one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from starlette.testclient import TestClient
+
+from storage import Database, OrgRow
+from workflow.api.app import create_app
+from workflow.service import Service
+
+ORGS = [
+    OrgRow("HB", None, "province", "某省公司", "某电力公司", "420000"),
+    OrgRow("WH", "HB", "city", "某市公司", None, "420100"),
+    OrgRow("JA", "WH", "county", "某区公司", None, "420102"),
+    OrgRow("YC", "HB", "city", "另一市公司", None, "420500"),
+]
+
+RESIDENTIAL: dict[str, Any] = {
+    "customer": {"id": "C-1", "name": "张三丰", "phone": "13800001111"},
+    "premises": {"id": "P-1", "address": "解放路 1 号"},
+    "customer_kind": "residential",
+    "capacity_kw": 8,
+    "voltage": "low",
+    "area": "urban",
+    "region": "420100",
+    "channel": "online",
+    "documents": [{"kind": "identity"}, {"kind": "premises_title"}],
+}
+
+
+class Face:
+    """Clients by role over one application."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.app = create_app(service)
+        self.keys: dict[str, str] = {}
+
+    def as_(self, role: str, org: str | None = None, name: str | None = None) -> TestClient:
+        who = name or f"{role}-{org}"
+        if who not in self.keys:
+            self.keys[who] = service_key(self.service, who, role, org)
+        client = TestClient(self.app, raise_server_exceptions=False)
+        client.headers["Authorization"] = f"Bearer {self.keys[who]}"
+        return client
+
+
+def service_key(service: Service, name: str, role: str, org: str | None = None) -> str:
+    return str(service.create_key(name, role, org)["key"])
+
+
+@pytest.fixture
+def face(database: Database) -> Iterator[Face]:
+    from workflow.service import SystemClock
+    from workflow.service.rules import book
+
+    service = Service(database, book(), SystemClock())
+    service.put_orgs(ORGS)
+    yield Face(service)
+    service.writer.close()
+
+
+class Server:
+    """`baozhuang serve` as a process of its own."""
+
+    def __init__(self, database: str, *, workers: int = 1) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "workflow.cli", "serve", "--port", str(self.port), "--workers", str(workers)],
+            env={**os.environ, "BAOZHUANG_DATABASE": database},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for _ in range(300):
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        raise AssertionError("the server did not start")
+
+    def kill(self) -> None:
+        """As the power cut would: no goodbye."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(40)
+
+
+@pytest.fixture
+def serve(database_url: str) -> Iterator[Callable[..., Server]]:
+    """Start servers on the test's database; what still runs at the end is killed."""
+    started: list[Server] = []
+
+    def start(*, workers: int = 1) -> Server:
+        started.append(Server(database_url, workers=workers))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.kill()
+
+
+@pytest.fixture
+def key(database_url: str) -> str:
+    """A front-line key for the server's database."""
+    made = subprocess.run(
+        [sys.executable, "-m", "workflow.cli", "keys", "create", "hall", "--role", "front_line", "--json"],
+        env={**os.environ, "BAOZHUANG_DATABASE": database_url},
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    return str(json.loads(made.stdout)["key"])
