@@ -13,6 +13,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from workflow.api import answers
 from workflow.api.evidence import Records
 from workflow.service import COMMANDS, Submission
+from workflow.service.evidence import Record
 
 _REFERENCE = "#/components/schemas/{model}"
 _ETAG = {"description": "Entity tag; serves as `If-Match`.", "schema": {"type": "string"}}
@@ -81,10 +82,13 @@ def _components() -> dict[str, Any]:
     models: Sequence[tuple[type[BaseModel], JsonSchemaMode]] = [
         (Submission, "validation"),
         (Records, "validation"),
+        (Record, "validation"),
         (answers.Problem, "serialization"),
     ]
     _, schema = models_json_schema(models, ref_template=_REFERENCE)
     components: dict[str, Any] = schema["$defs"]
+    # Each record is judged by itself, so the list takes anything; what is accepted is a Record.
+    components["Records"]["properties"]["records"]["items"] = {"$ref": _REFERENCE.format(model="Record")}
     adapter: TypeAdapter[Any] = COMMANDS
     commands = adapter.json_schema(ref_template=_REFERENCE)
     components.update(commands.pop("$defs"))
