@@ -167,7 +167,7 @@ def section(folder: Path, *, quick: bool) -> Section:
             share = found[f"engine, {way}"].median / bare
             made.add(f"{name}: engine, {way}, of the bare loop", share, "share", Target(bound))
     made.notes.append(
-        "with 32 callers the target is judged on tasks of one event loop, because that is how the HTTP face asks; threads "
-        "pay for waking 32 of them, which is no work of the engine"
+        "32 callers: judged on tasks of one event loop, which is how the HTTP face asks; with threads, waking them "
+        "is part of the figure"
     )
     return made

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.api.conftest import RESIDENTIAL, Face
 
+
 @pytest.fixture
 def database_url(sqlite_url: str) -> str:
     """What is refused before it reaches the database needs only one kind of it."""
@@ -131,7 +132,7 @@ def test_what_is_not_there_is_not_found(face: Face, path: str) -> None:
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\there", "\u00e9"])
 def test_a_bad_idempotency_key_is_refused(face: Face, key: str) -> None:
     answer = face.as_("front_line").post(
-        "/api/v1/applications", json=RESIDENTIAL, headers={"Idempotency-Key": key.encode("latin-1")}
+        "/api/v1/applications", json=RESIDENTIAL, headers=[(b"Idempotency-Key", key.encode("latin-1"))]
     )
     assert answer.status_code == 400
 

@@ -184,7 +184,7 @@ def test_no_command_changes_a_closed_case(face: Face) -> None:
 @pytest.mark.parametrize("header", [None, "Bearer nothing", "Basic abc", "Bearer", "Bearer \u00e9"])
 def test_no_key_no_answer(face: Face, header: str | None) -> None:
     client = face.as_("front_line")
-    headers = {"Authorization": header.encode("latin-1")} if header else {}
+    headers = [(b"Authorization", header.encode("latin-1"))] if header else []
     del client.headers["Authorization"]
     answer = client.get("/api/v1/applications", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "not-authenticated")
@@ -208,8 +208,8 @@ def test_a_key_sees_its_own_unit_and_below(face: Face) -> None:
     case_id = submit(county)["id"]
     assert city.get(f"/api/v1/applications/{case_id}").json()["org"] == "JA"
     for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/commands")):
-        body = {"json": {"command": "complete_step", "step": "acceptance"}} if method == "POST" else {}
-        assert other.request(method, f"/api/v1/applications/{case_id}{path}", **body).status_code == 404
+        body = {"command": "complete_step", "step": "acceptance"} if method == "POST" else None
+        assert other.request(method, f"/api/v1/applications/{case_id}{path}", json=body).status_code == 404
     assert [len(c.get("/api/v1/applications").json()["items"]) for c in (county, city, other)] == [1, 1, 0]
     assert other.post("/api/v1/applications", json={**RESIDENTIAL, "org": "JA"}).status_code == 403
     assert city.post("/api/v1/applications", json={**RESIDENTIAL, "org": "NOWHERE"}).json()["code"] == "unknown-org"
@@ -219,7 +219,14 @@ def test_nobody_countersigns_his_own_record(face: Face) -> None:
     maker, second = face.as_("supervisor", name="li"), face.as_("supervisor", name="wang")
     case_id = submit(maker)["id"]
     today = dt.datetime.now(dt.timezone(dt.timedelta(hours=8))).date().isoformat()
-    proposal = give(maker, case_id, command="suspend", reason="force_majeure", notice="防汛一级响应", **{"from": today})
+    proposal = give(
+        maker,
+        case_id,
+        command="suspend",
+        reason="force_majeure",
+        notice="防汛一级响应",
+        **dict[str, Any]({"from": today}),
+    )
     assert proposal.json()["application"]["suspensions"] == []
     own = give(maker, case_id, command="countersign")
     assert (own.status_code, own.json()["code"]) == (403, "countersign-own-record")

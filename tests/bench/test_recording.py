@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,18 +13,18 @@ from bench.bare import Bare, ThroughStorage, prepare
 from bench.cases import CLASSES, Marks
 from bench.engine import engine
 from bench.recording import Names, Pattern, Written, again, record, written
-from storage import Database, verify
+from storage import Database, personal_digest, verify
 from workflow.service import Service, upkeep
 
 TABLES = ("application", "event", "step_round", "deadline", "idempotency", "personal", "serial")
 
 
 @pytest.fixture(scope="module")
-def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[tuple[Names, Written]]]]:
+def driven(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[Names, Written]]]:
     path = tmp_path_factory.mktemp("bench") / "engine.db"
     with engine(path) as service:
         steps = written(record(service, Marks("0a0a0a0a").cases(CLASSES, len(CLASSES))))
-    yield path, steps
+    return path, steps
 
 
 def rows(path: Path, table: str) -> list[tuple[object, ...]]:
@@ -87,6 +86,14 @@ def test_a_filled_database_holds_and_can_be_gone_on_with(tmp_path: Path, monkeyp
     with closing(Database.open(path)) as database, database.read() as tx:
         found = verify(tx)
         cases = [row for row in (tx.case(head.case_id) for head in tx.heads()) if row]
+        for row in cases:
+            person = tx.personal(row.id)
+            assert person is not None
+            assert person.customer_id is not None
+            digest = personal_digest(
+                str(person.salt), person.customer_id, person.customer_name, person.phone, person.address
+            )
+            assert f'"personal_digest":"{digest}"' in tx.events(row.id)[0].payload
     assert (found.holds, found.cases) == (True, 60)
     assert len({row.application_no for row in cases}) == 60
     waiting = [row for row in cases if row.closed_at is None]

@@ -105,8 +105,8 @@ class Case:
 
     def suspend(self, when: str, first: str, last: str | None = None, notice: str = "N1") -> Decision:
         """Force majeure from `first` to `last` (open while None), recorded and countersigned at `when`."""
-        dates = {"from": first, "to": last}
-        self.do("suspend", when, reason="force_majeure", notice=notice, **dates)  # type: ignore[arg-type]  # a keyword
+        dates: dict[str, Any] = {"from": first, "to": last}
+        self.do("suspend", when, reason="force_majeure", notice=notice, **dates)
         return self.do("countersign", when)
 
     def link(self, ended: State) -> None:

@@ -78,10 +78,7 @@ def counted_days(case: Case) -> list[tuple[dt.date, str, int | None]]:
 
 def test_the_account_ends_on_the_due_date_and_shows_what_is_left_out():
     case = submitted("residential", "2024-01-08")
-    case.do(
-        "suspend", "2024-01-10 10:00", reason="force_majeure", notice="N", **{"from": "2024-01-10", "to": "2024-01-11"}
-    )
-    case.do("countersign", "2024-01-10 11:00")
+    case.suspend("2024-01-10", "2024-01-10", "2024-01-11")
     rows = counted_days(case)
     assert rows[0] == (day("2024-01-08"), "start", None)
     assert rows[1:4] == [

@@ -1,8 +1,8 @@
 """Suspension × calendar × rounds × change of definition, against a naive reading of the counting rules.
 
-The oracle walks day by day and was written from policy 5: the start day is not counted, the due date is the last counted
-working day, suspended working days of force majeure are left out of a whole process only, every round of a sum counts.
-It shares nothing with the engine but the question whether a day is worked.
+The oracle walks day by day and was written from policy 5: the start day is not counted, the due date is the last
+counted working day, suspended working days of force majeure are left out of a whole process only, every round of a sum
+counts. It shares nothing with the engine but the question whether a day is worked.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def drive_at_random(case: Case, draw: st.DrawFn, start: dt.date) -> list[tuple[d
             if case.suspend(when, str(first), None if last is None else str(last)).refusal is None:
                 stretches.append((first, last or FOR_EVER))
         elif choice == "unsigned":
-            case.do("suspend", when, reason="force_majeure", notice="N", **{"from": str(day)})
+            unsigned: dict[str, Any] = {"from": str(day)}
+            case.do("suspend", when, reason="force_majeure", notice="N", **unsigned)
         elif choice == "class":
             size = "large" if case.state.facts.enterprise_size == "small" else "small"
             before = len(case.history)
@@ -123,7 +124,7 @@ def drive_at_random(case: Case, draw: st.DrawFn, start: dt.date) -> list[tuple[d
                 case.do("countersign", when, event=before + 1)
         elif choice == "waive" and not running:
             before = len(case.history)
-            basis = {"step": code, "legal_basis": "《供电监管办法》第十一条"}
+            basis: dict[str, Any] = {"step": code, "legal_basis": "《供电监管办法》第十一条"}
             if case.do("waive_step", when, **basis).refusal is None:
                 case.do("countersign", when, event=before + 1)
         elif choice == "return":
@@ -293,7 +294,7 @@ def test_what_a_later_calendar_changes_does_not_rewrite_a_round_left_alone_by_a_
     case.do("complete_step", "2027-01-11 10:00", step="acceptance")
     case.do("complete_step", "2027-01-12 10:00", step="supply_plan")
     case.calendar = firmer
-    plan_done = {"field": "supply_plan.complete.occurred_at", "new_value": "2027-01-12T09:00"}
+    plan_done: dict[str, Any] = {"field": "supply_plan.complete.occurred_at", "new_value": "2027-01-12T09:00"}
     case.do("correct", "2027-01-13 10:00", reason="回执为证", **plan_done)
     case.do("countersign", "2027-01-13 10:00")
     acceptance = case.state.steps[0].rounds[0]

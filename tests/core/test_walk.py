@@ -37,9 +37,9 @@ ORDINARY = ("acceptance", "supply_plan", "completion_inspection", "metering")  #
 
 
 class Profile(NamedTuple):
-    """One walk. `other`: a correction that the case may go through, and its way back. `without`: what some walks of six
-    steps leave to others, for their ways multiply: suspensions (nothing is deducted from a step sum), a document asked for by
-    law, and documents handed in one by one."""
+    """One walk. `other`: a correction that the case may go through, and its way back. `without`: what some walks
+    of six steps leave to others, for their ways multiply: suspensions (nothing is deducted from a step sum), a document
+    asked for by law, and documents handed in one by one."""
 
     facts: dict[str, Any]
     other: tuple[tuple[str, Any], ...]

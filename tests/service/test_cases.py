@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -18,14 +19,14 @@ def a_bit_of_everything(desk: Desk) -> list[str]:
     """Cases of every class with rounds, waivers, suspensions, corrections, approvals, endings and a link."""
     clock, ids = desk.clock, []
 
-    def case(user_class: str, number: int, **more: object) -> str:
+    def case(user_class: str, number: int, **more: Any) -> str:
         answer = desk.submit(user_class, number, **more)
         assert answer.refusal is None
         assert answer.case_id is not None
         ids.append(answer.case_id)
         return answer.case_id
 
-    def done(case_id: str, name: str, **fields: object) -> None:
+    def done(case_id: str, name: str, **fields: Any) -> None:
         answer = desk.do(case_id, name, **fields)
         assert answer.refusal is None, answer.refusal
 

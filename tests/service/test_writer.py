@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from storage import Database, StorageUnavailable, Tx, verify
+from storage import StorageUnavailable, Tx, verify
+from tests.core.driver import shipped_book
 from tests.service.conftest import CLERK, Desk, refused
+from workflow.core.events import Principal
 from workflow.service import Refused, Service
 from workflow.service.writer import Writer
 
@@ -125,18 +127,32 @@ def test_a_definition_is_published_with_the_case_even_after_a_rollback(desk: Des
 
 def test_a_full_disk_is_said_so_and_survived(sqlite_desk: Desk):
     desk, number = sqlite_desk, 0
-    driver = desk.service.database._writer().driver
-    (pages,) = driver.execute("PRAGMA page_count").fetchone()
-    driver.execute(f"PRAGMA max_page_count = {pages + 20}")
-    taken = []
-    with pytest.raises(StorageUnavailable):
-        while True:
+
+    def room(more_pages: int) -> None:
+        """The limit belongs to the connection, and that to the writer's thread."""
+
+        def work(_: Tx) -> None:
+            driver = desk.service.database._writer().driver
+            (pages,) = driver.execute("PRAGMA page_count").fetchone()
+            driver.execute(f"PRAGMA max_page_count = {pages + more_pages}")
+
+        desk.service.writer.submit((0, ""), work).result(30)
+
+    room(20)
+    taken: list[str | None] = []
+
+    def fill() -> None:
+        nonlocal number
+        while len(taken) < 1000:
             number += 1
             taken.append(desk.submit("residential", number, key=f"k{number}").case_id)
+
+    with pytest.raises(StorageUnavailable):
+        fill()
     assert taken
     assert desk.disagreeing() == []
     assert [desk.shown(case_id)["id"] for case_id in taken] == taken
-    driver.execute("PRAGMA max_page_count = 1000000")
+    room(10_000)
     # Asked again under the same key, it is there once.
     answer = desk.submit("residential", number, key=f"k{number}")
     assert (answer.refusal, answer.replayed) == (None, False)
@@ -145,7 +161,7 @@ def test_a_full_disk_is_said_so_and_survived(sqlite_desk: Desk):
 
 
 def test_a_stopped_service_takes_nothing_more(sqlite_url: str, clock):
-    service = Service(Database.open(sqlite_url), Service.open(sqlite_url).law.book, clock)
+    service = Service.open(sqlite_url, book=shipped_book(), clock=clock)
     desk = Desk(service, clock)
     held = Held(service.writer)
     queued = service.submit(CLERK, desk.body("residential"))
@@ -162,5 +178,5 @@ def test_a_stopped_service_takes_nothing_more(sqlite_url: str, clock):
 def test_a_command_refused_by_the_role_never_reaches_the_writer(sqlite_desk: Desk):
     waiting = sqlite_desk.service.writer.waiting()
     with pytest.raises(Refused):
-        sqlite_desk.service.submit(CLERK.__class__("i", "inspector"), sqlite_desk.body("residential"))
+        sqlite_desk.service.submit(Principal("i", "inspector"), sqlite_desk.body("residential"))
     assert sqlite_desk.service.writer.waiting() == waiting

@@ -55,7 +55,7 @@ class DeadlineShape(Shape):
     step: str | None
     round: int | None
     key: str
-    name: str
+    name: str | None = Field(description="Of a government approval.")
     budget_working_days: int
     used_working_days: int
     remaining_working_days: int

@@ -14,11 +14,15 @@ from workflow.api import bodies, respond
 from workflow.api.parameters import Applications, Caller, CaseId, IdempotencyKey, IfMatch, service_of
 from workflow.service import COMMANDS, Principal, Service, Submission
 
+# Only the contract's names: what a field is called in Python is no second way of saying it.
+_submission = partial(Submission.model_validate, by_alias=True, by_name=False)
+_command = partial(COMMANDS.validate_python, by_alias=True, by_name=False)
+
 
 async def submit(request: Request, caller: Caller, idempotency_key: IdempotencyKey = None) -> Response:
     """Submit an application. The rules decide its class from the facts. With documents missing it is accepted all the
     same, in state `acceptance.waiting`, with the complete list of what is missing."""
-    submission = await bodies.read(request, Submission.model_validate)
+    submission = await bodies.read(request, _submission)
     return await respond.settled(request, service_of(request).submit(caller, submission, idempotency_key))
 
 
@@ -26,7 +30,7 @@ async def command(
     request: Request, caller: Caller, case_id: CaseId, if_match: IfMatch, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Drive an application: one command, decided under the rules it is pinned to."""
-    given = await bodies.read(request, COMMANDS.validate_python)
+    given = await bodies.read(request, _command)
     return await respond.settled(
         request, service_of(request).command(caller, case_id, given, idempotency_key, if_match)
     )

@@ -56,6 +56,7 @@ def serve(host: str, port: int, workers: int, database: str) -> None:
     options = {
         "host": host,
         "port": port,
+        "http": "h11",  # bounds the size of headers, whatever else is installed
         "log_config": None,  # ours
         "access_log": False,  # it would hold paths and queries; ours holds templates
         "server_header": False,

@@ -1,0 +1,282 @@
+"""When the house is at fault, and what whoever runs it can see: problems, logs, metrics, readiness, a clean stop."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import httpx2 as httpx
+import jsonschema
+import pytest
+
+from storage import Contention, Database, OutcomeUnknown, Rejected, StorageUnavailable
+from tests.api.conftest import RESIDENTIAL, Face, Server
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """Nothing here depends on the database."""
+    return sqlite_url
+
+
+def _failing(error: Exception) -> Callable[..., Future[Any]]:
+    def submit(*_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(error)
+        return future
+
+    return submit
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "retry_after"),
+    [
+        (StorageUnavailable("磁盘已满 /secret", "disk full /secret"), 503, "storage-unavailable", "5"),
+        (Contention("忙", "busy"), 503, "storage-contended", "1"),
+        (OutcomeUnknown("断", "lost"), 503, "outcome-unknown", "5"),
+        (Rejected("张三丰 secret", "张三丰 secret"), 500, "internal-error", None),
+        (RuntimeError("张三丰 secret"), 500, "internal-error", None),
+    ],
+)
+def test_a_fault_of_the_house_is_a_problem_that_shows_nothing(  # noqa: PLR0917  # one column of the table each
+    face: Face, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str, retry_after: str | None
+) -> None:
+    client = face.as_("admin")
+    monkeypatch.setattr(face.service, "submit", _failing(error))
+    answer = client.post("/api/v1/applications", json=RESIDENTIAL, headers={"X-Request-ID": "hall-7.42"})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["status"]) == (status, code, status)
+    assert answer.headers.get("retry-after") == retry_after
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["instance"] == answer.headers["x-request-id"] == "hall-7.42"
+    assert problem["type"] == f"urn:baozhuang:problem:{code}"
+    assert problem["detail_en"]
+    assert " / " in problem["title"]
+    assert "secret" not in answer.text
+
+
+def test_a_reading_without_its_database_is_a_503(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any) -> Any:
+        raise StorageUnavailable("不可用", "away")
+
+    client = face.as_("admin")
+    monkeypatch.setattr(face.service, "application", away)
+    assert client.get("/api/v1/applications/any").status_code == 503
+    monkeypatch.setattr(face.service, "authenticate", away)
+    assert client.get("/api/v1/applications").status_code == 503
+
+
+@pytest.mark.parametrize("stated", ["a b", "x" * 65, "{}", "张".encode().decode("latin-1")])
+def test_an_odd_request_id_is_replaced(face: Face, stated: str) -> None:
+    answer = face.as_("admin").get("/healthz", headers=[(b"X-Request-ID", stated.encode("latin-1"))])
+    assert re.fullmatch(r"[0-9a-f-]{36}", answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not-found"),
+        ("GET", "/api/v1/applications/", 404, "not-found"),
+        ("DELETE", "/api/v1/applications/1", 405, "method-not-allowed"),
+        ("PUT", "/api/v1/applications", 405, "method-not-allowed"),
+        ("GET", "/docs", 404, "not-found"),
+    ],
+)
+def test_what_no_route_takes_is_a_problem_too(face: Face, method: str, path: str, status: int, code: str) -> None:
+    answer = face.as_("admin").request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_not_ready_says_why(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = face.as_("admin")
+    assert client.get("/readyz").json()["ready"] is True
+    monkeypatch.setattr(face.service, "ready", lambda: (False, {"schema": False}))
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not-ready")
+    assert answer.json()["checks"] == {"schema": False}
+    assert client.get("/healthz").status_code == 200
+
+
+def _samples(text: str, name: str) -> dict[str, float]:
+    found = re.findall(rf"^{name}{{(.*)}} (\S+)$", text, re.MULTILINE)
+    return {labels: float(value) for labels, value in found}
+
+
+def test_metrics_count_by_template_and_never_by_path(face: Face) -> None:
+    client = face.as_("admin")
+    case_id = client.post("/api/v1/applications", json=RESIDENTIAL).json()["id"]
+    for _ in range(3):
+        client.get(f"/api/v1/applications/{case_id}")
+    client.request("BREW", "/secret/张三")
+    shown = client.get("/metrics").text
+    counted = _samples(shown, "baozhuang_http_requests_total")
+    assert counted['method="GET",route="/api/v1/applications/{id}",status="200"'] == 3
+    assert counted['method="other",route="none",status="404"'] == 1
+    assert _samples(shown, "baozhuang_http_problems_total")['code="not-found"'] == 1
+    assert case_id not in shown
+    assert "secret" not in shown
+
+
+def test_metrics_of_all_workers_are_added_up(serve: Callable[..., Server], key: str) -> None:
+    server = serve(workers=2)
+    headers = {"Authorization": f"Bearer {key}"}
+    for _ in range(12):
+        assert httpx.get(f"{server.url}/api/v1/calendar/2026", headers=headers, timeout=20).status_code == 200
+    for _ in range(4):
+        counted = _samples(httpx.get(f"{server.url}/metrics", timeout=20).text, "baozhuang_http_requests_total")
+        assert counted['method="GET",route="/api/v1/calendar/{year}",status="200"'] == 12
+    server.stop()
+
+
+LOGGING = """
+import logging
+from workflow.api import logs
+from workflow.api.context import log
+import structlog
+logs.configure()
+with structlog.contextvars.bound_contextvars(request_id="r-1"):
+    log.info("request", route="/x/{id}")
+    try:
+        try:
+            {}["张三丰"]
+        except KeyError as error:
+            raise ValueError("13800001111") from error
+    except ValueError:
+        log.exception("internal_error")
+        logging.getLogger("uvicorn.error").exception("in the server")
+"""
+
+
+def test_every_line_of_the_log_is_json_and_a_traceback_holds_no_value() -> None:
+    done = subprocess.run([sys.executable, "-c", LOGGING], check=True, capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["request", "internal_error", "in the server"]
+    assert {line["request_id"] for line in lines} == {"r-1"}
+    assert all(re.match(r"\d{4}-\d\d-\d\dT.*Z", line["timestamp"]) for line in lines)
+    for line in lines[1:]:
+        assert [part["type"] for part in line["traceback"]] == ["builtins.ValueError", "builtins.KeyError"]
+        assert line["traceback"][0]["frames"]
+    assert "张三丰" not in done.stderr
+    assert "13800001111" not in done.stderr
+
+
+def test_a_stopped_server_answers_what_it_has_taken(serve: Callable[..., Server], key: str, database_url: str) -> None:
+    server = serve()
+    acknowledged: list[str] = []
+    broken: list[str] = []
+    stop = threading.Event()
+
+    def post(worker: int) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            body = {**RESIDENTIAL, "premises": {"id": f"{worker}-{number}"}}
+            try:
+                answer = httpx.post(
+                    f"{server.url}/api/v1/applications",
+                    json=body,
+                    headers={"Authorization": f"Bearer {key}"},
+                    timeout=20,
+                )
+            except httpx.ConnectError:
+                return
+            except httpx.HTTPError as error:
+                broken.append(repr(error))
+                return
+            (acknowledged if answer.status_code == 201 else broken).append(answer.text)
+
+    threads = [threading.Thread(target=post, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    while len(acknowledged) < 20 and not broken:
+        stop.wait(0.01)
+    server.stop()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert broken == []
+    database = Database.open(database_url)
+    with database.read() as tx:
+        stored = {row.id for row in tx.cases()}
+    database.close()
+    assert stored == {json.loads(text)["id"] for text in acknowledged}
+
+
+def _holds(description: dict[str, Any], operation: str, method: str, status: str, value: Any) -> None:
+    """Validate an answer by the schema its description gives it."""
+    response = description["paths"][operation][method]["responses"][status]
+    (content,) = response["content"].values()
+    jsonschema.Draft202012Validator({**content["schema"], "components": description["components"]}).validate(value)
+
+
+def test_answers_are_what_the_description_says(face: Face) -> None:
+    client = face.as_("admin")
+    description = client.get("/openapi.json").json()
+    high = {
+        **RESIDENTIAL, "customer_kind": "non_residential", "enterprise_size": "large", "capacity_kw": 630,
+        "voltage": "high", "supply_count": 2, "documents": [],
+    }  # fmt: skip
+    one = "/api/v1/applications/{id}"
+    for body in (RESIDENTIAL, high):
+        made = client.post("/api/v1/applications", json=body)
+        _holds(description, "/api/v1/applications", "post", "201", made.json())
+        path = f"/api/v1/applications/{made.json()['id']}"
+        documents = [{"kind": kind} for kind in ("identity", "premises_title", "project_approval")]
+        commands: list[dict[str, Any]] = [
+            {"command": "add_approval", "approval": "道路挖掘", "voltage_kv": 10},
+            {"command": "return_step", "step": "acceptance", "defects": ["身份证过期"]},
+            {"command": "register_documents", "documents": documents[: 2 if body is RESIDENTIAL else 3]},
+            {"command": "submit_step", "step": "acceptance"},
+            {"command": "complete_step", "step": "acceptance"},
+            {"command": "notify", "notice": "policy", "channel": "sms"},
+        ]
+        for command in commands:
+            answer = client.post(f"{path}/commands", json=command)
+            if answer.status_code == 409 and command["command"] == "submit_step":
+                continue  # complete documents started the clock by themselves
+            assert answer.status_code == 200, answer.text
+            _holds(description, f"{one}/commands", "post", "200", answer.json())
+        for part in ("", "/events", "/deadlines", "/documents", "/explain"):
+            _holds(description, one + part, "get", "200", client.get(path + part).json())
+        refused = client.post(f"{path}/commands", json={"command": "register_documents", "documents": [{"kind": "x"}]})
+        _holds(description, f"{one}/commands", "post", "422", refused.json())
+        malformed = client.post(f"{path}/commands", json={})
+        _holds(description, f"{one}/commands", "post", "400", malformed.json())
+    _holds(description, "/api/v1/applications", "get", "200", client.get("/api/v1/applications").json())
+    for year in (2024, 2027):
+        _holds(description, "/api/v1/calendar/{year}", "get", "200", client.get(f"/api/v1/calendar/{year}").json())
+    for name in ("residential", "hv_dual"):
+        shown = client.get(f"/api/v1/definitions/{name}").json()
+        _holds(description, "/api/v1/definitions/{user_class}", "get", "200", shown)
+    records = {"records": [{}, {"case_id": "x", "activity": "fee_paid", "occurred_at": "2024-01-05"}]}
+    _holds(description, "/api/v1/evidence", "post", "200", client.post("/api/v1/evidence", json=records).json())
+
+
+def test_bodies_the_description_allows_are_those_that_are_taken(face: Face) -> None:
+    client = face.as_("admin")
+    description = client.get("/openapi.json").json()
+
+    def allowed(name: str, value: Any) -> bool:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": description["components"]}
+        return bool(jsonschema.Draft202012Validator(schema).is_valid(value))
+
+    case_id = client.post("/api/v1/applications", json=RESIDENTIAL).json()["id"]
+    for body in (RESIDENTIAL, {**RESIDENTIAL, "voltage": "medium"}, {**RESIDENTIAL, "x": 1}, {}):
+        answer = client.post("/api/v1/applications", json=body)
+        assert allowed("Submission", body) == (answer.status_code != 400), body
+    for command in (
+        {"command": "complete_step", "step": "acceptance"},
+        {"command": "complete_step"},
+        {"command": "suspend", "reason": "force_majeure", "notice": "n", "from": "2024-01-08"},
+        {"command": "suspend", "reason": "force_majeure", "notice": "n", "from_": "2024-01-08"},
+        {"command": "energise"},
+    ):
+        answer = client.post(f"/api/v1/applications/{case_id}/commands", json=command)
+        assert allowed("Command", command) == (answer.status_code != 400), command
