@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 from collections.abc import Iterator
@@ -105,9 +106,10 @@ def test_only_plain_json_is_read(face: Face, headers: dict[str, str]) -> None:
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
 
 
-@pytest.mark.parametrize(
-    "declared", [None, "application/json", "Application/JSON; charset=UTF-8", "application/x+json"]
-)
+JSON_TYPES = [None, "application/json", "Application/JSON; charset=UTF-8", "application/a+json"]
+
+
+@pytest.mark.parametrize("declared", JSON_TYPES)
 def test_json_by_any_of_its_names_is_read(face: Face, declared: str | None) -> None:
     headers = {} if declared is None else {"Content-Type": declared}
     answer = face.as_("admin").post("/api/v1/applications", content=json.dumps(RESIDENTIAL).encode(), headers=headers)
@@ -172,8 +174,6 @@ def test_the_tag_of_a_reading_is_a_version_to_match(face: Face) -> None:
 
 def test_a_reading_of_yesterday_is_not_taken_for_todays(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     """Remaining days change with the date while the version stands still, so the tag must change too."""
-    import datetime as dt
-
     client = face.as_("admin")
     case_id = client.post("/api/v1/applications", json=RESIDENTIAL).json()["id"]
     tag = client.get(f"/api/v1/applications/{case_id}").headers["etag"]
@@ -209,9 +209,7 @@ def test_no_bytes_and_no_question_break_it(face: Face, body: bytes, query: dict[
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    name=st.sampled_from(
-        ["Authorization", "Idempotency-Key", "If-Match", "X-Request-ID", "If-None-Match", "Content-Length"]
-    ),
+    name=st.sampled_from(["Authorization", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"]),
     value=st.binary(max_size=40).filter(lambda raw: not set(raw) & {0, 10, 13}),
 )
 def test_no_header_breaks_it(face: Face, name: str, value: bytes) -> None:

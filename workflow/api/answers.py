@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Shape(BaseModel):
     """Base: what is listed is all there is."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(extra="forbid")
 
 
 class DefinitionRef(Shape):
