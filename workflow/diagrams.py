@@ -23,7 +23,7 @@ _ENDS = {
     "energised": "已送电 / energised",
     "withdrawn": "已撤回 / withdrawn",
     "terminated": "已终止 / terminated",
-    "refused": "不予受理 / refused",
+    "refused": "依法拒绝 / refused",
 }
 _TRIGGERS = {
     "submit_step": "用户提交 / submit_step",
@@ -84,7 +84,7 @@ def page(definition: Definition) -> str:
         f"Drawn from the definition `{definition.version}`; do not edit, run `make docs`."
     )
     endings = (
-        f"未结束的 {open_states} 个状态都可以: 用户撤回 `withdraw`, 终止 `terminate`, 依法不予受理 `refuse`。 / "
+        f"未结束的 {open_states} 个状态都可以: 用户撤回 `withdraw`, 终止 `terminate`, 依法拒绝 `refuse`。 / "
         f"From each of the {open_states} open states: `withdraw`, `terminate`, `refuse`."
     )
     lines = [
