@@ -143,6 +143,41 @@ def test_an_unknown_command_is_answered_with_those_there_are(face: Face) -> None
     assert all(f"'{name}'" in answer.json()["detail"] for name in COMMAND_NAMES)
 
 
+ANYWHERE = {
+    "a field twice": b'{"a": 1, "a": 2}',
+    "past every float": b"1e400",
+    "below every float": b"-1e400",
+    "a long integer": b"9" * 19,
+    "not a number": b"NaN",
+    "a nul": b'"a\\u0000"',
+    "a control character in a name": b'{"a\\u0007": 1}',
+    "half a surrogate": b'"\\udc00"',
+    "half a surrogate in a name": b'[{"\\ud83d": 1}]',
+    "seventeen levels": b"[" * 16 + b"]" * 16,
+}
+
+
+@pytest.mark.parametrize("case", ANYWHERE)
+def test_what_no_model_looks_at_is_still_looked_at(face: Face, case: str) -> None:
+    """`new_value` may be anything; what cannot be stored or shown is refused before it gets there."""
+    client = face.as_("admin")
+    case_id = client.post("/api/v1/applications", json=RESIDENTIAL).json()["id"]
+    body = b'{"command": "correct", "field": "case.capacity_kw", "reason": "r", "new_value": %s}'
+    answer = client.post(f"/api/v1/applications/{case_id}/commands", content=body % ANYWHERE[case])
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed-request")
+    assert client.get(f"/api/v1/applications/{case_id}").json()["version"] == 1
+    kept = client.post(f"/api/v1/applications/{case_id}/commands", content=body % b"9")
+    assert kept.status_code == 200
+
+
+def test_only_the_contracts_names_are_taken(face: Face) -> None:
+    client = face.as_("admin")
+    for name, status in (("class", 201), ("user_class", 400)):
+        override = {name: "residential", "reason": "客户要求"}
+        answer = client.post("/api/v1/applications", json={**RESIDENTIAL, "class_override": override})
+        assert answer.status_code == status
+
+
 def test_a_parameter_given_twice_is_a_guess_and_refused(face: Face) -> None:
     answer = face.as_("admin").get("/api/v1/applications?limit=1&limit=2")
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed-request")
