@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from storage import Contention, Database, OutcomeUnknown, StorageError, StorageUnavailable, Tx
+from storage import Contention, Database, Duplicate, OutcomeUnknown, StorageError, StorageUnavailable, Tx
 
 log = structlog.get_logger("baozhuang.writer")
 
@@ -118,8 +118,10 @@ class Writer:
             try:
                 with self._database.write() as tx:
                     result = job.run(tx)
-            except Contention as error:
-                if attempt == RETRIES:
+            except (Contention, Duplicate) as error:
+                # The same idempotency key in another process at the same moment: asked again, the answer is remembered.
+                again = isinstance(error, Contention) or error.table == "idempotency"
+                if attempt == RETRIES or not again:
                     job.future.set_exception(error)
                     return
                 time.sleep(0.005 * attempt)
