@@ -109,6 +109,16 @@ def test_not_ready_says_why(face: Face, monkeypatch: pytest.MonkeyPatch) -> None
     assert client.get("/healthz").status_code == 200
 
 
+def test_a_process_whose_writer_has_ended_asks_to_be_restarted(face: Face) -> None:
+    client = face.as_("admin")
+    assert client.get("/healthz").status_code == 200
+    face.service.writer.close()
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not-alive")
+    refused = client.post("/api/v1/applications", json=RESIDENTIAL)
+    assert (refused.status_code, refused.json()["code"]) == (503, "storage-unavailable")
+
+
 def _samples(text: str, name: str) -> dict[str, float]:
     found = re.findall(rf"^{name}{{(.*)}} (\S+)$", text, re.MULTILINE)
     return {labels: float(value) for labels, value in found}

@@ -91,7 +91,7 @@ def _api() -> APIRouter:
 
 def _at_root() -> APIRouter:
     router = APIRouter(tags=["operations"])
-    router.get("/healthz", response_class=Response)(operations.health)
+    router.get("/healthz", response_class=Response, responses={503: openapi.problem("not-alive")})(operations.health)
     router.get("/readyz", response_class=Response, responses={503: openapi.problem("not-ready")})(operations.ready)
     router.get("/metrics", response_class=Response)(operations.metrics)
     return router

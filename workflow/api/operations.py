@@ -13,9 +13,17 @@ from workflow.api.problems import Problem
 
 
 async def health(request: Request) -> Response:
-    """Whether the process answers, and what it says of itself. 200 also when the database is away: restarting the
-    process would not bring it back."""
-    return Response(respond.encode(await to_thread.run_sync(service_of(request).health)), media_type="application/json")
+    """Whether the process lives, and what it says of itself. 503 only for what a restart would mend; 200 also when the
+    database is away, for restarting would not bring it back."""
+    facts = service_of(request).health()
+    if not facts["writer"]:
+        raise Problem(
+            "not-alive",
+            "写入线程已停止, 请重新启动服务进程",
+            "The writer has stopped; restart the process",
+            checks=facts,
+        )
+    return Response(respond.encode(facts), media_type="application/json")
 
 
 async def ready(request: Request) -> Response:

@@ -35,6 +35,7 @@ _TITLES: dict[str, tuple[int, str, str]] = {
     "unsupported-media-type": (415, "不支持的内容类型", "Unsupported media type"),
     "request-refused": (400, "请求被拒绝", "Request refused"),
     "internal-error": (500, "系统内部错误", "Internal error"),
+    "not-alive": (503, "服务进程已失效", "Not alive"),
     "not-ready": (503, "系统尚未就绪", "Not ready"),
     "storage-unavailable": (503, "数据库暂时不可用", "Storage unavailable"),
     "storage-contended": (503, "系统繁忙", "Busy"),
