@@ -141,13 +141,15 @@ class Cases:
     ) -> Answer:
         """Decide and store one command on a case."""
         digest = _digest(case_id, command.model_dump_json())
+        # Locked before the key is looked up: the same request may be under way in another process.
+        row = tx.case(case_id, lock=True)
         known = self._remembered(tx, principal, key, digest)
         if known is not None:
             return known
         # The calendar first: what the case is believed to be before the command is counted by the same one.
         context = self._context(tx, principal)
         try:
-            held = self.load(tx, principal, case_id, lock=True)
+            held = self._shown_to(tx, principal, case_id, row)
             if if_match is not None and if_match != held.state.version:
                 raise refuse(
                     "stale-version",
@@ -187,7 +189,9 @@ class Cases:
 
     def load(self, tx: Tx, principal: Principal, case_id: str, *, lock: bool = False) -> Held:
         """The case, if the principal may see it; a case outside its part of the tree is not found. Raises Refused."""
-        row = tx.case(case_id, lock=lock)
+        return self._shown_to(tx, principal, case_id, tx.case(case_id, lock=lock))
+
+    def _shown_to(self, tx: Tx, principal: Principal, case_id: str, row: CaseRow | None) -> Held:
         if row is None or not access.sees(tx, principal, row.org):
             raise refuse("not-found", f"没有找到申请 {case_id[:64]}", f"There is no application {case_id[:64]}")
         return self.held(tx, row)
