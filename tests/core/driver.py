@@ -45,6 +45,23 @@ FACTS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
+NOTICE_2027 = """
+year: 2027
+title: 国务院办公厅关于2027年部分节假日安排的通知
+number: 国办发明电〔2026〕99号
+published_on: 2026-11-20
+holidays:
+  - {name: 元旦, days: [2027-01-01, 2027-01-02, 2027-01-03]}
+  - {name: 春节, days: [2027-02-05, 2027-02-06, 2027-02-07, 2027-02-08, 2027-02-09, 2027-02-10, 2027-02-11]}
+  - {name: 清明节, days: [2027-04-03, 2027-04-04, 2027-04-05]}
+  - {name: 劳动节, days: [2027-05-01, 2027-05-02, 2027-05-03, 2027-05-04, 2027-05-05]}
+  - {name: 端午节, days: [2027-06-09]}
+  - {name: 中秋节, days: [2027-09-15]}
+  - {name: 国庆节, days: [2027-10-01, 2027-10-02, 2027-10-03, 2027-10-04, 2027-10-05, 2027-10-06, 2027-10-07]}
+makeup_workdays: [2027-01-10, 2027-02-14, 2027-04-25, 2027-10-09]
+"""
+"""An invented notice in the shape of the real ones, with make-up days that nobody can foresee."""
+
 
 def at(text: str) -> dt.datetime:
     """A moment of the business zone: `2024-01-08 09:00`, or a date for ten in the morning."""

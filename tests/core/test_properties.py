@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from definitions import WorkingCalendar, read_notice, shipped
-from tests.core.driver import FACTS, PAPERS, Case, shipped_book
+from tests.core.driver import FACTS, NOTICE_2027, PAPERS, Case, shipped_book
 from workflow.core.events import Event
 from workflow.core.evolve import replay
 from workflow.core.state import from_snapshot, to_snapshot
@@ -226,22 +226,7 @@ def test_a_running_timer_is_overdue_exactly_when_a_working_day_has_passed_its_du
 
 def with_2027() -> WorkingCalendar:
     """A notice for 2027 in the shape of the real ones: Spring Festival with make-up days that nobody can foresee."""
-    text = """
-year: 2027
-title: 国务院办公厅关于2027年部分节假日安排的通知
-number: 国办发明电〔2026〕99号
-published_on: 2026-11-20
-holidays:
-  - {name: 元旦, days: [2027-01-01, 2027-01-02, 2027-01-03]}
-  - {name: 春节, days: [2027-02-05, 2027-02-06, 2027-02-07, 2027-02-08, 2027-02-09, 2027-02-10, 2027-02-11]}
-  - {name: 清明节, days: [2027-04-03, 2027-04-04, 2027-04-05]}
-  - {name: 劳动节, days: [2027-05-01, 2027-05-02, 2027-05-03, 2027-05-04, 2027-05-05]}
-  - {name: 端午节, days: [2027-06-09]}
-  - {name: 中秋节, days: [2027-09-15]}
-  - {name: 国庆节, days: [2027-10-01, 2027-10-02, 2027-10-03, 2027-10-04, 2027-10-05, 2027-10-06, 2027-10-07]}
-makeup_workdays: [2027-01-10, 2027-02-14, 2027-04-25, 2027-10-09]
-"""
-    return shipped().with_notices(read_notice(text))
+    return shipped().with_notices(read_notice(NOTICE_2027))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from storage import OrgRow, verify
-from tests.core.driver import PAPERS
+from tests.core.driver import NOTICE_2027, PAPERS
 from tests.service.conftest import CLERK, SUPERVISOR, Desk, due, refused
 from workflow.core.events import Principal
 from workflow.service import Refused
@@ -207,22 +207,6 @@ def test_no_name_phone_or_address_enters_the_chain(desk: Desk):
 
 # ---- a new notice ----------------------------------------------------------------------------------------------------
 
-NOTICE = """
-year: 2027
-title: 国务院办公厅关于2027年部分节假日安排的通知
-number: 国办发明电〔2026〕99号
-published_on: 2026-11-20
-holidays:
-  - {name: 元旦, days: [2027-01-01, 2027-01-02, 2027-01-03]}
-  - {name: 春节, days: [2027-02-05, 2027-02-06, 2027-02-07, 2027-02-08, 2027-02-09, 2027-02-10, 2027-02-11]}
-  - {name: 清明节, days: [2027-04-03, 2027-04-04, 2027-04-05]}
-  - {name: 劳动节, days: [2027-05-01, 2027-05-02, 2027-05-03, 2027-05-04, 2027-05-05]}
-  - {name: 端午节, days: [2027-06-09]}
-  - {name: 中秋节, days: [2027-09-15]}
-  - {name: 国庆节, days: [2027-10-01, 2027-10-02, 2027-10-03, 2027-10-04, 2027-10-05, 2027-10-06, 2027-10-07]}
-makeup_workdays: [2027-01-10, 2027-02-14, 2027-04-25, 2027-10-09]
-"""
-
 
 def test_a_notice_moves_the_open_deadlines_with_an_event_and_leaves_the_rest(desk: Desk):
     admin = Principal("admin", "admin")
@@ -239,7 +223,7 @@ def test_a_notice_moves_the_open_deadlines_with_an_event_and_leaves_the_rest(des
     assert due(desk.shown(moved)) == "2027-01-12"
     first = desk.submit("residential", 2, key="before", premises={"id": "P9"})
 
-    desk.service.import_notice(admin, NOTICE)
+    desk.service.import_notice(admin, NOTICE_2027)
     # Sunday the 10th is worked: 6 7 8 =3, 10 =4, 11 =5
     assert due(desk.shown(moved)) == "2027-01-11"
     recorded = [one["type"] for one in desk.service.events(CLERK, moved)["items"]]
@@ -251,5 +235,5 @@ def test_a_notice_moves_the_open_deadlines_with_an_event_and_leaves_the_rest(des
     assert (again.body, again.replayed) == (first.body, True)
     # The same notice again changes nothing.
     version = desk.shown(moved)["version"]
-    desk.service.import_notice(admin, NOTICE)
+    desk.service.import_notice(admin, NOTICE_2027)
     assert desk.shown(moved)["version"] == version

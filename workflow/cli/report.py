@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,10 +39,7 @@ def indicators(
     answer = _answer("indicators", period=period, org=org, by=by, database=database, key=key)
     if not _written(answer, as_json, xlsx):
         _head(answer)
-        _show_indicators(answer["items"])
-        for group in answer.get("groups", ()):
-            typer.echo(f"\n{group['name'] or group['key'] or '未归属 / none'}")
-            _show_indicators(group["items"])
+        _show_each(answer, lambda part: _show_indicators(part["items"]))
 
 
 @app.command()
@@ -59,10 +57,7 @@ def benefits(
     answer = _answer("benefits", period=period, org=org, by=by, database=database, key=key)
     if not _written(answer, as_json, xlsx):
         _head(answer)
-        _show_benefits(answer)
-        for group in answer.get("groups", ()):
-            typer.echo(f"\n{group['name'] or group['key'] or '未归属 / none'}")
-            _show_benefits(group)
+        _show_each(answer, _show_benefits)
 
 
 def _answer(
@@ -84,6 +79,14 @@ def _written(answer: dict[str, Any], as_json: bool, xlsx: Path | None) -> bool:
     elif xlsx is not None:
         typer.echo(f"已写入 / written: {xlsx}")
     return as_json or xlsx is not None
+
+
+def _show_each(answer: dict[str, Any], show: Callable[[dict[str, Any]], None]) -> None:
+    """The whole, then each of its sub-totals under its name."""
+    show(answer)
+    for group in answer.get("groups", ()):
+        typer.echo(f"\n{group['name'] or group['key'] or '未归属 / none'}")
+        show(group)
 
 
 def _head(answer: dict[str, Any]) -> None:

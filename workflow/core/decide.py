@@ -545,6 +545,3 @@ def link(context: Context, definition: Definition, state: State, ended: State) -
     links = tuple(sorted((*ended.chain, chain.link_of(ended), *state.chain), key=lambda one: one.submitted_at))
     deed.emit("application_linked", {"chain": msgspec.to_builtins(links)})
     return deed.decision()
-
-
-__all__ = ["decide", "link", "recompute"]

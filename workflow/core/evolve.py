@@ -307,5 +307,3 @@ _EFFECTS: dict[str, Callable[[State, Event], State]] = {
     "application_linked": _linked,
     "deadlines_recomputed": _unchanged,
 }
-
-EVENT_TYPES = ("application_submitted", *_EFFECTS)

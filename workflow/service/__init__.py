@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from workflow.core.events import Principal
     from workflow.core.refusals import Refusal, Refused, refusal, refuse
     from workflow.service.cases import Answer
-    from workflow.service.service import LOCAL, Service, SystemClock
+    from workflow.service.service import Service, SystemClock
 
 __all__ = [
     "COMMANDS",
     "COMMAND_NAMES",
-    "LOCAL",
     "Answer",
     "Command",
     "Contention",
@@ -42,7 +41,7 @@ _HOMES = {
     "workflow.core.events": ("Principal",),
     "workflow.core.refusals": ("Refusal", "Refused", "refusal", "refuse"),
     "workflow.service.cases": ("Answer",),
-    "workflow.service.service": ("LOCAL", "Service", "SystemClock"),
+    "workflow.service.service": ("Service", "SystemClock"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

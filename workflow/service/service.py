@@ -31,9 +31,6 @@ from workflow.service.evidence import check_records, evidence_row
 from workflow.service.law import Calendars, Law
 from workflow.service.writer import Writer
 
-LOCAL = Principal("local", "admin")
-"""Who acts when the command line works on the database itself: whoever holds the database holds everything."""
-
 MOST_PER_PAGE = 500
 NATIONAL = "000000"
 """The code that stands for the whole country."""
