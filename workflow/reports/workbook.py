@@ -55,8 +55,11 @@ _COUNTED = {
 
 
 def safe(value: Any) -> Any:
-    """The value for a cell: text that a spreadsheet would run as a formula is kept as text."""
-    if isinstance(value, str) and value.lstrip(" \t\r\n\xa0　")[:1] in tuple("=+-@＝＋－＠"):
+    """The value for a cell: text that a spreadsheet would run as a formula is kept as text. A leading tab or line end
+    counts too: what is copied out of the cell would begin a cell of its own behind it."""
+    if isinstance(value, str) and (
+        value.startswith(("\t", "\r", "\n")) or value.lstrip(" \t\r\n\xa0　").startswith(tuple("=+-@＝＋－＠"))
+    ):
         return f"'{value}"
     return value
 
