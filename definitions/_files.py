@@ -27,6 +27,7 @@ from definitions._shapes import (
     Share,
     Str,
 )
+from definitions.alerting import LEVELS
 
 _WORD: Final = r"^[a-z][a-z0-9_]*$"
 REGION_PATTERN: Final = r"^[1-9]\d{5}$"
@@ -120,6 +121,7 @@ def _subjects(*, inherit: bool) -> dict[str, Shape]:
         "approval": dated(_DAYS),
         "kw": dated(Maybe(Int(1))),
         "sizes": dated(ListOf(OneOf(("micro", "small", "medium", "large")))),
+        "bands": dated(ListOf(_BAND, minimum=1)),
     }
 
 
@@ -156,6 +158,18 @@ _INDICATOR = Marked(
                 },
             ),
         },
+    )
+)
+
+SCOPES: Final = ("step", "total", "approval", "milestone", "plan", "report", "order", "horizon")
+"""What a ladder may stand for; every one of them has exactly one."""
+
+_ORG_LEVELS: Final = ("team", "county", "city", "province")
+
+_BAND = Marked(
+    Record(
+        {"level": OneOf(LEVELS), "left": Int(-999), "recipients": ListOf(_CODE, minimum=1)},
+        {"at_least": Int(1), "at_most": Int(1), "every": Int(1)},
     )
 )
 
@@ -236,6 +250,23 @@ FILES: Final[Mapping[str, Record]] = {
             "zero_investment_sizes": _N["sizes"],
             "low_voltage_kw": _N["kw"],
             "rows": Dated(ListOf(_ROW, minimum=1)),
+        }
+    ),
+    "ladder": Record(
+        {
+            "recipients": MapOf(_WORD, Record({"name": _NAME, "level": Maybe(OneOf(_ORG_LEVELS))}), minimum=1),
+            "ladders": MapOf(
+                _WORD,
+                Record(
+                    {
+                        "name": _NAME,
+                        "scopes": ListOf(OneOf(SCOPES), minimum=1),
+                        "unit": OneOf(("working_days", "natural_days")),
+                        "bands": _N["bands"],
+                    }
+                ),
+                minimum=1,
+            ),
         }
     ),
     "legal_basis": Record(
@@ -349,6 +380,7 @@ REGION_FILE: Final = Record(
         ),
         "approvals": MapOf(_WORD, Record({}, {"limit": Dated(Int(0), inherit=True)})),
         "counting": Record({}, {"rest_day_submission": _R["rest_day_submission"]}),
+        "ladders": MapOf(_WORD, Record({}, {"bands": _R["bands"]})),
         "late": Record(
             {}, {"working_days": _R["days"], "by_source": MapOf(_WORD, _R["days"]), "client_ahead_seconds": _R["days"]}
         ),

@@ -129,7 +129,7 @@ def _check_citations(reader: Reader, clauses: dict[str, Clause]) -> None:
                 reader.problems.append(Problem(cited.mark, f"条款 {code} 不存在", f"there is no clause {code}"))
 
 
-_SELF_NAMED = {"approvals", "notices"}
+_SELF_NAMED = {"approvals", "ladder", "notices"}
 """Files whose top key repeats their name; their paths do not."""
 
 

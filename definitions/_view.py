@@ -11,6 +11,7 @@ import msgspec
 
 from definitions._law import NATION, Law, Layer
 from definitions._shapes import INHERIT, Entry, Timeline
+from definitions.alerting import Band, Ladder, LadderRule, Recipient
 from definitions.model import (
     ApprovalRule,
     ChainRule,
@@ -357,3 +358,21 @@ def _row(facts: dict[str, Any], thresholds: dict[str, Entry]) -> ClassRow | None
     return ClassRow(
         when=when, clauses=tuple(clauses), then=facts.get("then"), ask=facts.get("ask"), refuse=facts.get("refuse")
     )
+
+
+def ladder(view: View) -> Ladder:
+    """Every ladder as `view` sees it."""
+    facts = view.law.catalogues["ladder"]
+    rules: dict[str, LadderRule] = {}
+    for code, one in facts["ladders"].items():
+        entry = view.get(f"ladders.{code}.bands")
+        rule = LadderRule(code, Text(**one["name"]), one["scopes"], one["unit"], bands(entry.value), entry.clauses)
+        rules |= dict.fromkeys(rule.scopes, rule)
+    named = {code: msgspec.convert({"code": code, **one}, Recipient) for code, one in facts["recipients"].items()}
+    return Ladder(rules, named)
+
+
+def bands(rows: Iterable[dict[str, Any]]) -> tuple[Band, ...]:
+    """The rows of a ladder, most days left first."""
+    read = [msgspec.convert({key: row[key] for key in row if key != "mark"}, Band) for row in rows]
+    return tuple(sorted(read, key=lambda band: -band.left))

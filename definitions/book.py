@@ -19,7 +19,8 @@ from definitions._law import NATION, Law, Layer
 from definitions._loader import SHIPPED, read
 from definitions._overlay import check_overlays
 from definitions._shapes import DefinitionError, Problem
-from definitions._view import View, build, classification
+from definitions._view import View, build, classification, ladder
+from definitions.alerting import Ladder
 from definitions.model import (
     ClassificationRule,
     Clause,
@@ -89,6 +90,11 @@ class Book:
         self._law = law
         self._timelines: dict[tuple[str, tuple[str, ...]], tuple[list[dt.date], list[Definition]]] = {}
         self._tables: dict[tuple[str, ...], tuple[list[dt.date], list[ClassificationRule]]] = {}
+        self._ladders: dict[tuple[str, ...], tuple[list[dt.date], list[Ladder]]] = {}
+        # Regions without a word on ladders share those of what stands above them.
+        self._with_ladders = {
+            code for code, layer in law.layers.items() if any(path.startswith("ladders.") for path in layer.timelines)
+        }
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -144,6 +150,20 @@ class Book:
         if at < 0:
             raise NoRuleInForce("classification", on, starts[0])
         return tables[at]
+
+    def ladder(self, *, on: dt.date, region: str = NATION) -> Ladder:
+        """The ladders of alerts in force in `region` on `on`, the day of looking (business zone), for every open case
+        whenever it was submitted [D-LADDER]. The same object for the same rules. Raises `NoRuleInForce`, ValueError."""
+        key = tuple(layer.region for layer in self._chain(region) if layer.region in self._with_ladders)
+        if key not in self._ladders:
+            layers = tuple(self._law.layers[code] for code in key)
+            days = _days(layers, ("ladders.",), self._start("ladders.legal.bands"))
+            self._ladders[key] = (days, [ladder(View(self._law, layers, day)) for day in days])
+        starts, ladders = self._ladders[key]
+        at = bisect.bisect_right(starts, on) - 1
+        if at < 0:
+            raise NoRuleInForce("ladder", on, starts[0])
+        return ladders[at]
 
     def timeline(self, user_class: str, region: str = NATION) -> list[tuple[dt.date, dt.date | None, Definition]]:
         """Every definition the class has had in the region: first day, last day (None: open), definition."""

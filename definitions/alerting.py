@@ -1,0 +1,69 @@
+"""The shapes of what warns: rungs, milestones, causes of breaches, and how alerts are delivered.
+
+None of it is law and none of it is part of a definition that a case is pinned to: it is how a utility keeps the law, so
+the values in force on the day of looking hold for every open case [D-LADDER].  A region may only warn earlier and more
+people.  Dates are calendar dates of the business zone (Asia/Shanghai).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from definitions.model import Frozen, Text
+
+Level = Literal["yellow", "orange", "red", "black"]
+LEVELS: Final = ("yellow", "orange", "red", "black")
+"""The levels of an alert, in the order in which they are reached; black is overdue."""
+
+Unit = Literal["working_days", "natural_days"]
+
+
+class Band(Frozen, frozen=True):
+    """One row of a ladder: the rung `level` is reached when `left` days of the budget remain (0: due today, negative:
+    overdue) and goes to `recipients`. It stands for budgets from `at_least` to `at_most` (None: without end), and only
+    where `left` is not more than the budget. `every`: it comes again each so many days; None: once."""
+
+    level: Level
+    left: int
+    recipients: tuple[str, ...]
+    at_least: int = 1
+    at_most: int | None = None
+    every: int | None = None
+
+    def holds(self, budget: int | None) -> bool:
+        """Whether a timer of `budget` days has this rung; None: a date without a budget, which has all of them."""
+        if budget is None:
+            return True
+        return self.left <= budget and self.at_least <= budget and (self.at_most is None or budget <= self.at_most)
+
+
+class LadderRule(Frozen, frozen=True):
+    """The ladder of some scopes of timers, in working or natural days; bands in the order of `left`, most first."""
+
+    code: str
+    name: Text
+    scopes: tuple[str, ...]
+    unit: Unit
+    bands: tuple[Band, ...]
+    clauses: tuple[str, ...]
+
+
+class Recipient(Frozen, frozen=True):
+    """A role that alerts go to. `level`: the level of the organisation, at or above the case's own, whose manager or
+    supervisor it is; None: named by the case or the order itself."""
+
+    code: str
+    name: Text
+    level: Literal["team", "county", "city", "province"] | None
+
+
+class Ladder(Frozen, frozen=True, eq=False):
+    """Every ladder in force in a region on a day. Compared by identity, so that it is cheap to look things up by;
+    the book hands out the same one for the same rules."""
+
+    rules: dict[str, LadderRule]
+    recipients: dict[str, Recipient]
+
+    def of(self, scope: str) -> LadderRule:
+        """The ladder of `scope`: step, total, approval, milestone, plan, report, order, horizon. Raises KeyError."""
+        return self.rules[scope]
