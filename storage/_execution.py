@@ -28,6 +28,14 @@ class Link:
         self.cursor = driver.cursor()
 
 
+def rendered(backend: Backend, statement: sa.sql.ClauseElement, parameters: Sequence[str]) -> str:
+    """`statement` as plain SQL for the driver's cursor, which takes the values in the order of `parameters`."""
+    compiled = statement.compile(dialect=backend.compiler)
+    if list(parameters) != list(getattr(compiled, "positiontup", None) or ()):
+        raise TypeError(f"{compiled} takes its parameters in another order than {parameters}")
+    return str(compiled)
+
+
 class Execution:
     """Statements within one transaction.
 

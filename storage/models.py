@@ -18,6 +18,13 @@ MOMENT_LENGTH = len("2026-01-05T10:00:00.000000+08:00")
 _CLOSED = "state IN ('energised', 'withdrawn', 'terminated', 'refused')"
 USER_CLASSES = ("residential", "lv_zero", "lv_other", "hv_single", "hv_dual")
 DEADLINE_STATUSES = ("waiting", "running", "suspended", "met", "breached", "cancelled")
+DEADLINE_SCOPES = ("step", "total", "approval", "milestone", "plan")
+ALERT_SCOPES = (*DEADLINE_SCOPES, "report", "order", "horizon")
+LEVELS = ("yellow", "orange", "red", "black")
+ALERT_STATUSES = ("open", "acknowledged", "cleared")
+MESSAGE_STATUSES = ("pending", "sent", "dead", "cancelled")
+MESSAGE_KINDS = ("alert", "digest", "order", "customer_notice", "event")
+CHANNELS = ("inbox", "apprise", "webhook")
 ORG_LEVELS = ("team", "county", "city", "province")
 
 
@@ -42,6 +49,10 @@ def _moments(table: str, *columns: str) -> list[sa.CheckConstraint]:
 
 def _dates(table: str, *columns: str) -> list[sa.CheckConstraint]:
     return [sa.CheckConstraint(f"length({column}) = 10", name=f"ck_{table}_{column}") for column in columns]
+
+
+def _partial(name: str, *columns: str, where: str) -> sa.Index:
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 class Table(SQLModel):
@@ -198,15 +209,17 @@ class StepRound(Table, table=True):
 
 
 class Deadline(Table, table=True):
-    """One timer: a budget and a ledger of intervals; `due_on` is derived from them and kept for the index."""
+    """One timer: a budget and a ledger of intervals; `due_on` is derived from them and kept for the index. `look_on` is
+    where the sweep goes on, and no part of the history."""
 
     __tablename__ = "deadline"
     __table_args__ = (
-        _among("scope", ("step", "total", "approval"), "ck_deadline_scope"),
+        _among("scope", DEADLINE_SCOPES, "ck_deadline_scope"),
         _among("status", DEADLINE_STATUSES, "ck_deadline_status"),
         sa.CheckConstraint("budget >= 0", name="ck_deadline_budget"),
         sa.CheckConstraint("status <> 'waiting' OR due_on IS NULL", name="ck_deadline_waiting"),
-        *_dates("deadline", "due_on"),
+        *_dates("deadline", "due_on", "look_on"),
+        _partial("ix_deadline_look", "look_on", where="look_on IS NOT NULL"),
         sa.Index(
             "ix_deadline_running",
             "due_on",
@@ -232,6 +245,7 @@ class Deadline(Table, table=True):
     provisional: bool = _flag("ck_deadline_provisional")
     status: str = _text()
     calendar_hash: str = _text()
+    look_on: str | None = _text()
 
 
 class Idempotency(Table, table=True):
@@ -355,3 +369,192 @@ class Setting(Table, table=True):
     __tablename__ = "setting"
     key: str = _text(primary_key=True)
     value: str = _text()
+
+
+class Alert(Table, table=True):
+    """A rung that was reached. The unique claim is what makes many workers raise it once."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        sa.UniqueConstraint("subject", "key", "level", "day", name="uq_alert_claim"),
+        _among("scope", ALERT_SCOPES, "ck_alert_scope"),
+        _among("level", LEVELS, "ck_alert_level"),
+        _among("status", ALERT_STATUSES, "ck_alert_status"),
+        sa.CheckConstraint("(status = 'cleared') = (cleared_at IS NOT NULL)", name="ck_alert_cleared"),
+        sa.CheckConstraint("status <> 'acknowledged' OR acknowledged_at IS NOT NULL", name="ck_alert_acknowledged"),
+        sa.CheckConstraint("escalations >= 0", name="ck_alert_escalations"),
+        *_dates("alert", "day", "due_on"),
+        *_moments("alert", "raised_at", "acknowledged_at", "snoozed_until", "escalate_at", "cleared_at"),
+        sa.Index("ix_alert_org", "org", "id"),
+        sa.Index("ix_alert_manager", "manager", "id"),
+        _partial("ix_alert_standing", "case_id", "id", where="status <> 'cleared'"),
+        _partial("ix_alert_escalate", "escalate_at", where="status = 'open' AND escalate_at IS NOT NULL"),
+        {"sqlite_with_rowid": False},
+    )
+    id: str = _text(primary_key=True)
+    subject: str = _text()
+    case_id: str | None = _text()
+    org: str | None = _text()
+    manager: str | None = _text()
+    key: str = _text()
+    scope: str = _text()
+    step: str | None = _text()
+    level: str = _text()
+    day: str = _text()
+    due_on: str = _text()
+    remaining: int
+    status: str = _text()
+    raised_at: str = _text()
+    acknowledged_at: str | None = _text()
+    acknowledged_by: str | None = _text()
+    note: str | None = _text()
+    snoozed_until: str | None = _text()
+    snooze_reason: str | None = _text()
+    escalate_at: str | None = _text()
+    escalations: int
+    cleared_at: str | None = _text()
+    cleared_because: str | None = _text()
+
+
+class Message(Table, table=True):
+    """The outbox: what is to be told to whom. The address is looked up when it is sent, and never stands here."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        sa.UniqueConstraint("dedupe", name="uq_message_dedupe"),
+        _among("kind", MESSAGE_KINDS, "ck_message_kind"),
+        _among("channel", CHANNELS, "ck_message_channel"),
+        _among("status", MESSAGE_STATUSES, "ck_message_status"),
+        sa.CheckConstraint("attempts >= 0", name="ck_message_attempts"),
+        sa.CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="ck_message_sent"),
+        *_moments("message", "not_before", "claimed_until", "created_at", "sent_at", "read_at"),
+        _partial("ix_message_pending", "not_before", where="status = 'pending'"),
+        _partial("ix_message_dead", "id", where="status = 'dead'"),
+        sa.Index("ix_message_recipient", "recipient", "id"),
+        {"sqlite_with_rowid": False, "postgresql_with": {"fillfactor": 80}},
+    )
+    id: str = _text(primary_key=True)
+    kind: str = _text()
+    alert_id: str | None = _text()
+    case_id: str | None = _text()
+    org: str | None = _text()
+    recipient: str = _text()
+    channel: str = _text()
+    body: str = _text()
+    status: str = _text()
+    attempts: int
+    not_before: str = _text()
+    claimed_by: str | None = _text()
+    claimed_until: str | None = _text()
+    last_error: str | None = _text()
+    created_at: str = _text()
+    sent_at: str | None = _text()
+    read_at: str | None = _text()
+    proof: str | None = _text()
+    dedupe: str = _text()
+
+
+class Destination(Table, table=True):
+    """Where messages go that are for no single person: a front-line system, a group, the gateway to customers."""
+
+    __tablename__ = "destination"
+    __table_args__ = (
+        _among("kind", ("webhook", "apprise", "customer"), "ck_destination_kind"),
+        *_moments("destination", "created_at", "disabled_at"),
+    )
+    id: str = _text(primary_key=True)
+    name: str = _text()
+    kind: str = _text()
+    url: str = _text()
+    secret: str | None = _text()
+    org: str | None = _text()
+    events: str = _text()
+    created_at: str = _text()
+    created_by: str = _text()
+    disabled_at: str | None = _text()
+
+
+class Feed(Table, table=True):
+    """A calendar feed of one manager; the token itself is never stored."""
+
+    __tablename__ = "feed"
+    __table_args__ = (
+        sa.UniqueConstraint("token_hash", name="uq_feed_token"),
+        sa.CheckConstraint("length(token_hash) = 64", name="ck_feed_token"),
+        *_moments("feed", "created_at", "revoked_at"),
+    )
+    id: str = _text(primary_key=True)
+    token_hash: str = _text()
+    manager: str = _text()
+    org: str | None = _text()
+    created_at: str = _text()
+    created_by: str = _text()
+    revoked_at: str | None = _text()
+
+
+class SupervisionOrder(Table, table=True):
+    """督办单: an order to act, with a date by which it is to be answered."""
+
+    __tablename__ = "supervision_order"
+    __table_args__ = (
+        _among("status", ("open", "answered", "closed"), "ck_supervision_order_status"),
+        sa.CheckConstraint("status = 'open' OR answered_at IS NOT NULL", name="ck_supervision_order_answered"),
+        sa.CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="ck_supervision_order_closed"),
+        *_dates("supervision_order", "reply_by", "look_on"),
+        *_moments("supervision_order", "issued_at", "answered_at", "closed_at"),
+        sa.Index("ix_supervision_order_org", "org", "id"),
+        sa.Index("ix_supervision_order_case", "case_id"),
+        _partial("ix_supervision_order_look", "look_on", where="look_on IS NOT NULL"),
+    )
+    id: str = _text(primary_key=True)
+    alert_id: str | None = _text()
+    case_id: str | None = _text()
+    org: str | None = _text()
+    issued_by: str = _text()
+    issued_at: str = _text()
+    reply_by: str = _text()
+    content: str = _text()
+    answer: str | None = _text()
+    answered_by: str | None = _text()
+    answered_at: str | None = _text()
+    closing_note: str | None = _text()
+    closed_by: str | None = _text()
+    closed_at: str | None = _text()
+    status: str = _text()
+    look_on: str | None = _text()
+
+
+class BreachCause(Table, table=True):
+    """Why a limit was broken, as stated; the latest statement counts and the earlier ones stay."""
+
+    __tablename__ = "breach_cause"
+    __table_args__ = (
+        *_moments("breach_cause", "stated_at"),
+        sa.Index("ix_breach_cause_case", "case_id", "key", "id"),
+    )
+    id: str = _text(primary_key=True)
+    case_id: str = _text()
+    key: str = _text()
+    cause: str = _text()
+    note: str | None = _text()
+    stated_by: str = _text()
+    stated_at: str = _text()
+
+
+class Sweep(Table, table=True):
+    """The heartbeat of a sweep: one row each, whichever worker ran it last."""
+
+    __tablename__ = "sweep"
+    __table_args__ = (
+        sa.CheckConstraint("looked >= 0 AND done >= 0", name="ck_sweep_counts"),
+        *_moments("sweep", "started_at", "finished_at", "last_good_at"),
+    )
+    name: str = _text(primary_key=True)
+    worker: str = _text()
+    started_at: str = _text()
+    finished_at: str | None = _text()
+    last_good_at: str | None = _text()
+    looked: int
+    done: int
+    cut_short: bool = _flag("ck_sweep_cut_short")
+    error: str | None = _text()

@@ -105,7 +105,8 @@ class DeadlineRow(NamedTuple):
     """One timer: a budget in working days and a ledger of intervals, from which `due_on` is derived.
 
     `key` is `total`, `step:design_review:2` or `approval:1`; `status` is waiting, running, suspended, met, breached or
-    cancelled; `calendar_hash` says by which calendar `due_on` was counted.
+    cancelled; `calendar_hash` says by which calendar `due_on` was counted.  `look_on` is the next date on which the
+    sweep has to look at it (None: never); the sweep moves it, so it is left out when projections are compared.
     """
 
     case_id: str
@@ -119,6 +120,7 @@ class DeadlineRow(NamedTuple):
     provisional: bool
     status: str
     calendar_hash: str
+    look_on: str | None = None
 
 
 class Remembered(NamedTuple):
@@ -216,3 +218,202 @@ class Filter(NamedTuple):
     due_before: str | None = None
     overdue_before: str | None = None
     not_overdue_from: str | None = None
+
+
+class Look(NamedTuple):
+    """A deadline whose `look_on` has come, with what its alerts say of the application it belongs to."""
+
+    case_id: str
+    key: str
+    scope: str
+    step: str | None
+    budget: int | None
+    ledger: str
+    due_on: str | None
+    status: str
+    look_on: str
+    org: str | None
+    region: str
+    manager: str | None
+    application_no: str
+
+
+class AlertRow(NamedTuple):
+    """A rung that was reached: once per `subject`, `key`, `level` and `day`.
+
+    `subject` is the case id, or what else stands under a ladder (`report:2026H1:<org>`, `order:<id>`,
+    `horizon:calendar`); `day` is the date of the rung, `remaining` the days left on it.  `status` is open, acknowledged
+    or cleared; `escalate_at` is when the next ones are told if nobody has acknowledged.
+    """
+
+    id: str
+    subject: str
+    case_id: str | None
+    org: str | None
+    manager: str | None
+    key: str
+    scope: str
+    step: str | None
+    level: str
+    day: str
+    due_on: str
+    remaining: int
+    status: str
+    raised_at: str
+    acknowledged_at: str | None = None
+    acknowledged_by: str | None = None
+    note: str | None = None
+    snoozed_until: str | None = None
+    snooze_reason: str | None = None
+    escalate_at: str | None = None
+    escalations: int = 0
+    cleared_at: str | None = None
+    cleared_because: str | None = None
+
+
+class AlertFilter(NamedTuple):
+    """What a list of alerts is narrowed to; None does not narrow. `scope` and `org` as in `Filter`.
+
+    `status` is one of an alert's, or `standing` for open and acknowledged together.
+    """
+
+    scope: str | None = None
+    org: str | None = None
+    status: str | None = None
+    level: str | None = None
+    manager: str | None = None
+    case_id: str | None = None
+    subject: str | None = None
+
+
+class MessageRow(NamedTuple):
+    """One message of the outbox. `id` is the delivery id, the same at every attempt; by `dedupe` it is queued once.
+
+    `recipient` is a staff id, `destination:<id>` or `customer`; `body` is JSON without personal data; `proof` is JSON.
+    While a worker holds the lease, `claimed_by` and `claimed_until` say who and how long.
+    """
+
+    id: str
+    kind: str
+    alert_id: str | None
+    case_id: str | None
+    org: str | None
+    recipient: str
+    channel: str
+    body: str
+    status: str
+    attempts: int
+    not_before: str
+    claimed_by: str | None
+    claimed_until: str | None
+    last_error: str | None
+    created_at: str
+    sent_at: str | None
+    read_at: str | None
+    proof: str | None
+    dedupe: str
+
+
+class MessageFilter(NamedTuple):
+    """What a list of messages is narrowed to; None does not narrow. `scope` as in `Filter`; `unread`: of an inbox."""
+
+    scope: str | None = None
+    status: str | None = None
+    kind: str | None = None
+    recipient: str | None = None
+    channel: str | None = None
+    alert_id: str | None = None
+    unread: bool | None = None
+
+
+class DestinationRow(NamedTuple):
+    """Where messages go that are for no single person. `kind` is webhook, apprise or customer; `events` a JSON list."""
+
+    id: str
+    name: str
+    kind: str
+    url: str
+    secret: str | None
+    org: str | None
+    events: str
+    created_at: str
+    created_by: str
+    disabled_at: str | None = None
+
+
+class FeedRow(NamedTuple):
+    """A calendar feed; only the SHA-256 (hex) of its token is kept."""
+
+    id: str
+    token_hash: str
+    manager: str
+    org: str | None
+    created_at: str
+    created_by: str
+    revoked_at: str | None = None
+
+
+class OrderRow(NamedTuple):
+    """A supervision order (督办单). `status` is open, answered or closed; `look_on` as of a deadline."""
+
+    id: str
+    alert_id: str | None
+    case_id: str | None
+    org: str | None
+    issued_by: str
+    issued_at: str
+    reply_by: str
+    content: str
+    answer: str | None = None
+    answered_by: str | None = None
+    answered_at: str | None = None
+    closing_note: str | None = None
+    closed_by: str | None = None
+    closed_at: str | None = None
+    status: str = "open"
+    look_on: str | None = None
+
+
+class CauseRow(NamedTuple):
+    """Why the limit of the timer `key` was broken, as somebody stated it."""
+
+    id: str
+    case_id: str
+    key: str
+    cause: str
+    note: str | None
+    stated_by: str
+    stated_at: str
+
+
+class SweepRow(NamedTuple):
+    """The heartbeat of a sweep. While `finished_at` is None it runs, or was killed. `error`: of the last run."""
+
+    name: str
+    worker: str
+    started_at: str
+    finished_at: str | None
+    last_good_at: str | None
+    looked: int
+    done: int
+    cut_short: bool
+    error: str | None
+
+
+class Dated(NamedTuple):
+    """A deadline that names a date, with what a calendar or a list of breaches says of its application."""
+
+    case_id: str
+    application_no: str
+    org: str | None
+    manager: str | None
+    user_class: str
+    version: int
+    key: str
+    scope: str
+    step: str | None
+    round: int | None
+    budget: int | None
+    due_on: str
+    provisional: bool
+    status: str

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
+from storage._alerts import Alerts
 from storage._lists import Lists, case_row, deadline_row
+from storage._orders import Orders
+from storage._outbox import Outbox
 from storage._registers import Registers
 from storage._statements import tables
 from storage.dialects import POSTGRESQL
@@ -16,7 +19,7 @@ from storage.models import EVENT_TRIGGERS
 from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
 
 
-class Tx(Lists, Registers):
+class Tx(Lists, Registers, Alerts, Outbox, Orders):
     """A transaction, given out by `Database.write()` and `Database.read()`; of no use after their block ends.
 
     Every method may raise the errors of `storage.errors`: Contention (ask again), Duplicate, Rejected,
