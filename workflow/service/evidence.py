@@ -96,11 +96,11 @@ def stored(tx: Tx, case_id: str) -> dict[str, list[Any]]:
 
 def differing(tx: Tx, law: Law, calendar: WorkingCalendar) -> Iterator[str]:
     """The ids of the cases whose projections are not what their events give. The calendar a due date was counted by is
-    not compared: an untouched case keeps the mark of the calendar of its day."""
+    not compared, as an untouched case keeps the mark of the calendar of its day; nor is where the sweep goes on."""
     for row in tx.cases():
         fresh, there = rebuilt(tx, law, calendar, row.id), stored(tx, row.id)
         for rows in (fresh, there):
-            rows["deadlines"] = [one._replace(calendar_hash="") for one in rows["deadlines"]]
+            rows["deadlines"] = [one._replace(calendar_hash="", look_on=None) for one in rows["deadlines"]]
         if fresh != there:
             yield row.id
 
