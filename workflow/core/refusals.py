@@ -54,6 +54,8 @@ _TITLES: dict[str, tuple[Kind, str, str]] = {
     "idempotency-key-reused": ("rule", "幂等键已用于另一请求", "Idempotency key used for another request"),
     "unknown-org": ("rule", "没有这个单位", "No such unit"),
     "malformed-request": ("malformed", "请求格式有误", "Malformed request"),
+    "too-many-rows": ("rule", "行数过多", "Too many rows"),
+    "address-not-allowed": ("rule", "接收地址不可用", "This address cannot be used"),
     "calendar-out-of-range": ("rule", "日期超出工作日历范围", "Beyond the working calendar"),
 }  # fmt: skip
 
