@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
+from definitions._alerting import check_alerting
 from definitions._law import NATION, Law, timelines
 from definitions._shapes import INHERIT, Mark, Problem, Timeline
 
@@ -19,6 +20,7 @@ def check_between_files(law: Law) -> Iterator[Problem]:
     yield from _check_rows(law)
     yield from _check_references(law)
     yield from _check_indicators(law)
+    yield from check_alerting(law)
 
 
 def _gap(timeline: Timeline, where: str, start: dt.date) -> Problem:

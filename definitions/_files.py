@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -173,6 +174,19 @@ _BAND = Marked(
     )
 )
 
+_WAITS = ListOf(Int(1), minimum=1)
+
+
+def _only_the_number(text: str) -> None:
+    """A text to a customer may name the application and nothing else, least of all a person."""
+    fields = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    if fields - {"application_no"}:
+        raise ValueError(", ".join(sorted(fields)))
+
+
+_FILLED = Str(None, ("只含 {application_no} 的文字", "a text with no field but {application_no}"), _only_the_number)
+_TEMPLATE = Record({"zh": _FILLED, "en": _FILLED})
+
 _N, _R = _subjects(inherit=False), _subjects(inherit=True)
 
 CLASS_FILE: Final = Record(
@@ -266,6 +280,51 @@ FILES: Final[Mapping[str, Record]] = {
                     }
                 ),
                 minimum=1,
+            ),
+        }
+    ),
+    "milestones": Record(
+        {
+            "owners": MapOf(_WORD, _NAME, minimum=1),
+            "milestones": MapOf(
+                _WORD,
+                Marked(
+                    Record(
+                        {
+                            "name": _NAME,
+                            "owner": _CODE,
+                            "reached_by": ListOf(_CODE, minimum=1),
+                            "implies": _CODES,
+                            "needed": OneOf(("always", "for_works")),
+                            "until": _CODE,
+                        },
+                        {"keeps_plan": Bool(only=True)},
+                    )
+                ),
+                minimum=1,
+            ),
+            "totals": ListOf(OneOf(("whole_process", "step_sum"))),
+            "budgets": Dated(
+                ListOf(Marked(Record({"limit_at_least": Int(1), "days": MapOf(_WORD, Int(1), minimum=1)})), minimum=1)
+            ),
+        }
+    ),
+    "breach_causes": Record(
+        {"causes": MapOf(_WORD, _NAME, minimum=1), "clauses": Citations(), "last_verified_on": Date()}
+    ),
+    "delivery": Record(
+        {
+            "opens": Dated(_TIME),
+            "closes": Dated(_TIME),
+            "digest_at": Dated(_TIME),
+            "retry_seconds": Dated(_WAITS),
+            "jitter": Dated(Share()),
+            "lease_seconds": Dated(Int(1)),
+            "escalate_after_hours": Record({level: Dated(Maybe(Int(1))) for level in LEVELS}),
+            "escalation_chain": Dated(ListOf(_CODE, minimum=1)),
+            "verify_after_months": Dated(Int(1)),
+            "customer_texts": MapOf(
+                _WORD, Marked(Record({"text": _TEMPLATE}, {"zero_investment": _TEMPLATE})), minimum=1
             ),
         }
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from definitions._shapes import Entry, Timeline
+from definitions.alerting import BreachCauses
 from definitions.model import (
     Clause,
     FeeItem,
@@ -68,6 +70,20 @@ class Law:
             prefixes=facts["prefixes"],
             clauses=facts["clauses"],
         )
+
+    @property
+    def breach_causes(self) -> BreachCauses:
+        facts = self.catalogues["breach_causes"]
+        return BreachCauses(msgspec.convert(facts["causes"], dict[str, Text]), facts["clauses"])
+
+    @property
+    def verified_on(self) -> dt.date:
+        """The oldest `last_verified_on` of any value in force now or later, national or regional."""
+        lines = [line for layer in self.layers.values() for line in layer.timelines.values()]
+        undated: list[dt.date] = [
+            facts["last_verified_on"] for facts in self.catalogues.values() if "last_verified_on" in facts
+        ]
+        return min([line[-1].last_verified_on for line in lines] + undated)
 
     @property
     def reports(self) -> ReportRules:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from definitions._alerting import tighter
 from definitions._law import NATION, Law, Layer
-from definitions._shapes import INHERIT, Entry, Problem
+from definitions._shapes import INHERIT, Entry, Mark, Problem
 from definitions._view import Found, Profile, View, cited, in_force
 
 
@@ -72,6 +73,8 @@ SUBJECTS: Final = (
     Subject("late.client_ahead_seconds", _number_at_most, "时钟偏差只可缩小", "a clock may only be less far ahead"),
     Subject("counting.rest_day_submission", _order("deemed", "strict"), "起算只可更早",
             "counting may only begin earlier"),
+    Subject("ladders.*.bands", tighter, "预警只可更早、收件人只可更多",
+            "a ladder may only warn earlier and more people"),
 )  # fmt: skip
 
 
@@ -93,6 +96,8 @@ def _subject(path: str) -> Subject | None:
 def _say(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_say, value)) + "]"
+    if isinstance(value, dict):
+        return " ".join(f"{key}={_say(inner)}" for key, inner in value.items() if key != "mark")
     return "无 none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -120,13 +125,13 @@ def _check_values(law: Law, chain: tuple[Layer, ...]) -> Iterator[Problem]:
         subject = _subject(path)
         if subject is None:
             continue  # mergers: checked on the steps they make
-        seen: set[tuple[Entry, Entry]] = set()
+        seen: set[tuple[Mark, Mark]] = set()
         for day in _days(chain, path):
             mine = in_force(own, day)
             above = View(law, chain[:-1], day).find(path) or _fallback(law, chain[:-1], path, day)
-            if mine is None or mine.value == INHERIT or above is None or (mine, above.entry) in seen:
+            if mine is None or mine.value == INHERIT or above is None or (mine.mark, above.entry.mark) in seen:
                 continue
-            seen.add((mine, above.entry))
+            seen.add((mine.mark, above.entry.mark))
             if not subject.tight(above.entry.value, mine.value):
                 yield _looser(path, day, mine, above.entry, subject)
 

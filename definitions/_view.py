@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from definitions._alerting import bands
 from definitions._law import NATION, Law, Layer
 from definitions._shapes import INHERIT, Entry, Timeline
-from definitions.alerting import Band, Ladder, LadderRule, Recipient
+from definitions.alerting import LEVELS, DeliveryRule, Ladder, LadderRule, Recipient
 from definitions.model import (
     ApprovalRule,
     ChainRule,
@@ -24,6 +25,7 @@ from definitions.model import (
     DocumentRule,
     ExtraDocumentRule,
     LateRule,
+    MilestoneRule,
     NoticeRule,
     PlanValidityRule,
     StepRule,
@@ -228,6 +230,7 @@ def build(view: View, user_class: str) -> Definition:
         step_clauses=view.get(f"{prefix}.closed_steps").clauses,
         clauses={},
         last_verified_on=view.on,
+        milestones=_milestones(view, prefix),
     )
     view.get(f"{prefix}.duties")
     regions = [layer.region for layer in view.layers if any(found.region == layer.region for found in view.used)]
@@ -313,6 +316,31 @@ def _approvals(view: View) -> tuple[ApprovalRule, ...]:
     )
 
 
+def _milestones(view: View, prefix: str) -> tuple[MilestoneRule, ...]:
+    """The milestones, with budgets where the class's total has them."""
+    facts, rows = view.law.catalogues["milestones"], view.get("milestones.budgets")
+    limit = view.get(f"{prefix}.total.limit").value
+    held = [row for row in rows.value if row["limit_at_least"] <= limit]
+    days: dict[str, int] = {}
+    if held and view.get(f"{prefix}.total.kind").value in facts["totals"]:
+        days = max(held, key=lambda row: int(row["limit_at_least"]))["days"]
+    return tuple(
+        MilestoneRule(
+            code=code,
+            name=Text(**one["name"]),
+            owner=Text(**facts["owners"][one["owner"]]),
+            reached_by=one["reached_by"],
+            implies=one["implies"],
+            always=one["needed"] == "always",
+            until=one["until"],
+            keeps_plan=one.get("keeps_plan", False),
+            budget=days.get(code),
+            clauses=rows.clauses,
+        )
+        for code, one in facts["milestones"].items()
+    )
+
+
 def _chain(view: View) -> ChainRule:
     window, before, share = (
         view.get(f"chaining.{name}") for name in ("window_days", "before_working_days", "capacity_tolerance")
@@ -372,7 +400,15 @@ def ladder(view: View) -> Ladder:
     return Ladder(rules, named)
 
 
-def bands(rows: Iterable[dict[str, Any]]) -> tuple[Band, ...]:
-    """The rows of a ladder, most days left first."""
-    read = [msgspec.convert({key: row[key] for key in row if key != "mark"}, Band) for row in rows]
-    return tuple(sorted(read, key=lambda band: -band.left))
+def delivery(view: View) -> DeliveryRule:
+    """How alerts and notices are delivered, as `view` sees it."""
+    entries = view.beneath("delivery.")
+    hours = {level: entries.pop(f"escalate_after_hours.{level}") for level in LEVELS}
+    texts = view.law.catalogues["delivery"]["customer_texts"]
+    facts = {name: entry.value for name, entry in entries.items()}
+    facts |= {name: dt.time.fromisoformat(facts[name]) for name in ("opens", "closes", "digest_at")}
+    facts["escalate_after_hours"] = {level: entry.value for level, entry in hours.items()}
+    facts["customer_texts"] = {
+        code: {"notice": code, **{key: one[key] for key in one if key != "mark"}} for code, one in texts.items()
+    }
+    return msgspec.convert({**facts, "clauses": cited((*entries.values(), *hours.values()))}, DeliveryRule)

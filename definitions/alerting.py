@@ -7,6 +7,7 @@ people.  Dates are calendar dates of the business zone (Asia/Shanghai).
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final, Literal
 
 from definitions.model import Frozen, Text
@@ -67,3 +68,44 @@ class Ladder(Frozen, frozen=True, eq=False):
     def of(self, scope: str) -> LadderRule:
         """The ladder of `scope`: step, total, approval, milestone, plan, report, order, horizon. Raises KeyError."""
         return self.rules[scope]
+
+
+class BreachCauses(Frozen, frozen=True):
+    """The fixed list of why a limit was broken, by code, in the order to offer them."""
+
+    causes: dict[str, Text]
+    clauses: tuple[str, ...]
+
+
+class CustomerText(Frozen, frozen=True):
+    """What a notice says to the customer; `{application_no}` is filled in. `zero_investment`: the wording for classes
+    with zero investment, where it differs."""
+
+    notice: str
+    text: Text
+    zero_investment: Text | None = None
+
+
+class DeliveryRule(Frozen, frozen=True):
+    """How alerts and notices are delivered. `opens`/`closes`: when people are sent to, on working days; `digest_at`:
+    the daily list. `retry_seconds`: the wait after each failed attempt, shortened or lengthened at random by at most
+    the share `jitter`; a message is dead after one more attempt than there are waits. `escalate_after_hours`: working
+    hours without acknowledgement, by level, after which an alert goes up `escalation_chain` (None: it does not).
+    `verify_after_months`: after how long rules should be compared with their sources again."""
+
+    opens: dt.time
+    closes: dt.time
+    digest_at: dt.time
+    retry_seconds: tuple[int, ...]
+    jitter: float
+    lease_seconds: int
+    escalate_after_hours: dict[str, int | None]
+    escalation_chain: tuple[str, ...]
+    verify_after_months: int
+    customer_texts: dict[str, CustomerText]
+    clauses: tuple[str, ...]
+
+    @property
+    def attempts(self) -> int:
+        """How often a message is tried before it is dead."""
+        return len(self.retry_seconds) + 1

@@ -19,8 +19,8 @@ from definitions._law import NATION, Law, Layer
 from definitions._loader import SHIPPED, read
 from definitions._overlay import check_overlays
 from definitions._shapes import DefinitionError, Problem
-from definitions._view import View, build, classification, ladder
-from definitions.alerting import Ladder
+from definitions._view import View, build, classification, delivery, ladder
+from definitions.alerting import BreachCauses, DeliveryRule, Ladder
 from definitions.model import (
     ClassificationRule,
     Clause,
@@ -51,6 +51,9 @@ __all__ = [
 _NOT_HASHED: Final = ("hash", "last_verified_on", "in_force_to")
 """What a definition says beside its rules. Comparing a text with its source once more, or a later law that ends this
 one, changes no rule of a case that is already under way, so neither may change what the case is pinned to."""
+
+_LATER: Final = ("milestones",)
+"""Fields that definitions were first published without. Empty, they are left out, so that those hashes still hold."""
 
 
 class NoRuleInForce(LookupError):
@@ -91,6 +94,7 @@ class Book:
         self._timelines: dict[tuple[str, tuple[str, ...]], tuple[list[dt.date], list[Definition]]] = {}
         self._tables: dict[tuple[str, ...], tuple[list[dt.date], list[ClassificationRule]]] = {}
         self._ladders: dict[tuple[str, ...], tuple[list[dt.date], list[Ladder]]] = {}
+        self._deliveries: dict[dt.date, DeliveryRule] = {}
         # Regions without a word on ladders share those of what stands above them.
         self._with_ladders = {
             code for code, layer in law.layers.items() if any(path.startswith("ladders.") for path in layer.timelines)
@@ -115,6 +119,31 @@ class Book:
     def reports(self) -> ReportRules:
         """The regulator's half-yearly tables and how their indicators are judged."""
         return self._law.reports
+
+    @functools.cached_property
+    def breach_causes(self) -> BreachCauses:
+        """The fixed list of why a limit was broken."""
+        return self._law.breach_causes
+
+    def delivery(self, *, on: dt.date) -> DeliveryRule:
+        """How alerts and notices are delivered on `on` (business zone). Raises `NoRuleInForce`."""
+        start = self._start("delivery.opens")
+        if on < start:
+            raise NoRuleInForce("delivery", on, start)
+        days = self._delivery_days
+        day = days[bisect.bisect_right(days, on) - 1]
+        if day not in self._deliveries:
+            self._deliveries[day] = delivery(View(self._law, (self._law.layers[NATION],), day))
+        return self._deliveries[day]
+
+    @functools.cached_property
+    def _delivery_days(self) -> list[dt.date]:
+        return _days((self._law.layers[NATION],), ("delivery.",), self._start("delivery.opens"))
+
+    @functools.cached_property
+    def verified_on(self) -> dt.date:
+        """The date on which the value checked longest ago was last compared with its source."""
+        return self._law.verified_on
 
     @property
     def clauses(self) -> dict[str, Clause]:
@@ -201,7 +230,17 @@ def _days(chain: tuple[Layer, ...], prefixes: tuple[str, ...], start: dt.date) -
     return sorted({start, *(day for day in days if day > start)})
 
 
-_SHARED = ("approvals.", "chaining.", "counting.", "documents.", "late.", "notices.", "plan_validity.", "steps.")
+_SHARED = (
+    "approvals.",
+    "chaining.",
+    "counting.",
+    "documents.",
+    "late.",
+    "milestones.",
+    "notices.",
+    "plan_validity.",
+    "steps.",
+)
 
 
 def _definitions(law: Law, chain: tuple[Layer, ...], user_class: str) -> Iterator[Definition]:
@@ -231,7 +270,7 @@ def _rules(body: Definition) -> dict[str, Any]:
 def content_hash(definition: Definition) -> str:
     """sha256 (hex) of the canonical JSON of the rules: all fields but `hash`, `last_verified_on` and `in_force_to`."""
     facts = msgspec.to_builtins(definition)
-    rules = {key: facts[key] for key in facts if key not in _NOT_HASHED}
+    rules = {key: facts[key] for key in facts if key not in _NOT_HASHED and (facts[key] or key not in _LATER)}
     return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
 
 

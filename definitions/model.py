@@ -165,6 +165,27 @@ class PlanValidityRule(Frozen, frozen=True):
     clauses: tuple[str, ...]
 
 
+class MilestoneRule(Frozen, frozen=True):
+    """An internal milestone of the grid's works: a warning early enough to act, never a legal limit [D-MILESTONES].
+
+    `owner`: the department that acts; `reached_by`: records of other systems that reach it; `implies`: milestones that
+    need no more reminding once this one is reached; `always`: no site does without it; `until`: the step with whose end
+    it stops; `keeps_plan`: once reached, the supply plan no longer lapses. `budget`: working days from submission;
+    None: it is recorded and has no limit.
+    """
+
+    code: str
+    name: Text
+    owner: Text
+    reached_by: tuple[str, ...]
+    implies: tuple[str, ...]
+    always: bool
+    until: str
+    keeps_plan: bool
+    budget: int | None
+    clauses: tuple[str, ...]
+
+
 class ExtraDocumentRule(Frozen, frozen=True):
     """What the closed list says of a kind outside it. `effect`: `forbidden` (never on request), `agent` (allowed when
     an agent applies), `deferral` (a voluntary letter that lets acceptance go on with a document to follow)."""
@@ -201,6 +222,7 @@ class Definition(Frozen, frozen=True):
     step_clauses: tuple[str, ...]
     clauses: dict[str, Clause]
     last_verified_on: dt.date
+    milestones: tuple[MilestoneRule, ...] = ()
 
 
 class ClassRow(Frozen, frozen=True):
