@@ -125,13 +125,16 @@ def _check_values(law: Law, chain: tuple[Layer, ...]) -> Iterator[Problem]:
         subject = _subject(path)
         if subject is None:
             continue  # mergers: checked on the steps they make
-        seen: set[tuple[Mark, Mark]] = set()
+        seen: set[tuple[Mark, dt.date, Mark, dt.date]] = set()
         for day in _days(chain, path):
             mine = in_force(own, day)
             above = View(law, chain[:-1], day).find(path) or _fallback(law, chain[:-1], path, day)
-            if mine is None or mine.value == INHERIT or above is None or (mine.mark, above.entry.mark) in seen:
+            if mine is None or mine.value == INHERIT or above is None:
                 continue
-            seen.add((mine.mark, above.entry.mark))
+            pair = (mine.mark, mine.start, above.entry.mark, above.entry.start)
+            if pair in seen:
+                continue
+            seen.add(pair)
             if not subject.tight(above.entry.value, mine.value):
                 yield _looser(path, day, mine, above.entry, subject)
 
