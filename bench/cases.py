@@ -114,7 +114,7 @@ class Case:
         return f"{self.mark}-{self.turn:02d}"
 
     def ask(self, service: Service) -> Any:
-        """Hand the next command to the engine; the future of its answer."""
+        """Hand the next command to the engine; the reply to wait for."""
         if self.submission is not None and not self.turn:
             return service.submit(FRONT_LINE, self.submission, self.key)
         return service.command(FRONT_LINE, self.id, self.commands[self.turn - 1], self.key)

@@ -85,7 +85,7 @@ def tasks(service: Service, cases: Sequence[Case], *, render: bool = False) -> f
 
     async def caller(mine: Sequence[Case]) -> None:
         for case in in_turn(mine):
-            answer = await asyncio.wrap_future(case.ask(service))
+            answer = await case.ask(service)
             case.take(answer)
             if render and not answer.body:
                 raise AssertionError("an answer without a body")

@@ -262,7 +262,7 @@ class Stored:
                 place = self._chance.randrange(len(self._pool))
                 self._pool[place], self._pool[-1] = self._pool[-1], self._pool[place]
                 case = self._pool.pop()
-                case.take(await asyncio.wrap_future(case.ask(self._service)))
+                case.take(await case.ask(self._service))
                 self._pool.append(fresh.pop() if case.turn == case.length else case)
 
         async def all_callers() -> float:

@@ -49,6 +49,7 @@ class Execution:
         self._link = link
         self._cursor = link.cursor
         self._failure: StorageError | None = None
+        self._settings: dict[str, str | None] = {}
 
     def _execute(self, sql: str, parameters: Sequence[object]) -> Any:
         if self._failure is not None:
@@ -95,6 +96,7 @@ class Execution:
             # Some failures (disk full, connection lost) end the whole transaction; then there is nothing to go back to.
             if self._backend.is_usable(self._link.driver) and self._backend.in_transaction(self._link.driver):
                 self._failure = None
+                self._settings.clear()
                 self._execute("ROLLBACK TO SAVEPOINT part", ())
                 self._execute("RELEASE SAVEPOINT part", ())
             raise

@@ -20,20 +20,22 @@ _CASE = [_application.c[field] for field in CaseRow._fields]
 _DEADLINE = [_deadline.c[field] for field in DeadlineRow._fields]
 _EVENT = [_event.c[field] for field in EventRow._fields]
 
+_CASE_FLAG = CaseRow._fields.index("provisional")
+_DEADLINE_FLAG = DeadlineRow._fields.index("provisional")
+
 PAGE = 1000
 """Rows fetched at a time by the streams."""
 
 
 def case_row(values: Sequence[Any]) -> CaseRow:
     """The row of an application; SQLite knows no booleans."""
-    row = CaseRow._make(values)
-    return row if row.provisional is True else row._replace(provisional=bool(row.provisional))
+    return CaseRow._make((*values[:_CASE_FLAG], bool(values[_CASE_FLAG]), *values[_CASE_FLAG + 1 :]))
 
 
 def deadline_row(values: Sequence[Any]) -> DeadlineRow:
     """The row of a deadline; SQLite knows no booleans."""
-    row = DeadlineRow._make(values)
-    return row if row.provisional is True else row._replace(provisional=bool(row.provisional))
+    flag = bool(values[_DEADLINE_FLAG])
+    return DeadlineRow._make((*values[:_DEADLINE_FLAG], flag, *values[_DEADLINE_FLAG + 1 :]))
 
 
 def starts_with(column: sa.ColumnElement[Any], prefix: str) -> sa.ColumnElement[bool]:

@@ -98,9 +98,11 @@ class Registers(Execution):
         return self._all(EvidenceRow, "evidence_record", "received_at", "id", case_id=case_id)
 
     def setting(self, key: str) -> str | None:
-        """The value of a setting."""
-        row = self._execute(self._sql.setting, (key,)).fetchone()
-        return None if row is None else str(row[0])
+        """The value of a setting, as it stood when this transaction first asked for it or last set it."""
+        if key not in self._settings:
+            row = self._execute(self._sql.setting, (key,)).fetchone()
+            self._settings[key] = None if row is None else str(row[0])
+        return self._settings[key]
 
     def exclude_writers(self) -> None:
         """Wait until every other write transaction has ended and let none begin until this one ends: for a change that
@@ -110,6 +112,7 @@ class Registers(Execution):
 
     def put_setting(self, key: str, value: str) -> None:
         """Set a setting."""
+        self._settings.pop(key, None)
         insert = self._backend.insert(tables["setting"]).values(key=key, value=value)
         self._query(insert.on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded.value}))
 

@@ -169,11 +169,12 @@ class Statements:
         )
         return self._render(raised.returning(serial.c.last), ("org", "year"))
 
-    # the changed columns, case_id, and the version they were read at
+    # the changed columns (by their places in the row), case_id, and the version they were read at
 
     @cache  # noqa: B019  # one Statements per database lives as long as the program; few combinations ever occur
-    def update_case(self, columns: tuple[str, ...]) -> str:
+    def update_case(self, places: tuple[int, ...]) -> str:
         application = tables["application"]
+        columns = [CaseRow._fields[place] for place in places]
         update = (
             sa.update(application)
             .where(application.c.id == sa.bindparam("the_id"), application.c.version == sa.bindparam("the_version"))

@@ -38,11 +38,11 @@ def _fields(*values: str | None) -> bytes:
     parts = []
     for value in values:
         if value is None:
-            parts.append(b"-")
+            parts.append("-")
         else:
-            encoded = value.encode()
-            parts.append(b"%d:%b," % (len(encoded), encoded))
-    return b"".join(parts)
+            length = len(value) if value.isascii() else len(value.encode())
+            parts.append(f"{length}:{value},")
+    return "".join(parts).encode()
 
 
 def event_hash(case_id: str, case_seq: int, event: NewEvent, prev_hash: str) -> str:

@@ -220,18 +220,6 @@ class Deadline(Table, table=True):
         sa.CheckConstraint("status <> 'waiting' OR due_on IS NULL", name="ck_deadline_waiting"),
         *_dates("deadline", "due_on", "look_on"),
         _partial("ix_deadline_look", "look_on", where="look_on IS NOT NULL"),
-        sa.Index(
-            "ix_deadline_running",
-            "due_on",
-            sqlite_where=sa.text("status = 'running'"),
-            postgresql_where=sa.text("status = 'running'"),
-        ),
-        sa.Index(
-            "ix_deadline_provisional",
-            "provisional",
-            sqlite_where=sa.text("provisional AND status IN ('running', 'suspended')"),
-            postgresql_where=sa.text("provisional AND status IN ('running', 'suspended')"),
-        ),
         {"sqlite_with_rowid": False},
     )
     case_id: str = _text(primary_key=True)

@@ -76,11 +76,11 @@ class Tx(Lists, Registers, Alerts, Outbox, Orders):
 
         Raises Contention when the application is no longer at `before.version`.
         """
-        changed = [field for field, old, new in zip(CaseRow._fields, before, row, strict=True) if old != new]
+        changed = tuple(place for place, (old, new) in enumerate(zip(before, row, strict=True)) if old != new)
         if not changed:
             return
-        values = [getattr(row, field) for field in changed]
-        cursor = self._execute(self._sql.update_case(tuple(changed)), (*values, row.id, before.version))
+        values = (*(row[place] for place in changed), row.id, before.version)
+        cursor = self._execute(self._sql.update_case(changed), values)
         if cursor.rowcount != 1:
             self._failure = Contention(
                 "该申请已被另一操作更新, 请重试", "the application was changed by somebody else; please try again"

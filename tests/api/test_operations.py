@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 import httpx2 as httpx
@@ -19,6 +18,7 @@ import structlog
 
 from storage import Contention, Database, OutcomeUnknown, Rejected, StorageUnavailable
 from tests.api.conftest import RESIDENTIAL, Face, Server
+from workflow.service import Reply
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def database_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
-def _failing(error: Exception) -> Callable[..., Future[Any]]:
-    def submit(*_: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_exception(error)
-        return future
+def _failing(error: Exception) -> Callable[..., Reply[Any]]:
+    def submit(*_: Any) -> Reply[Any]:
+        reply: Reply[Any] = Reply()
+        reply.fail(error)
+        return reply
 
     return submit
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
-from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from storage import Database
 from tests.core.driver import FACTS, PAPERS, at, shipped_book
 from workflow.core.commands import COMMANDS, Submission
 from workflow.core.events import Principal
-from workflow.service import Answer, Service
+from workflow.service import Answer, Reply, Service
 from workflow.service.evidence import differing
 
 CLERK, SUPERVISOR = Principal("clerk", "front_line"), Principal("supervisor", "supervisor")
@@ -65,7 +64,7 @@ class Desk:
         who: Principal = CLERK,
         key: str | None = None,
         if_match: int | None = None,
-    ) -> Future[Answer]:
+    ) -> Reply[Answer]:
         return self.service.command(who, case_id, COMMANDS.validate_python(command), key, if_match)
 
     def do(self, case_id: str | None, name: str, *, who: Principal | None = None, **fields: Any) -> Answer:

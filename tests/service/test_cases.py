@@ -71,7 +71,8 @@ def test_rows_are_what_the_events_give_and_can_be_made_again(desk: Desk):
         assert verify(tx).holds
         calendar = desk.service.calendars.refresh(tx)
         before = {case_id: stored(tx, case_id) for case_id in ids}
-        assert before == {case_id: rebuilt(tx, desk.service.law, calendar, case_id) for case_id in ids}
+        today = desk.clock.now().date()
+        assert before == {case_id: rebuilt(tx, desk.service.law, calendar, case_id, today) for case_id in ids}
         assert all(rows["application"] and rows["rounds"] for case_id, rows in before.items() if case_id != ids[5])
     with desk.service.database.write() as tx:
         for case_id in ids:
@@ -79,7 +80,7 @@ def test_rows_are_what_the_events_give_and_can_be_made_again(desk: Desk):
     assert set(desk.disagreeing()) >= set(ids[:5])
     with desk.service.database.write() as tx:
         for case_id in ids:
-            rebuild(tx, desk.service.law, calendar, case_id)
+            rebuild(tx, desk.service.law, calendar, case_id, today)
     with desk.service.database.read() as tx:
         assert {case_id: stored(tx, case_id) for case_id in ids} == before
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from tests.core.driver import shipped_book
 from tests.service.conftest import CLERK, Desk, refused
 from workflow.core.events import Principal
 from workflow.service import Refused, Service
-from workflow.service.writer import Writer
+from workflow.service.writer import Reply, Writer
 
 THREADS = 32
 
@@ -89,7 +89,7 @@ def test_one_bad_job_is_rolled_back_and_harms_nobody(desk: Desk):
         tx.put_setting("bad", "written")
         raise RuntimeError("a fault of the program")
 
-    def good(number: int) -> Future[Any]:
+    def good(number: int) -> Reply[Any]:
         return writer.submit((0, f"g{number}"), lambda tx: tx.put_setting(f"good{number}", "1"))
 
     futures = [good(1), writer.submit((0, "g2"), bad), good(3)]

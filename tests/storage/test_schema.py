@@ -80,7 +80,7 @@ def test_models_create_what_migrations_create(engine: sa.Engine, tmp_path: Path,
         created = dump(connection)
     assert created == migrated
     told = "\n".join(migrated)
-    for name in [*EVENT_TRIGGERS[engine.dialect.name].statements, "ck_event_hash", "ix_deadline_running"]:
+    for name in [*EVENT_TRIGGERS[engine.dialect.name].statements, "ck_event_hash", "ix_deadline_look"]:
         assert name in told
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -13,7 +11,7 @@ from starlette.responses import Response
 
 from workflow.api.context import record_of
 from workflow.api.problems import of_refusal
-from workflow.service import Answer
+from workflow.service import Answer, Reply
 
 _JSON = "application/json"
 encode = msgspec.json.Encoder().encode
@@ -36,9 +34,9 @@ def read_value(request: Request, value: Any) -> Response:
     return read(request, encode(value))
 
 
-async def settled(request: Request, future: Future[Answer]) -> Response:
+async def settled(request: Request, reply: Reply[Answer]) -> Response:
     """The answer to a command once its transaction has ended. When the caller goes away the command still runs."""
-    answer = await asyncio.shield(asyncio.wrap_future(future))
+    answer = await reply
     record = record_of(request)
     record.case_id = answer.case_id or record.case_id
     if answer.refusal is not None:

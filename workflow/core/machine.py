@@ -6,6 +6,7 @@ through it.  Why something is refused is said by `decide`: here a forbidden orde
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import NamedTuple
 
@@ -98,6 +99,7 @@ def _build(steps: tuple[StepRule, ...]) -> Machine:
     return machine
 
 
+@functools.cache  # a machine without conditions answers the same every time; few triggers and states to remember
 def fire(machine: Machine, trigger: str, state: str) -> str | None:
     """The state after `trigger`, or None when the order does not allow it now."""
     view = View(state)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workflow.core.refusals import Refusal, Refused, refusal, refuse
     from workflow.service.cases import Answer
     from workflow.service.service import Service, SystemClock
+    from workflow.service.writer import Reply
 
 __all__ = [
     "COMMANDS",
@@ -26,6 +27,7 @@ __all__ = [
     "Principal",
     "Refusal",
     "Refused",
+    "Reply",
     "Service",
     "StorageError",
     "StorageUnavailable",
@@ -42,6 +44,7 @@ _HOMES = {
     "workflow.core.refusals": ("Refusal", "Refused", "refusal", "refuse"),
     "workflow.service.cases": ("Answer",),
     "workflow.service.service": ("Service", "SystemClock"),
+    "workflow.service.writer": ("Reply",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

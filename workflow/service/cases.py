@@ -32,7 +32,16 @@ from workflow.core.timers import Before, Timer, timers
 from workflow.core.times import Clock, business_date, write
 from workflow.service import access
 from workflow.service.law import Calendars, Law
-from workflow.service.projection import begun, case_row, deadline_row, round_row, rounds_of
+from workflow.service.projection import (
+    begun,
+    case_row,
+    deadline_row,
+    reached,
+    round_row,
+    rounds_of,
+    stands,
+    why_outdated,
+)
 
 KEPT_STATES = 4096
 _encode = msgspec.json.Encoder().encode
@@ -235,17 +244,15 @@ class Cases:
             head = tx.append_events(state.case_id, before.state.version + 1, before.row.head_hash, events)
             row = case_row(state, fresh, head)
             tx.update_case(row, before.row)
-        self._project(tx, before, state, fresh, context.calendar)
+        self._project(tx, context, before, state, fresh)
         self._states[state.case_id] = (head + context.calendar.hash, state, fresh)
         self._states.move_to_end(state.case_id)
         if len(self._states) > KEPT_STATES:
             self._states.popitem(last=False)
         return Held(row, state, definition, context.calendar, fresh)
 
-    def _project(
-        self, tx: Tx, before: Held | None, state: State, fresh: tuple[Timer, ...], calendar: WorkingCalendar
-    ) -> None:
-        """Write the rounds and deadlines that changed, and remove those that are no more."""
+    def _project(self, tx: Tx, context: Context, before: Held | None, state: State, fresh: tuple[Timer, ...]) -> None:
+        """Write the rounds and deadlines that changed, and remove those that are no more, with the alerts on them."""
         if before is None or before.state.steps is not state.steps:
             known = {} if before is None else {step.code: step for step in before.state.steps}
             old_rounds = rounds_of(step for code, step in known.items() if state.step(code) is not step)
@@ -254,10 +261,26 @@ class Cases:
                 [round_row(state.case_id, key, turn) for key, turn in new_rounds.items() if old_rounds.get(key) != turn]
             )
             tx.delete_rounds(state.case_id, [key for key in old_rounds if key not in new_rounds])
-        old = {} if before is None else {timer.key: timer for timer in begun(before.timers)}
-        new = {timer.key: timer for timer in begun(fresh)}
-        tx.put_deadlines([deadline_row(state.case_id, t, calendar) for key, t in new.items() if old.get(key) != t])
+        self._project_timers(tx, context, before, state, fresh)
+
+    def _project_timers(
+        self, tx: Tx, context: Context, before: Held | None, state: State, fresh: tuple[Timer, ...]
+    ) -> None:
+        known = () if before is None else before.timers
+        # The timers of untouched steps are the same objects as before.
+        same = set(map(id, known)).intersection(map(id, fresh))
+        old = {timer.key: timer for timer in begun(known) if id(timer) not in same}
+        new = {timer.key: timer for timer in begun(fresh) if id(timer) not in same}
+        calendar, today = context.calendar, business_date(context.now)
+        ladder = self.law.ladder(on=today, region=state.facts.region)
+        changed = [timer for key, timer in new.items() if old.get(key) != timer]
+        tx.put_deadlines([deadline_row(state.case_id, timer, calendar, ladder) for timer in changed])
         tx.delete_deadlines(state.case_id, [key for key in old if key not in new])
+        # The deadlines first: a sweep that is raising alerts on them ends before we may write.
+        for key, timer in old.items():
+            now = new.get(key)
+            if not stands(timer, now) and reached(calendar, ladder, timer, today):
+                tx.clear_alerts(state.case_id, [key], write(context.now), why_outdated(state, now))
 
     # Chaining
 
@@ -289,12 +312,15 @@ class Cases:
             return False
         held = self.held(tx, row)
         believed = {one.key: one for one in tx.deadlines(case_id)}
-        changed = []
+        changed: list[dict[str, Any]] = []
+        moved: list[str] = []
         for timer in begun(held.timers):
             due = None if timer.due_on is None else timer.due_on.isoformat()
             before = believed.get(timer.key)
             if timer.status not in ("running", "suspended") or before is None:
                 continue
+            if before.due_on != due:
+                moved.append(timer.key)
             if (before.due_on, before.provisional) != (due, timer.provisional):
                 changed.append(
                     {
@@ -307,7 +333,10 @@ class Cases:
             return False
         decision = recompute(context, held.definition, held.state, notice, changed)
         self._store(tx, context, held, decision)
-        tx.put_deadlines([deadline_row(case_id, timer, context.calendar) for timer in begun(held.timers)])
+        today = business_date(context.now)
+        ladder = self.law.ladder(on=today, region=held.state.facts.region)
+        tx.put_deadlines([deadline_row(case_id, timer, context.calendar, ladder) for timer in begun(held.timers)])
+        tx.clear_alerts(case_id, moved, write(context.now), "moved")
         return True
 
     # Idempotency

@@ -6,6 +6,7 @@ the reason; it is never dropped silently.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -70,17 +71,20 @@ def evidence_row(id_: str, case_id: str, record: dict[str, Any], received_at: st
     return EvidenceRow(id_, case_id, content.decode(), digest, received_at, received_by)
 
 
-def rebuilt(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str) -> dict[str, list[Any]]:
-    """The projection rows of a case as its events give them: `application`, `rounds`, `deadlines`. Raises ValueError
-    when the case has no events."""
+def rebuilt(
+    tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str, today: dt.date | None = None
+) -> dict[str, list[Any]]:
+    """The projection rows of a case as its events give them: `application`, `rounds`, `deadlines`. `today`: the day by
+    whose ladder the sweep begins anew; None leaves that out. Raises ValueError when the case has no events."""
     rows = tx.events(case_id)
     state = replay(from_row(row) for row in rows)
     definition = law.pinned(tx, state.definition)
     fresh = timers(calendar, definition, state)
+    ladder = None if today is None else law.ladder(on=today, region=state.facts.region)
     return {
         "application": [case_row(state, fresh, rows[-1].hash)],
         "rounds": sorted(round_row(case_id, key, turn) for key, turn in rounds_of(state.steps).items()),
-        "deadlines": sorted(deadline_row(case_id, timer, calendar) for timer in begun(fresh)),
+        "deadlines": sorted(deadline_row(case_id, timer, calendar, ladder) for timer in begun(fresh)),
     }
 
 
@@ -105,9 +109,10 @@ def differing(tx: Tx, law: Law, calendar: WorkingCalendar) -> Iterator[str]:
             yield row.id
 
 
-def rebuild(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str) -> None:
-    """Throw the projections of a case away and write them anew from its events."""
-    fresh = rebuilt(tx, law, calendar, case_id)
+def rebuild(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str, today: dt.date) -> None:
+    """Throw the projections of a case away and write them anew from its events; the sweep looks at it from the first
+    rung again, which raises nothing twice."""
+    fresh = rebuilt(tx, law, calendar, case_id, today)
     before = tx.case(case_id)
     if before is None:
         tx.insert_case(fresh["application"][0])

@@ -3,12 +3,15 @@ so that projections can be thrown away and rebuilt identically."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 
 import msgspec
 
+from definitions.alerting import Ladder
 from definitions.calendar import WorkingCalendar
 from storage import CaseRow, DeadlineRow, RoundRow
+from workflow.core.rungs import first_look
 from workflow.core.state import Round, State, Step, to_snapshot
 from workflow.core.timers import OPEN_ENDED, Timer
 from workflow.core.times import write
@@ -67,8 +70,9 @@ def _ledger(timer: Timer) -> str:
     return _encode({"running": running, "suspended": suspended}).decode()
 
 
-def deadline_row(case_id: str, timer: Timer, calendar: WorkingCalendar) -> DeadlineRow:
-    """A timer's row."""
+def deadline_row(case_id: str, timer: Timer, calendar: WorkingCalendar, ladder: Ladder | None = None) -> DeadlineRow:
+    """A timer's row. `ladder`: by which its first look is set; None leaves it without one, as rows are compared."""
+    look_on = None if ladder is None else first_look(calendar, ladder, timer)
     return DeadlineRow(
         case_id,
         timer.key,
@@ -81,9 +85,31 @@ def deadline_row(case_id: str, timer: Timer, calendar: WorkingCalendar) -> Deadl
         timer.provisional,
         timer.status,
         calendar.hash,
+        None if look_on is None else look_on.isoformat(),
     )
 
 
 def begun(timers: tuple[Timer, ...]) -> tuple[Timer, ...]:
     """The timers that have a row: those whose clock has run."""
     return tuple(timer for timer in timers if timer.intervals)
+
+
+def stands(timer: Timer, now: Timer | None) -> bool:
+    """Whether an alert on `timer` is still true of what it has become."""
+    return now is not None and now.status == timer.status and now.due_on == timer.due_on
+
+
+def reached(calendar: WorkingCalendar, ladder: Ladder, timer: Timer, today: dt.date) -> bool:
+    """Whether a rung of `timer` had come by `today`, so that alerts may stand on it."""
+    first = first_look(calendar, ladder, timer)
+    return first is not None and first <= today
+
+
+def why_outdated(state: State, now: Timer | None) -> str:
+    """Why alerts on a timer are cleared: how the case ended, else how the timer stands now; `moved` where it runs on to
+    another date, `removed` where it is no more."""
+    if state.closed and state.state != "energised":
+        return state.state
+    if now is None:
+        return "removed"
+    return "moved" if now.status == "running" else now.status

@@ -1,14 +1,13 @@
 """`Service`: everything a face may ask for, over one database.
 
-Writes go through the process's one writer and answer with futures; reads take their own snapshot.  Every call carries
-the principal it is made for, and sees that principal's part of the organisation only.
+Writes go through the process's one writer and answer with replies to wait for; reads take their own snapshot.  Every
+call carries the principal it is made for, and sees that principal's part of the organisation only.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,7 +28,7 @@ from workflow.service.calendar import YearView, year_view
 from workflow.service.cases import Answer, Cases, Held, event_view, from_row
 from workflow.service.evidence import check_records, evidence_row
 from workflow.service.law import Calendars, Law
-from workflow.service.writer import Writer
+from workflow.service.writer import Reply, Writer
 
 MOST_PER_PAGE = 500
 NATIONAL = "000000"
@@ -75,7 +74,7 @@ class Service:
 
     # Applications: writing
 
-    def submit(self, principal: Principal, submission: Submission, key: str | None = None) -> Future[Answer]:
+    def submit(self, principal: Principal, submission: Submission, key: str | None = None) -> Reply[Answer]:
         """A new application. Raises Refused `not-permitted` at once; everything else comes with the answer."""
         access.check_command(self.law.roles, principal, "submit")
         return self.writer.submit(
@@ -85,7 +84,7 @@ class Service:
 
     def command(
         self, principal: Principal, case_id: str, command: Any, key: str | None = None, if_match: int | None = None
-    ) -> Future[Answer]:
+    ) -> Reply[Answer]:
         """A command on an application. Raises Refused `not-permitted` at once."""
         access.check_command(self.law.roles, principal, command.command)
         return self.writer.submit(

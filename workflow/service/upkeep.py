@@ -16,7 +16,7 @@ from storage import Database, DefinitionRow, Tx, read_checkpoint, write_checkpoi
 from storage import verify as verify_chains
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
-from workflow.core.times import write
+from workflow.core.times import business_date, write
 from workflow.service import access, evidence
 from workflow.service.service import Service
 
@@ -76,7 +76,8 @@ def rebuild(service: Service, progress: Progress) -> int:
     def one(case_id: str) -> None:
         def work(tx: Tx) -> None:
             if tx.case(case_id, lock=True) is not None:
-                evidence.rebuild(tx, service.law, service.calendars.refresh(tx), case_id)
+                calendar = service.calendars.refresh(tx)
+                evidence.rebuild(tx, service.law, calendar, case_id, business_date(service.clock.now()))
 
         service.writer.submit((0, case_id), work).result()
 

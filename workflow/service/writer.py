@@ -1,18 +1,20 @@
 """Commands sharing commits: one thread writes, many callers wait.
 
-A durable commit costs far more than a decision.  Callers hand in their work and get a future; the writer takes whatever
-has gathered and runs it in one transaction.  A future is answered only after the commit.  When anything in a batch goes
-wrong, the batch is rolled back and each piece is run again by itself, so one caller's fault is never another's.
+A durable commit costs far more than a decision.  Callers hand in their work and get a reply to wait for; the writer
+takes whatever has gathered and runs it in one transaction.  A reply is given only after the commit.  When anything in a
+batch goes wrong, the batch is rolled back and each piece is run again by itself, so one caller's fault is never
+another's.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
@@ -24,13 +26,98 @@ MOST_PER_COMMIT = 128
 RETRIES = 8
 
 
+_T = TypeVar("_T")
+
+
+class Reply(Generic[_T]):
+    """What became of a piece of work: `result()` waits for it in a thread, `await` in an event loop. A caller that goes
+    away does not undo the work.
+
+    Not a `concurrent.futures.Future`: that one wakes the event loop once for every answer, each time at the price of a
+    system call and of a fight for the interpreter's lock; the replies of one commit are given to a loop all at once.
+    """
+
+    __slots__ = ("_done", "_error", "_tasks", "_threads", "_value")
+
+    def __init__(self) -> None:
+        self._done = False
+        self._value: _T
+        self._error: BaseException | None = None
+        # Whoever waits enters the list first and then looks whether it is done; whoever gives the reply marks it done
+        # first and then looks into the list. So nobody is missed, though somebody may be told twice.
+        self._threads: list[threading.Event] = []
+        self._tasks: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    def done(self) -> bool:
+        """Whether the work has been done or has failed."""
+        return self._done
+
+    def result(self, timeout: float | None = None) -> _T:
+        """What the work returned, waiting for it. Raises what it raised; TimeoutError after `timeout` seconds."""
+        if not self._done:
+            given = threading.Event()
+            self._threads.append(given)
+            if not self.done() and not given.wait(timeout):
+                raise TimeoutError
+        return self._outcome()
+
+    def __await__(self) -> Generator[Any, None, _T]:
+        """What the work returned, waiting for it in the running event loop. Raises what it raised."""
+        if not self._done:
+            loop = asyncio.get_running_loop()
+            given: asyncio.Future[None] = loop.create_future()
+            self._tasks.append((loop, given))
+            if not self.done():
+                yield from given
+        return self._outcome()
+
+    def _outcome(self) -> _T:
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def give(self, value: _T) -> None:
+        """The work is done; whoever waits is still to be told."""
+        self._value = value
+        self._done = True
+
+    def fail(self, error: BaseException) -> None:
+        """The work failed; whoever waits is still to be told."""
+        self._error = error
+        self._done = True
+
+    def tell(self, loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]]) -> None:
+        """Wake the threads that wait for this reply; enter the tasks that do into `loops`, by their event loop."""
+        for event in self._threads:
+            event.set()
+        for loop, given in self._tasks:
+            loops.setdefault(loop, []).append(given)
+
+
+def _wake(replies: Iterable[Reply[Any]]) -> None:
+    """Tell everybody who waits for one of `replies`: each event loop once."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for reply in replies:
+        reply.tell(loops)
+    for loop, waiting in loops.items():
+        # A loop that was closed has nobody left who waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_release, waiting)
+
+
+def _release(waiting: list[asyncio.Future[None]]) -> None:
+    for given in waiting:
+        if not given.done():
+            given.set_result(None)
+
+
 class Job(NamedTuple):
     """One piece of work: `run` inside a transaction, perhaps more than once. `order` sorts a batch so that rows are
     always locked in the same order, whichever process runs it."""
 
     order: tuple[int, str]
     run: Callable[[Tx], Any]
-    future: Future[Any]
+    reply: Reply[Any]
 
 
 class Writer:
@@ -44,15 +131,15 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="baozhuang-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, order: tuple[int, str], run: Callable[[Tx], Any]) -> Future[Any]:
-        """Hand in work. The future's result is set after the commit; its exception when nothing was written.
+    def submit(self, order: tuple[int, str], run: Callable[[Tx], _T]) -> Reply[_T]:
+        """Hand in work. Its reply is given after the commit; an exception means that nothing was written.
         Raises StorageUnavailable once closed."""
-        future: Future[Any] = Future()
+        reply: Reply[_T] = Reply()
         with self._lock:
             if self._closed:
                 raise StorageUnavailable("服务正在停止, 请稍后重试", "the service is stopping; try again shortly")
-            self._queue.put(Job(order, run, future))
-        return future
+            self._queue.put(Job(order, run, reply))
+        return reply
 
     def waiting(self) -> int:
         """How many pieces of work are queued."""
@@ -89,11 +176,11 @@ class Writer:
         last = False
         while not last:
             jobs, last = self._gather()
-            jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
             if len(jobs) > 1:
                 self._together(jobs)
             elif jobs:
                 self._alone(jobs[0])
+            _wake(job.reply for job in jobs)
 
     def _together(self, jobs: list[Job]) -> None:
         jobs.sort(key=lambda job: job.order)
@@ -103,7 +190,7 @@ class Writer:
         except OutcomeUnknown as error:
             # Running these again could do them twice: the callers are told, and ask again under their keys.
             for job in jobs:
-                job.future.set_exception(error)
+                job.reply.fail(error)
         except Exception as error:  # noqa: BLE001  # whatever it was, each caller gets its own below
             if not isinstance(error, StorageError):
                 log.warning("batch_rolled_back", jobs=len(jobs), error=type(error).__name__)
@@ -111,7 +198,7 @@ class Writer:
                 self._alone(job)
         else:
             for job, result in zip(jobs, results, strict=True):
-                job.future.set_result(result)
+                job.reply.give(result)
 
     def _alone(self, job: Job) -> None:
         for attempt in range(1, RETRIES + 1):
@@ -122,12 +209,12 @@ class Writer:
                 # The same idempotency key in another process at the same moment: asked again, the answer is remembered.
                 again = isinstance(error, Contention) or error.table == "idempotency"
                 if attempt == RETRIES or not again:
-                    job.future.set_exception(error)
+                    job.reply.fail(error)
                     return
                 time.sleep(0.005 * attempt)
             except BaseException as error:  # noqa: BLE001  # handed to the caller, who raises it
-                job.future.set_exception(error)
+                job.reply.fail(error)
                 return
             else:
-                job.future.set_result(result)
+                job.reply.give(result)
                 return

@@ -14,7 +14,10 @@ LOOK_NOW = "2021-01-01"  # any day gone by
 
 
 def upgrade() -> None:
-    """Add what is new. Running timers of before are to be looked at by the first sweep, which knows the ladder."""
+    """Add what is new. Running timers of before are to be looked at by the first sweep, which knows the ladder. The two
+    indexes on running timers served only looks that the sweeps' own index serves, or that read the whole table."""
+    for index in ("ix_deadline_provisional", "ix_deadline_running"):
+        op.drop_index(index, "deadline")
     if op.get_bind().dialect.name == "sqlite":
         _replace_deadline()
     else:
@@ -209,8 +212,6 @@ def upgrade() -> None:
 
 def _replace_deadline() -> None:
     """SQLite changes no constraint of a table that is there: a new one takes its rows over."""
-    for index in ("ix_deadline_provisional", "ix_deadline_running"):
-        op.drop_index(index)
     op.rename_table("deadline", "deadline_0001")
     columns: tuple[sa.Column[object], ...] = (
         sa.Column("case_id", TEXT, nullable=False),
@@ -250,10 +251,6 @@ def _replace_deadline() -> None:
     look_on = sa.case((before.c.status == "running", LOOK_NOW))
     op.execute(after.insert().from_select(list(after.c), sa.select(*before.c, look_on)))
     op.drop_table("deadline_0001")
-    _partial(
-        "ix_deadline_provisional", "deadline", ["provisional"], "provisional AND status IN ('running', 'suspended')"
-    )
-    _partial("ix_deadline_running", "deadline", ["due_on"], "status = 'running'")
 
 
 def _partial(name: str, table: str, columns: list[str], where: str) -> None:
