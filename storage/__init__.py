@@ -1,6 +1,6 @@
 """Rows, transactions, evidence. Speaks primitives and imports nothing of ours."""
 
-from storage._alerts import Raised
+from storage._alerts import Raised, Standing
 from storage.database import Database
 from storage.errors import (
     AppendOnly,
@@ -95,6 +95,7 @@ __all__ = [
     "Remembered",
     "RoundRow",
     "StaffRow",
+    "Standing",
     "StorageError",
     "StorageUnavailable",
     "SweepRow",

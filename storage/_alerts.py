@@ -26,7 +26,6 @@ _sweep = tables["sweep"]
 _ALERT = [_alert.c[field] for field in AlertRow._fields]
 _CLAIM = ("subject", "key", "level", "day")
 _STANDING = _alert.c.status != "cleared"
-_NEVER = "9999-12-31"
 
 
 class Raised(NamedTuple):
@@ -35,6 +34,18 @@ class Raised(NamedTuple):
 
     new: list[AlertRow]
     revived: list[AlertRow]
+
+
+class Standing(NamedTuple):
+    """An alert that stands, and the status and due date that its deadline has now (None when there is none)."""
+
+    case_id: str
+    id: str
+    key: str
+    day: str
+    due_on: str
+    status: str | None
+    now_due_on: str | None
 
 
 class Alerts(Execution):
@@ -77,15 +88,14 @@ class Alerts(Execution):
         if self._cursor.rowcount == len(rows):
             return Raised(list(rows), [])
         there = self._claimed(rows)
-        new, revived = [], []
+        raised = Raised([], [])
         for row in rows:
             known = there[_claim_of(row)]
             if known.id == row.id:
-                new.append(row)
+                raised.new.append(row)
             elif known.status == "cleared":
-                revived.append(known._replace(status="open", cleared_at=None, cleared_because=None))
-        self._revive(revived)
-        return Raised(new, revived)
+                raised.revived.append(self._revive(known, row))
+        return raised
 
     def _claimed(self, rows: Sequence[AlertRow]) -> dict[tuple[str, ...], AlertRow]:
         subjects = sorted({row.subject for row in rows})
@@ -95,10 +105,12 @@ class Alerts(Execution):
             found.update((_claim_of(row), row) for row in map(AlertRow._make, self._query(wanted)))
         return found
 
-    def _revive(self, rows: Sequence[AlertRow]) -> None:
-        if rows:
-            revive = sa.update(_alert).where(_alert.c.id.in_([row.id for row in rows]))
-            self._query(revive.values(status="open", cleared_at=None, cleared_because=None))
+    def _revive(self, known: AlertRow, row: AlertRow) -> AlertRow:
+        """Let a cleared alert stand again as `row` says; what was noted on it stays."""
+        fields = ("org", "manager", "due_on", "remaining", "status", "escalate_at", "cleared_at", "cleared_because")
+        now = {field: getattr(row, field) for field in fields}
+        self._query(sa.update(_alert).where(_alert.c.id == known.id).values(now))
+        return known._replace(**now)
 
     # Clearing
 
@@ -121,20 +133,19 @@ class Alerts(Execution):
         clear = sa.update(_alert).where(_alert.c.id.in_(ids), _STANDING)
         return self._query(clear.values(status="cleared", cleared_at=now, cleared_because=because)).rowcount
 
-    def standing_pairs(
-        self, after: tuple[str, str], limit: int
-    ) -> list[tuple[str, str, str, str, str | None, str | None]]:
-        """A page of standing alerts of cases in the order of (case_id, id), following `after`: case id, alert id, key,
-        due_on, and the status and due_on that its deadline has now (None when there is none)."""
+    def standings(self, after: tuple[str, str], limit: int) -> list[Standing]:
+        """A page of the alerts of cases that stand, in the order of (case_id, id), following `after`, each with how its
+        deadline stands now. In a write transaction they are locked; those that another worker holds are left out."""
         d, c = _deadline.c, _alert.c
         wanted = (
-            sa.select(c.case_id, c.id, c.key, c.due_on, d.status, d.due_on)
+            sa.select(c.case_id, c.id, c.key, c.day, c.due_on, d.status, d.due_on)
             .outerjoin_from(_alert, _deadline, sa.and_(d.case_id == c.case_id, d.key == c.key))
             .where(_STANDING, c.case_id.is_not(None), sa.tuple_(c.case_id, c.id) > after)
             .order_by(c.case_id, c.id)
             .limit(limit)
+            .with_for_update(of=_alert, skip_locked=True)
         )
-        return [tuple(row) for row in self._query(wanted)]
+        return [Standing._make(row) for row in self._query(wanted)]
 
     # Reading
 
