@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import engine, others, over_http, report, volume, working_days
+from bench import engine, others, over_http, report, sweeps, volume, working_days
 
 KEPT = Path("var/bench")
 """Where the bench writes: in the checkout, because a temporary folder may lie in memory, where commits cost nothing."""
@@ -39,6 +39,7 @@ def main() -> None:
             "engine": lambda: engine.section(folder, quick=asked.quick),
             "others": lambda: others.section(folder, quick=asked.quick),
             "volume": lambda: volume.section(folder, KEPT.resolve(), stored=stored, quick=asked.quick),
+            "sweeps": lambda: sweeps.section(folder, stored=stored, quick=asked.quick),
             "http": lambda: over_http.section(folder, quick=asked.quick),
             "calendar": lambda: working_days.section(quick=asked.quick),
         }
@@ -53,7 +54,7 @@ def main() -> None:
         asked.json.write_text(report.as_json(about, made), encoding="utf-8")
 
 
-_NAMES = ("engine", "others", "volume", "http", "calendar")
+_NAMES = ("engine", "others", "volume", "sweeps", "http", "calendar")
 
 if __name__ == "__main__":
     main()

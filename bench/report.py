@@ -80,6 +80,8 @@ def _seconds(value: float) -> str:
 _UNITS: dict[str, Callable[[float], str]] = {
     "commands/s": lambda value: f"{value:,.0f} commands/s",
     "steps/s": lambda value: f"{value:,.0f} steps/s",
+    "rungs/s": lambda value: f"{value:,.0f} rungs/s",
+    "jobs/s": lambda value: f"{value:,.0f} jobs/s",
     "additions/s": lambda value: f"{value:,.0f} /s",
     "share": lambda value: f"{value:.0%}",
     "times": lambda value: f"{value:.1f}×",
