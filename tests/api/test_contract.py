@@ -170,6 +170,7 @@ def test_no_command_changes_a_closed_case(face: Face) -> None:
         "add_approval": {},
         "decide_approval": {},
         "notify": {"notice": "policy"},
+        "reach_milestone": {"milestone": "visit"},
     }
     assert set(bodies) == set(COMMAND_NAMES) - {"rate"}
     for name, body in bodies.items():

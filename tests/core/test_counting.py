@@ -9,7 +9,8 @@ import pytest
 
 from definitions import shipped
 from tests.core.driver import Case, at, submitted
-from workflow.core.timers import OPEN_ENDED, account, counted_from, due_date, merged, used_days
+from workflow.core.counting import OPEN_ENDED, counted_from, due_date, merged, used_days
+from workflow.core.timers import account
 
 CALENDAR = shipped()
 

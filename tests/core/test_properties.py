@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from definitions import WorkingCalendar, read_notice, shipped
 from tests.core.driver import FACTS, NOTICE_2027, PAPERS, Case, shipped_book
+from workflow.core.counting import due_date, merged, used_days
 from workflow.core.events import Event
 from workflow.core.evolve import replay
 from workflow.core.state import from_snapshot, to_snapshot
-from workflow.core.timers import due_date, merged, standing, timers, used_days
+from workflow.core.timers import standing, timers
 
 CALENDAR = shipped()
 FOR_EVER = dt.date.max

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from definitions import load, shipped
+from workflow.core.counting import OPEN_ENDED, Interval, Timer, due_date, used_days
 from workflow.core.rungs import Course, Rung, course_of, course_of_row, first_look, next_look, rungs_due
-from workflow.core.timers import OPEN_ENDED, Interval, Timer, due_date, standing, used_days
+from workflow.core.timers import standing
 
 CALENDAR = shipped()
 LADDER = load().ladder(on=dt.date(2026, 1, 1))

@@ -161,10 +161,14 @@ def alphabet(state: State, profile: Profile) -> Iterator[tuple[Principal, dict[s
     yield CLERK, {"command": "add_approval"}
     yield CLERK, {"command": "decide_approval"}
     yield CLERK, {"command": "notify", "notice": "hotlines"}
+    yield CLERK, {"command": "reach_milestone", "milestone": "visit", "not_needed": ["materials"]}
     yield CLERK, {"command": "rate", "score": 5}
 
 
-BESIDE = {"assigned", "charge_added", "approval_added", "approval_decided", "notified", "rated"}
+BESIDE = {
+    "assigned", "charge_added", "approval_added", "approval_decided", "notified", "rated", "milestone_reached",
+    "milestones_needed",
+}  # fmt: skip
 """Events that lead nowhere: their absence of effect is checked, the walk does not go on from them."""
 
 

@@ -249,7 +249,7 @@ def test_roles_name_real_commands_and_only_some_may_countersign():
     assert areas == set(roles["admin"].reads) == set(roles["admin"].administers)
     assert areas == {
         "applications", "events", "definitions", "calendar", "reports", "keys", "orgs", "evidence", "findings",
-        "alerts",
+        "alerts", "orders", "messages", "feeds", "destinations",
     }  # fmt: skip
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from definitions.calendar import WorkingCalendar
 from definitions.model import ChainRule, Definition
+from workflow.core.counting import counted_from, due_date, merged, spans, used_days
 from workflow.core.machine import ENDINGS
 from workflow.core.state import Facts, Link, State
-from workflow.core.timers import counted_from, due_date, merged, spans, standing, timers, used_days
+from workflow.core.timers import standing, timers
 from workflow.core.times import business_date
 
 

@@ -340,6 +340,17 @@ class Notify(_Base):
     channel: Literal["wechat", "sms", "app", "phone", "email", "hall", "online"] | None = None
 
 
+class ReachMilestone(_Base):
+    """An internal milestone of the works was reached (it only warns and is no legal limit). `milestone`: its code, or
+    the record of another system that reaches it (`works_started`); of several the earliest counts. `not_needed`: those
+    that this site does without; `needed`: those taken back from that."""
+
+    command: Literal["reach_milestone"]
+    milestone: Code | None = None
+    not_needed: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    needed: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+
+
 class Rate(_Base):
     """The customer's rating of the service."""
 
@@ -351,7 +362,7 @@ class Rate(_Base):
 Command = Annotated[
     RequestDocuments | RegisterDocuments | SubmitStep | CompleteStep | ReturnStep | WaiveStep | Assign | Suspend
     | Resume | Refuse | Withdraw | Terminate | Correct | Countersign | AddCharge | AddApproval | DecideApproval
-    | Notify | Rate,
+    | Notify | ReachMilestone | Rate,
     Field(discriminator="command"),
 ]  # fmt: skip
 

@@ -28,6 +28,7 @@ from workflow.core.documents import (
 from workflow.core.evolve import suspension_of
 from workflow.core.legal import grounds_refusal
 from workflow.core.machine import ENDINGS, ENERGISED, fire, machine_for, path
+from workflow.core.milestones import reach_milestone
 from workflow.core.refusals import Refused, refuse
 from workflow.core.state import Asked, Pending, Round, State, Suspension
 from workflow.core.submission import out_of_range
@@ -513,6 +514,7 @@ _HANDLERS: dict[type, Callable[[Deed, Any], Any]] = {
     commands.AddApproval: _add_approval,
     commands.DecideApproval: _decide_approval,
     commands.Notify: _notify,
+    commands.ReachMilestone: reach_milestone,
     commands.Rate: _rate,
 }
 

@@ -13,12 +13,12 @@ import msgspec
 
 from definitions.calendar import WorkingCalendar
 from definitions.model import ClassificationRule, Clause, Definition, LegalBasisRule
+from workflow.core.counting import deductible
 from workflow.core.documents import clauses_of
 from workflow.core.events import Event, Principal
 from workflow.core.evolve import evolve
 from workflow.core.refusals import Refusal, refuse
 from workflow.core.state import State
-from workflow.core.timers import deductible
 from workflow.core.times import BUSINESS_ZONE, business_date
 
 DEFAULT_SOURCE = "marketing"

@@ -22,6 +22,7 @@ from workflow.core.state import (
     Facts,
     Given,
     Link,
+    Milestone,
     Pending,
     Round,
     State,
@@ -269,6 +270,25 @@ def _approval_decided(state: State, event: Event) -> State:
     return replace(state, approvals=tuple(decided if a.number == decided.number else a for a in state.approvals))
 
 
+def _milestone_reached(state: State, event: Event) -> State:
+    if event.payload.get("again"):
+        return state
+    return _with_milestones(state, (msgspec.convert(event.payload["milestone"], Milestone),))
+
+
+def _milestones_needed(state: State, event: Event) -> State:
+    """Milestones stated not to be needed, or needed after all."""
+    needed = set(event.payload["needed"])
+    state = replace(state, milestones=tuple(one for one in state.milestones if one.code not in needed))
+    unneeded = (Milestone(code, event.occurred_at, reached=False) for code in event.payload["not_needed"])
+    return _with_milestones(state, tuple(unneeded))
+
+
+def _with_milestones(state: State, known: tuple[Milestone, ...]) -> State:
+    codes = {one.code for one in known}
+    return replace(state, milestones=(*(one for one in state.milestones if one.code not in codes), *known))
+
+
 def _notified(state: State, event: Event) -> State:
     p = event.payload
     given = Given(p["notice"], event.occurred_at, p.get("channel"), p.get("proof"))
@@ -302,6 +322,8 @@ _EFFECTS: dict[str, Callable[[State, Event], State]] = {
     "charge_added": _charge_added,
     "approval_added": _approval_added,
     "approval_decided": _approval_decided,
+    "milestone_reached": _milestone_reached,
+    "milestones_needed": _milestones_needed,
     "notified": _notified,
     "rated": _rated,
     "application_linked": _linked,

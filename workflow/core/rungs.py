@@ -17,9 +17,8 @@ import msgspec
 
 from definitions.alerting import Band, Ladder, LadderRule
 from definitions.calendar import WorkingCalendar
-from workflow.core.timers import OPEN_ENDED, Timer, due_date, used_days
+from workflow.core.counting import ONE_DAY, OPEN_ENDED, Timer, due_date, used_days
 
-_ONE_DAY = dt.timedelta(days=1)
 _RUNNING = ("running", "suspended")
 _MEMORY = 1 << 16
 
@@ -129,7 +128,7 @@ class _Track:
         self.natural = rule.unit == "natural_days"
         self.begins: dt.date | None = course.start
         while self.begins is not None and (last := course.rests(self.begins)):
-            self.begins = None if last == OPEN_ENDED else last + _ONE_DAY
+            self.begins = None if last == OPEN_ENDED else last + ONE_DAY
         self.left = course.left if self.begins in (course.start, None) else self.left_on(self.begins)
         self.bands = tuple(band for band in rule.bands if band.holds(course.budget))
         # Bands come with most days left first, so the last one met is the most urgent.
@@ -190,8 +189,8 @@ def _rungs_due(
         return ()
     track = _Track(calendar, ladder.of(course.scope), course)
     above = None
-    if since is not None and since > course.start and not course.rests(since - _ONE_DAY):
-        above = track.left_on(since - _ONE_DAY)
+    if since is not None and since > course.start and not course.rests(since - ONE_DAY):
+        above = track.left_on(since - ONE_DAY)
     passed = list(track.between(above, track.left_on(today)))
     overdue = [rung for rung in passed if rung[1].level == "black"]
     return tuple(
@@ -231,7 +230,7 @@ def _next_look(calendar: WorkingCalendar, ladder: Ladder, course: Course, today:
     if last == OPEN_ENDED:
         return None
     # What was reached before or in the stretch is raised when it ends.
-    return last + _ONE_DAY if any(track.between(None, left)) else _next(track, None)
+    return last + ONE_DAY if any(track.between(None, left)) else _next(track, None)
 
 
 def _next(track: _Track, above: int | None) -> dt.date | None:

@@ -151,6 +151,19 @@ class Given(Compact, frozen=True):
     proof: str | None = None
 
 
+class Milestone(Compact, frozen=True):
+    """What is known of an internal milestone: reached at `at`, or stated then not to be needed. One with a budget keeps
+    the due date and the working days it was judged by."""
+
+    code: str
+    at: dt.datetime
+    reached: bool = True
+    budget: int | None = None
+    due_on: dt.date | None = None
+    used: int | None = None
+    provisional: bool = False
+
+
 class Link(Compact, frozen=True):
     """An earlier application for the same need that was ended. `used`: the utility's working days in it.
     `gap_proved`: the customer's own withdrawal is proved, so the gap after it is the customer's."""
@@ -205,6 +218,7 @@ class State(Compact, frozen=True):
     notices: tuple[Given, ...] = ()
     chain: tuple[Link, ...] = ()
     rating: int | None = None
+    milestones: tuple[Milestone, ...] = ()
 
     @property
     def closed(self) -> bool:
@@ -229,6 +243,10 @@ class State(Compact, frozen=True):
         if self.closed_at is None:
             raise ValueError("the application has not ended")
         return self.closed_at
+
+    def milestone(self, code: str) -> Milestone | None:
+        """What is known of milestone `code`; None when nothing is."""
+        return next((one for one in self.milestones if one.code == code), None)
 
     def step(self, code: str) -> Step | None:
         """The step `code` of the path, or None when the path has no such step."""

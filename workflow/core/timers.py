@@ -1,143 +1,56 @@
 """Working-day timers: budgets, ledgers of running and suspended time, and the due dates derived from them.
 
-Counting (policy 5): the start day is not counted (民法典 201); the due date is the last counted working day; used
-days are the working days in (start date, end date].  A whole-process total runs from first submission to energised and
-excludes force majeure; a step sum adds the utility's own rounds.  All dates are in the business zone; nothing here
-reads a clock.  `timers` depends on the calendar only, `standing` adds a day to look from.
+A whole-process total runs from first submission to energised and excludes force majeure; a step sum adds the utility's
+own rounds; beside these limits of the law stand the timers that only warn (`inner`).  How days are counted is said in
+`counting`.  `timers` depends on the calendar only, `standing` adds a day to look from.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 
 from definitions.calendar import AccountDay, WorkingCalendar
-from definitions.model import CountingRule, Definition, Frozen
-from workflow.core.state import Approval, Closing, Round, State, Step, Suspension
-from workflow.core.times import BUSINESS_ZONE, business_date
+from definitions.model import Definition
+from workflow.core.counting import (
+    LEGAL,
+    ONE_DAY,
+    OPEN_ENDED,
+    Interval,
+    Standing,
+    Timer,
+    counted_from,
+    deductible,
+    due_date,
+    may_move,
+    spans,
+    used_days,
+)
+from workflow.core.inner import inner_timers
+from workflow.core.state import Approval, Closing, Round, State, Step
+from workflow.core.times import business_date
 
-OPEN_ENDED = dt.date.max
-
-
-class Interval(Frozen, frozen=True):
-    """One running stretch of a timer's ledger. `counted_from`: the date not counted, from which days are counted;
-    `end` None while it runs. `used`: the days it was judged to have taken when it ended."""
-
-    counted_from: dt.date
-    end: dt.date | None
-    used: int | None = None
-
-
-class Timer(Frozen, frozen=True):
-    """A budget in working days and its ledger. `key` identifies it within the case. `due_on` is None while it waits or
-    while an open suspension leaves no date to name. `status`: waiting, running, suspended, or once it stopped met,
-    breached or cancelled."""
-
-    key: str
-    scope: str
-    step: str | None
-    round: int | None
-    budget: int
-    intervals: tuple[Interval, ...]
-    suspended: tuple[tuple[dt.date, dt.date], ...]
-    due_on: dt.date | None
-    provisional: bool
-    status: str
-    used: int | None = None
-    name: str | None = None
-
-
-class Standing(Frozen, frozen=True):
-    """How a timer stands on a day: used and remaining working days, and its status in the contract's words."""
-
-    used: int
-    remaining: int
-    status: str
-
-
-def counted_from(calendar: WorkingCalendar, counting: CountingRule, moment: dt.datetime) -> dt.date:
-    """The start day of a clock that starts at `moment`: that date itself (strict), or the next working day when it
-    falls on a rest day or after closing and the practice is `deemed`. Raises CalendarRangeError outside the calendar.
-    """
-    day = business_date(moment)
-    if counting.rest_day_submission == "strict":
-        return day
-    local = moment.astimezone(BUSINESS_ZONE).time()
-    if calendar.is_working(day) and local < counting.closes:
-        return day
-    return calendar.add(day, 1)
-
-
-def deductible(definition: Definition, state: State) -> tuple[Suspension, ...]:
-    """The suspensions in effect that the total timer excludes; none for a step sum unless its clause says so."""
-    if not state.suspensions:
-        return ()
-    return tuple(s for s in state.suspensions if s.ground in definition.total.deductible)
-
-
-def merged(stretches: Iterable[tuple[dt.date, dt.date]]) -> tuple[tuple[dt.date, dt.date], ...]:
-    """The stretches of days, both ends included, merged so that no day is deducted twice."""
-    out: list[tuple[dt.date, dt.date]] = []
-    for first, last in sorted(stretches):
-        if out and first <= out[-1][1]:
-            out[-1] = (out[-1][0], max(out[-1][1], last))
-        else:
-            out.append((first, last))
-    return tuple(out)
-
-
-def spans(suspensions: Iterable[Suspension]) -> tuple[tuple[dt.date, dt.date], ...]:
-    """The suspended stretches, merged."""
-    return merged((s.from_, s.to or OPEN_ENDED) for s in suspensions)
-
-
-_ONE_DAY = dt.timedelta(days=1)
-
-
-def suspended_days(
-    calendar: WorkingCalendar, suspended: Sequence[tuple[dt.date, dt.date]], start: dt.date, end: dt.date
-) -> int:
-    """Working days in (start, end] that lie in a suspended stretch."""
-    total = 0
-    for first, last in suspended:
-        low, high = max(first - _ONE_DAY, start), min(last, end)
-        if high > low:
-            total += calendar.count(low, high)
-    return total
-
-
-def used_days(
-    calendar: WorkingCalendar, start: dt.date, end: dt.date, suspended: Sequence[tuple[dt.date, dt.date]] = ()
-) -> int:
-    """Working days in (start, end], suspended ones left out."""
-    return calendar.count(start, end) - suspended_days(calendar, suspended, start, end)
-
-
-def due_date(
-    calendar: WorkingCalendar, start: dt.date, budget: int, suspended: Sequence[tuple[dt.date, dt.date]] = ()
-) -> dt.date | None:
-    """The last counted working day of `budget` days from `start`, suspended days left out; None when an open
-    suspension swallows the rest of the budget."""
-    if budget <= 0:
-        return start
-    due = calendar.add(start, budget)
-    for first, last in suspended:
-        if first > due:
-            break
-        if last == OPEN_ENDED:
-            return None
-        low = max(first - _ONE_DAY, start)
-        if last > low:
-            # What was left of the budget when the suspension began is counted from its last day.
-            due = calendar.add(last, calendar.count(low, due))
-    return due
-
-
-def _provisional(calendar: WorkingCalendar, start: dt.date, due: dt.date | None) -> bool:
-    return due is None or calendar.provisional_between(start, due)
+__all__ = [
+    "LEGAL",
+    "OPEN_ENDED",
+    "Before",
+    "Interval",
+    "Standing",
+    "Timer",
+    "account",
+    "close",
+    "counted_from",
+    "counted_rounds",
+    "judge_round",
+    "legal",
+    "standing",
+    "step_sum",
+    "timers",
+    "whole_process",
+]
 
 
 def _round_timer(
@@ -151,7 +64,7 @@ def _round_timer(
         due = due_date(calendar, start, budget, suspended)
         return Timer(
             key, "step", code, number, budget, (Interval(start, None),), suspended, due,
-            _provisional(calendar, start, due), "running" if due else "suspended",
+            may_move(calendar, start, due), "running" if due else "suspended",
         )  # fmt: skip
     ended = business_date(turn.ended_at)
     late = turn.due_on is not None and ended > turn.due_on
@@ -180,7 +93,7 @@ def judge_round(calendar: WorkingCalendar, definition: Definition, state: State,
         budget=limit,
         due_on=due,
         used=used_days(calendar, start, ended, suspended),
-        provisional=limit is not None and _provisional(calendar, start, due),
+        provisional=limit is not None and may_move(calendar, start, due),
     )
 
 
@@ -264,7 +177,7 @@ def step_sum(calendar: WorkingCalendar, definition: Definition, state: State) ->
         spent = turn.used or 0
         if due is None and (end is None or used + spent > total.limit):
             due = due_date(calendar, start, max(total.limit - used, 0), suspended)
-            provisional = _provisional(calendar, start, due)
+            provisional = may_move(calendar, start, due)
         used += spent
     return Timer(
         "total", "total", None, None, total.limit, tuple(intervals), suspended, due if running else None,
@@ -319,12 +232,18 @@ class Before(NamedTuple):
 def timers(
     calendar: WorkingCalendar, definition: Definition, state: State, before: Before | None = None
 ) -> tuple[Timer, ...]:
-    """Every timer of the case: rounds of steps in path order, the total, approvals."""
+    """Every timer of the case: rounds of steps in path order, the total, approvals; then those that only warn."""
     return (
         *_step_timers(calendar, definition, state, before),
         _total_timer(calendar, definition, state),
         *(_approval_timer(calendar, a, a.budget, state) for a in state.approvals if a.budget is not None),
+        *inner_timers(calendar, definition, state),
     )
+
+
+def legal(every: tuple[Timer, ...]) -> tuple[Timer, ...]:
+    """Those of `every` that are limits of the law."""
+    return tuple(timer for timer in every if timer.scope in LEGAL)
 
 
 def _used_in(calendar: WorkingCalendar, timer: Timer, interval: Interval, today: dt.date) -> int:
@@ -336,8 +255,10 @@ def _used_in(calendar: WorkingCalendar, timer: Timer, interval: Interval, today:
 
 def standing(calendar: WorkingCalendar, timer: Timer, today: dt.date) -> Standing:
     """How `timer` stands on `today`. A running timer inside a suspended stretch stands suspended; one past its due
-    date has negative remaining days. `today` before the start counts nothing."""
-    if timer.status in ("waiting", "running", "suspended"):
+    date has negative remaining days. `today` before the start counts nothing. A plan's days are natural ones."""
+    if timer.scope == "plan" and timer.status == "running":
+        used = max(0, (today - timer.intervals[0].counted_from).days)
+    elif timer.status in ("waiting", "running", "suspended"):
         used = sum(_used_in(calendar, timer, i, today) for i in timer.intervals)
     else:
         used = timer.used or 0
@@ -382,7 +303,7 @@ def account(calendar: WorkingCalendar, timer: Timer) -> list[AccountDay]:
     start, suspended = interval.counted_from, [(a, b) for a, b in timer.suspended if b > interval.counted_from]
     begins = next((first for first, last in suspended if last == OPEN_ENDED), None)
     if begins is not None and timer.due_on is None:
-        budget = used_days(calendar, start, max(begins - _ONE_DAY, start), suspended)
+        budget = used_days(calendar, start, max(begins - ONE_DAY, start), suspended)
     elif not suspended:
         return calendar.account(start, budget)
     until = begins or due_date(calendar, start, budget, suspended) or start
@@ -391,5 +312,5 @@ def account(calendar: WorkingCalendar, timer: Timer) -> list[AccountDay]:
         day = max(first, start)
         while day <= min(last, until):
             excluded.add(day)
-            day += _ONE_DAY
+            day += ONE_DAY
     return calendar.account(start, budget, excluded)

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from definitions.calendar import WorkingCalendar
-from definitions.model import Definition
+from definitions.model import Definition, MilestoneRule
 from workflow.core.chain import as_filed_and_chained
 from workflow.core.documents import clauses_of, missing
-from workflow.core.machine import path, step_with
-from workflow.core.state import State
-from workflow.core.timers import Timer, account, standing, timers
-from workflow.core.times import business_date
+from workflow.core.inner import inner_timers, plan_timer
+from workflow.core.machine import path
+from workflow.core.state import Milestone, State
+from workflow.core.timers import Timer, account, legal, standing, timers
 
 
 def application(
@@ -125,10 +125,69 @@ def deadlines(
     today: dt.date,
     known: tuple[Timer, ...] | None = None,
 ) -> list[dict[str, Any]]:
-    """Every timer of the case as of `today`."""
+    """Every limit of the law as of `today`; what only warns is in `milestones` and `plan`."""
+    every = timers(calendar, definition, state) if known is None else known
+    return [deadline(calendar, timer, today) for timer in legal(every)]
+
+
+def milestones(calendar: WorkingCalendar, definition: Definition, state: State, today: dt.date) -> list[dict[str, Any]]:
+    """The internal milestones as of `today`, in their order: none of them is a legal limit [D-MILESTONES]. `status`:
+    running, suspended, met, breached or cancelled (a later one was reached, or the case has ended) where the class has
+    budgets for them; reached or waiting where it has none; not_needed."""
+    running = {timer.key: timer for timer in inner_timers(calendar, definition, state)}
     return [
-        deadline(calendar, timer, today) for timer in (timers(calendar, definition, state) if known is None else known)
+        _milestone(calendar, rule, state.milestone(rule.code), running.get(f"milestone:{rule.code}"), today)
+        for rule in definition.milestones
     ]
+
+
+def _milestone(
+    calendar: WorkingCalendar, rule: MilestoneRule, known: Milestone | None, timer: Timer | None, today: dt.date
+) -> dict[str, Any]:
+    stand = None if timer is None else standing(calendar, timer, today)
+    status = stand.status if stand is not None else "waiting" if known is None else "reached"
+    if known is not None and not known.reached:
+        status = "not_needed"
+    counted = stand if status in ("running", "suspended", "met", "breached") else None
+    return {
+        "milestone": rule.code,
+        "name": rule.name.zh,
+        "name_en": rule.name.en,
+        "owner": rule.owner.zh,
+        "owner_en": rule.owner.en,
+        "reached_by": list(rule.reached_by),
+        "status": status,
+        "reached_at": known.at if known is not None and known.reached else None,
+        "budget_working_days": rule.budget,
+        "used_working_days": None if counted is None else counted.used,
+        "remaining_working_days": None if counted is None else counted.remaining,
+        "due_on": None if timer is None else timer.due_on,
+        "provisional": timer is not None and timer.provisional,
+        "overdue": status == "running" and counted is not None and counted.remaining < 0,
+        "legal_limit": False,
+        "clauses": list(rule.clauses),
+    }
+
+
+def plan(calendar: WorkingCalendar, definition: Definition, state: State, today: dt.date) -> dict[str, Any] | None:
+    """The validity of the delivered supply plan as of `today`, in natural days; None without a delivered plan or a
+    rule. `status`: running, `lapsed`, `kept` (works have started or the customer has handed in what follows) or
+    `cancelled`."""
+    timer = plan_timer(definition, state)
+    if timer is None or definition.plan_validity is None:
+        return None
+    stand = standing(calendar, timer, today)
+    running = timer.status == "running"
+    status = timer.status if timer.status == "cancelled" else "kept"
+    return {
+        "delivered_on": timer.intervals[0].counted_from,
+        "valid_until": timer.due_on,
+        "months": definition.plan_validity.months,
+        "remaining_days": stand.remaining if running else None,
+        "status": ("lapsed" if stand.remaining < 0 else "running") if running else status,
+        "ended_on": timer.intervals[0].end,
+        "clauses": list(definition.plan_validity.clauses),
+    }
 
 
 def documents(definition: Definition, state: State) -> dict[str, Any]:
@@ -180,7 +239,7 @@ def explain(calendar: WorkingCalendar, definition: Definition, state: State, tod
     by_code = {rule.code: rule for rule in definition.steps}
     approvals = {row.limit: row.clauses for row in definition.approvals}
     accounts = []
-    for timer in timers(calendar, definition, state):
+    for timer in legal(timers(calendar, definition, state)):
         if timer.scope == "step" and timer.step in by_code:
             ids: Iterable[str] = by_code[timer.step].clauses
         elif timer.scope == "total":
@@ -212,16 +271,7 @@ def _notices_due(definition: Definition, state: State) -> list[dict[str, Any]]:
 
 
 def plan_valid_until(definition: Definition, state: State) -> dt.date | None:
-    """The last day of the supply plan's validity; None without a delivered plan or a rule, once the design has been
-    handed in (a low-voltage case: once metering has been), or when the case has closed."""
-    plan = step_with(definition, state, "supply_plan")
-    if definition.plan_validity is None or plan is None or plan.status != "done" or state.closed:
-        return None
-    following = state.steps[state.steps.index(plan) + 1 :]
-    if any(step.rounds for step in following):
-        return None
-    day = business_date(plan.rounds[-1].ended)
-    month = day.month - 1 + definition.plan_validity.months
-    year, month = day.year + month // 12, month % 12 + 1
-    last = (dt.date(year + month // 12, month % 12 + 1, 1) - dt.timedelta(days=1)).day
-    return dt.date(year, month, min(day.day, last))
+    """The last day of the supply plan's validity; None without a delivered plan or a rule, once works have started or
+    what follows has been handed in (design; a low-voltage case: metering), or when the case has closed."""
+    timer = plan_timer(definition, state)
+    return timer.due_on if timer is not None and timer.status == "running" else None

@@ -126,7 +126,7 @@ def openness(window: Window, case: Case) -> Openness:
     running = [
         standing(window.calendar, timer, window.as_of)
         for timer in timers(window.calendar, case.definition, state)
-        if timer.scope != "approval" and timer.intervals
+        if timer.scope in ("step", "total") and timer.intervals
     ]
     return Openness(
         overdue=any(stand.status == "running" and stand.remaining < 0 for stand in running),

@@ -13,16 +13,16 @@ from definitions.calendar import WorkingCalendar
 from storage import CaseRow, DeadlineRow, RoundRow
 from workflow.core.rungs import first_look
 from workflow.core.state import Round, State, Step, to_snapshot
-from workflow.core.timers import OPEN_ENDED, Timer
+from workflow.core.timers import OPEN_ENDED, Timer, legal
 from workflow.core.times import write
 
 _encode = msgspec.json.Encoder().encode
 
 
 def case_row(state: State, timers: tuple[Timer, ...], head_hash: str) -> CaseRow:
-    """The application's row. `due_on`: the earliest due date of its running timers."""
+    """The application's row. `due_on`: the earliest due date of its running limits."""
     facts = state.facts
-    running = [timer for timer in timers if timer.status == "running" and timer.due_on is not None]
+    running = [timer for timer in legal(timers) if timer.status == "running" and timer.due_on is not None]
     due = min((timer.due_on for timer in running if timer.due_on), default=None)
     total = next((timer.due_on for timer in running if timer.key == "total"), None)
     return CaseRow(

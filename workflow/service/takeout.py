@@ -97,6 +97,7 @@ _COMMAND_OF: dict[str, tuple[str, tuple[str, ...]]] = {
     "refused": ("refuse", ("legal_basis",)),
     "charge_added": ("add_charge", ("item", "amount", "collector", "beyond_boundary")),
     "notified": ("notify", ("notice", "channel")),
+    "milestones_needed": ("reach_milestone", ("not_needed", "needed")),
     "rated": ("rate", ("score", "comment")),
 }
 _SPECIAL: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
@@ -118,6 +119,7 @@ _SPECIAL: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
         "command": "add_approval",
         **present(approval=p["name"], authority=p["authority"], voltage=p["voltage"], voltage_kv=p["voltage_kv"]),
     },
+    "milestone_reached": lambda p: {"command": "reach_milestone", "milestone": p["record"]},
     "approval_decided": lambda p: {
         "command": "decide_approval", "approval": str(p["approval"]["number"]), "decision": p["approval"]["decision"],
     },

@@ -1,0 +1,134 @@
+"""Timers that only warn: the internal milestones of the grid's works, and the validity of the supply plan.
+
+They are no limits of the law [D-MILESTONES D-PLAN].  A milestone runs from submission, in working days, force majeure
+excluded as for the total; it stops when it is reached or stated not to be needed, when one is reached that implies it,
+when the step it belongs to has ended, and when the case closes.  A plan's validity runs in natural months from the
+delivery of the reply until works have started or the customer hands in what follows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from definitions.calendar import WorkingCalendar
+from definitions.model import Definition, MilestoneRule
+from workflow.core.counting import Interval, Timer, counted_from, deductible, due_date, may_move, spans, used_days
+from workflow.core.machine import step_with
+from workflow.core.state import Milestone, State
+from workflow.core.times import business_date
+
+
+def inner_timers(calendar: WorkingCalendar, definition: Definition, state: State) -> tuple[Timer, ...]:
+    """The timers of the case that only warn: milestones in their order, then the supply plan."""
+    plan = plan_timer(definition, state)
+    milestones = tuple(_milestones(calendar, definition, state))
+    return milestones if plan is None else (*milestones, plan)
+
+
+class _Run(NamedTuple):
+    """From when the milestones of a case are counted, and the stretches left out."""
+
+    start: dt.date
+    suspended: tuple[tuple[dt.date, dt.date], ...]
+
+
+def _run(calendar: WorkingCalendar, definition: Definition, state: State) -> _Run:
+    return _Run(counted_from(calendar, definition.counting, state.submitted_at), spans(deductible(definition, state)))
+
+
+def _milestones(calendar: WorkingCalendar, definition: Definition, state: State) -> Iterator[Timer]:
+    run: _Run | None = None
+    for rule in definition.milestones:
+        if rule.budget is not None:
+            run = run or _run(calendar, definition, state)
+            yield _milestone(calendar, definition, state, run, rule)
+
+
+def _milestone(
+    calendar: WorkingCalendar, definition: Definition, state: State, run: _Run, rule: MilestoneRule
+) -> Timer:
+    own, budget = state.milestone(rule.code), rule.budget or 0
+    ended: dt.date | None
+    if own is not None and own.reached:
+        ended, due, used, provisional = business_date(own.at), own.due_on, own.used, own.provisional
+        status = "breached" if due is not None and ended > due else "met"
+    elif (ended := _no_longer(definition, state, rule, own)) is not None:
+        # Nobody judged it: it names no date that a later calendar could move.
+        status, due, used, provisional = "cancelled", None, 0, False
+    else:
+        due, used = due_date(calendar, run.start, budget, run.suspended), None
+        status, provisional = "running" if due else "suspended", may_move(calendar, run.start, due)
+    return Timer(
+        f"milestone:{rule.code}", "milestone", None, None, budget, (Interval(run.start, ended, used),), run.suspended,
+        due, provisional, status, used, rule.name.zh,
+    )  # fmt: skip
+
+
+def _no_longer(definition: Definition, state: State, rule: MilestoneRule, own: Milestone | None) -> dt.date | None:
+    """The date from which an unreached milestone warns no more; None while it does."""
+    if own is not None:
+        return business_date(own.at)
+    implied = [business_date(one.at) for one in state.milestones if one.reached and _implies(definition, one, rule)]
+    if implied:
+        return min(implied)
+    step = step_with(definition, state, rule.until)
+    if step is not None and step.status in ("done", "waived") and step.rounds:
+        return business_date(step.rounds[-1].ended)
+    return business_date(state.ended) if state.closed else None
+
+
+def _implies(definition: Definition, reached: Milestone, rule: MilestoneRule) -> bool:
+    return any(rule.code in other.implies for other in definition.milestones if other.code == reached.code)
+
+
+def judge_milestone(
+    calendar: WorkingCalendar, definition: Definition, state: State, rule: MilestoneRule, at: dt.datetime
+) -> Milestone:
+    """The milestone `rule`, reached at `at`, with the due date and the used working days it is judged by."""
+    if rule.budget is None:
+        return Milestone(rule.code, at)
+    run = _run(calendar, definition, state)
+    due = due_date(calendar, run.start, rule.budget, run.suspended)
+    return Milestone(
+        rule.code,
+        at,
+        budget=rule.budget,
+        due_on=due,
+        used=used_days(calendar, run.start, business_date(at), run.suspended),
+        provisional=may_move(calendar, run.start, due),
+    )
+
+
+def plan_timer(definition: Definition, state: State) -> Timer | None:
+    """The validity of the delivered supply plan, its budget in natural days; None without a delivered plan or a rule.
+    `met` once it lapses no more, `breached` when that came after its last day."""
+    rule = definition.plan_validity
+    plan = None if rule is None else step_with(definition, state, "supply_plan")
+    if rule is None or plan is None or plan.status != "done" or not plan.rounds:
+        return None
+    start = business_date(plan.rounds[-1].ended)
+    due = _months_after(start, rule.months)
+    budget = (due - start).days
+    following = state.steps[state.steps.index(plan) + 1 :]
+    kept = {one.code for one in definition.milestones if one.keeps_plan}
+    ends = [business_date(step.rounds[0].started_at) for step in following if step.rounds]
+    ends += [max(start, business_date(one.at)) for one in state.milestones if one.reached and one.code in kept]
+    if ends:
+        ended = min(ends)
+        status = "breached" if ended > due else "met"
+    elif state.closed:
+        ended, status = business_date(state.ended), "cancelled"
+    else:
+        return Timer("plan", "plan", None, None, budget, (Interval(start, None),), (), due, False, "running")
+    used = (ended - start).days
+    return Timer("plan", "plan", None, None, budget, (Interval(start, ended, used),), (), due, False, status, used)
+
+
+def _months_after(day: dt.date, months: int) -> dt.date:
+    """The day of the same number `months` later, or the last of a shorter month."""
+    month = day.month - 1 + months
+    year, month = day.year + month // 12, month % 12 + 1
+    last = (dt.date(year + month // 12, month % 12 + 1, 1) - dt.timedelta(days=1)).day
+    return dt.date(year, month, min(day.day, last))
