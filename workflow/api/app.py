@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI
+from pydantic import BaseModel
 from starlette.responses import Response
 
-from workflow.api import answers, applications, evidence, openapi, operations, problems, reference, reports
+from workflow.api import (
+    alert_answers,
+    alerts,
+    answers,
+    applications,
+    evidence,
+    exports,
+    openapi,
+    operations,
+    people,
+    problems,
+    reference,
+    reports,
+)
 from workflow.api.metrics import Metrics
 from workflow.api.observe import Observed
 from workflow.api.parameters import no_repeats
 from workflow.service import Service
 
 API = "/api/v1"
+Endpoint = Callable[..., Awaitable[Response]]
 
 _DESCRIPTION = """\
 Drives electricity connection applications (用电报装) through the steps, documents and working days that the
@@ -77,6 +93,16 @@ def _api() -> APIRouter:
         ("/calendar/{year}", reference.calendar, answers.YearShape, "The year"),
         ("/reports/indicators", reports.indicators, reports.IndicatorsShape, "Annex 2"),
         ("/reports/benefits", reports.benefits, reports.BenefitsShape, "Annex 3"),
+        ("/applications/{id}/causes", alerts.listed_causes, alert_answers.CausePage, "The causes"),
+        ("/alerts", alerts.listed, alert_answers.AlertPage, "A page of alerts"),
+        ("/alerts/{id}", alerts.one, alert_answers.AlertShape, "The alert"),
+        ("/orders", alerts.listed_orders, alert_answers.OrderPage, "A page of supervision orders"),
+        ("/orders/{id}", alerts.one_order, alert_answers.OrderShape, "The supervision order"),
+        ("/breaches", alerts.breaches, alert_answers.BreachPage, "A page of broken limits"),
+        ("/inbox", people.inbox, alert_answers.LetterPage, "A page of the inbox"),
+        ("/messages", people.outbox, alert_answers.MessagePage, "A page of the outbox"),
+        ("/destinations", people.registered, alert_answers.DestinationPage, "The receivers"),
+        ("/feeds", people.subscribed, alert_answers.FeedPage, "The feeds"),
     ):
         subject = path.split("/")[1]
         router.get(
@@ -86,7 +112,56 @@ def _api() -> APIRouter:
             response_class=Response,
             responses={200: openapi.answer(shape, says, tagged=True), **reading},
         )(endpoint)
+    _act_on_alerts(router)
     return router
+
+
+_ACTS: tuple[tuple[str, Endpoint, str | None, type[BaseModel], int], ...] = (
+    ("/alerts/{id}/acknowledge", alerts.acknowledge, "Acknowledge", alert_answers.AlertShape, 200),
+    ("/alerts/{id}/snooze", alerts.snooze, "Snooze", alert_answers.AlertShape, 200),
+    ("/alerts/{id}/orders", alerts.issue, "IssueOrder", alert_answers.OrderShape, 201),
+    ("/orders/{id}/answer", alerts.answer, "AnswerOrder", alert_answers.OrderShape, 200),
+    ("/orders/{id}/close", alerts.close, "CloseOrder", alert_answers.OrderShape, 200),
+    ("/applications/{id}/causes", alerts.state_cause, "StateCause", alert_answers.CauseShape, 201),
+    ("/inbox/{id}/read", people.read, None, alert_answers.LetterShape, 200),
+    ("/messages/{id}/retry", people.retry, None, alert_answers.MessageShape, 200),
+    ("/destinations", people.register, "CreateDestination", alert_answers.NewDestinationShape, 201),
+    ("/destinations/{id}/disable", people.disable, None, alert_answers.DestinationShape, 200),
+    ("/destinations/{id}/test", people.try_out, None, alert_answers.MessageShape, 200),
+    ("/feeds", people.subscribe, "CreateFeed", alert_answers.NewFeedShape, 201),
+    ("/feeds/{id}/revoke", people.revoke, None, alert_answers.FeedShape, 200),
+)
+"""What is done about alerts and what carries them: path, endpoint, component of the body, shape and status of the
+answer."""
+_OPTIONAL = ("Acknowledge", "CloseOrder", "CreateFeed")
+"""Bodies that may be left out."""
+
+
+def _act_on_alerts(router: APIRouter) -> None:
+    for path, endpoint, component, shape, status in _ACTS:
+        router.post(
+            path,
+            name="post" + path.replace("/", "_").replace("{", "").replace("}", ""),
+            tags=[path.split("/")[1]],
+            status_code=status,
+            response_class=Response,
+            openapi_extra=None if component is None else openapi.body(component, required=component not in _OPTIONAL),
+            responses={
+                status: openapi.answer(shape, "As it stands now", created=status == 201),
+                **(openapi.NOT_FOUND if "{id}" in path else {}),
+                **openapi.NOT_NOW,
+                **({**openapi.BODY, **openapi.REFUSED} if component is not None else {}),
+            },
+        )(endpoint)
+
+    for path, sheet in (("/applications.xlsx", exports.applications), ("/alerts.xlsx", exports.alerts)):
+        router.get(
+            path,
+            name="get" + path.replace("/", "_").replace(".", "_"),
+            tags=[path.removeprefix("/").removesuffix(".xlsx")],
+            response_class=Response,
+            responses={200: openapi.WORKBOOK, **openapi.REFUSED},
+        )(sheet)
 
 
 def _at_root() -> APIRouter:
@@ -94,6 +169,12 @@ def _at_root() -> APIRouter:
     router.get("/healthz", response_class=Response, responses={503: openapi.problem("not-alive")})(operations.health)
     router.get("/readyz", response_class=Response, responses={503: openapi.problem("not-ready")})(operations.ready)
     router.get("/metrics", response_class=Response)(operations.metrics)
+    router.get(
+        "/feeds/{token}.ics",
+        tags=["feeds"],
+        response_class=Response,
+        responses={200: openapi.CALENDAR, **openapi.NOT_FOUND, **openapi.NOT_MODIFIED},
+    )(people.calendar)
     return router
 
 

@@ -164,9 +164,14 @@ def _validated(raw: bytes, validate: Callable[[Any], T]) -> T:
         raise malformed(error.errors(include_url=False, include_input=False)) from error
 
 
-async def read(request: Request, validate: Callable[[Any], T], limit: int = COMMAND_LIMIT) -> T:
-    """The body of `request` as `validate` makes it of the JSON value. Raises Problem: 400, 408, 413, 415."""
+async def read(
+    request: Request, validate: Callable[[Any], T], limit: int = COMMAND_LIMIT, *, optional: bool = False
+) -> T:
+    """The body of `request` as `validate` makes it of the JSON value; of `{}` when it is `optional` and there is none.
+    Raises Problem: 400, 408, 413, 415."""
     raw = await _read(request, limit)
+    if optional and not raw.strip():
+        raw = b"{}"
     if len(raw) > _OFF_THE_LOOP:
         return await to_thread.run_sync(_validated, raw, validate)
     return _validated(raw, validate)

@@ -12,8 +12,20 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from workflow.api import answers
 from workflow.api.evidence import Records
-from workflow.service import COMMANDS, Submission
+from workflow.service import COMMANDS, Submission, alerts, causes, destinations, feeds, orders
 from workflow.service.evidence import Record
+
+_ASKED: tuple[type[BaseModel], ...] = (
+    alerts.Acknowledge,
+    alerts.Snooze,
+    orders.IssueOrder,
+    orders.AnswerOrder,
+    orders.CloseOrder,
+    causes.StateCause,
+    destinations.CreateDestination,
+    feeds.CreateFeed,
+)
+"""Bodies beside those of the commands."""
 
 _REFERENCE = "#/components/schemas/{model}"
 _ETAG = {"description": "Entity tag; serves as `If-Match`.", "schema": {"type": "string"}}
@@ -54,6 +66,21 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
     412: problem("stale-version: the application has moved on"),
 }
 
+NOT_NOW: dict[int | str, dict[str, Any]] = {409: problem("transition-not-allowed: not as it stands now")}
+WORKBOOK: dict[str, Any] = {
+    "description": "The list as an Excel workbook",
+    "content": {
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
+            "schema": {"type": "string", "format": "binary"}
+        }
+    },
+}
+CALENDAR: dict[str, Any] = {
+    "description": "The due dates as iCalendar (RFC 5545)",
+    "content": {"text/calendar": {"schema": {"type": "string"}}},
+    "headers": {"ETag": _ETAG},
+}
+
 
 def answer(
     shape: type[BaseModel], description: str, *, tagged: bool = False, created: bool = False, replayable: bool = False
@@ -71,10 +98,10 @@ def answer(
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "`If-None-Match` names the present ETag."}}
 
 
-def body(name: str) -> dict[str, Any]:
+def body(name: str, *, required: bool = True) -> dict[str, Any]:
     """The `openapi_extra` of an operation whose body is component `name`; the face reads bodies itself."""
     schema = {"$ref": _REFERENCE.format(model=name)}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
 def _components() -> dict[str, Any]:
@@ -83,6 +110,7 @@ def _components() -> dict[str, Any]:
         (Submission, "validation"),
         (Records, "validation"),
         (Record, "validation"),
+        *((asked, "validation") for asked in _ASKED),
         (answers.Problem, "serialization"),
     ]
     _, schema = models_json_schema(models, ref_template=_REFERENCE)

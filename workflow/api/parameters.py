@@ -61,9 +61,14 @@ async def no_repeats(request: Request) -> None:
         raise Problem("malformed-request", "查询参数重复", "A query parameter is given twice")
 
 
+_ID = r"^[A-Za-z0-9._:-]{1,64}$"
+Id = Annotated[str, Field(pattern=_ID)]
+ItemId = Annotated[str, Path(alias="id", pattern=_ID)]
+
+
 async def _case_id(
     request: Request,
-    case_id: Annotated[str, Path(alias="id", pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="The application's id.")],
+    case_id: Annotated[str, Path(alias="id", pattern=_ID, description="The application's id.")],
 ) -> str:
     record_of(request).case_id = case_id
     return case_id
@@ -127,11 +132,20 @@ UserClass = Annotated[
 ]
 
 
-class _Query(BaseModel):
+class StrictQuery(BaseModel):
+    """Base: a parameter that is not known is refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class ApplicationQuery(_Query):
+class PageQuery(StrictQuery):
+    """A page of a list."""
+
+    cursor: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="`next` of the page before.")] | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class ApplicationNarrowing(StrictQuery):
     """Which applications to list, newest first. Conditions are joined by "and"."""
 
     state: Annotated[str, Field(pattern=r"^[a-z_]{1,32}(\.(waiting|running))?$")] | None = None
@@ -144,11 +158,13 @@ class ApplicationQuery(_Query):
     external_id: Name | None = None
     due_before: Annotated[Day, Field(description="A running timer is due before this date.")] | None = None
     overdue: Annotated[bool, Field(description="Whether a running timer has negative remaining days.")] | None = None
-    cursor: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="`next` of the page before.")] | None = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
 
 
-class DefinitionQuery(_Query):
+class ApplicationQuery(ApplicationNarrowing, PageQuery):
+    """Which applications to list, newest first. Conditions are joined by "and"."""
+
+
+class DefinitionQuery(StrictQuery):
     """Which definition: in force on `on` (by default today, Asia/Shanghai) in `region` (by default the nation)."""
 
     on: Day | None = None

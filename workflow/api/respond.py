@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import io
+from collections.abc import Callable
+from functools import partial
+from typing import Any, BinaryIO
 
 import msgspec
+from anyio import to_thread
+from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from workflow.api.context import record_of
 from workflow.api.problems import of_refusal
 from workflow.service import Answer, Reply
 
 _JSON = "application/json"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_PIECE = 64 * 1024
 encode = msgspec.json.Encoder().encode
 
 
-def read(request: Request, body: bytes, version: int | None = None) -> Response:
+def read(request: Request, body: bytes, version: int | None = None, *, media_type: str = _JSON) -> Response:
     """The answer to a GET. The tag is made of the content, because remaining days change with the date while the
     version stands still; it begins with the version, so that it serves as `If-Match` too."""
     digest = hashlib.blake2b(body, digest_size=8).hexdigest()
@@ -26,7 +33,7 @@ def read(request: Request, body: bytes, version: int | None = None) -> Response:
     known = {one.strip().removeprefix("W/") for one in stated.split(",")}
     if tag in known or "*" in known:
         return Response(status_code=304, headers={"ETag": tag})
-    return Response(body, headers={"ETag": tag}, media_type=_JSON)
+    return Response(body, headers={"ETag": tag}, media_type=media_type)
 
 
 def read_value(request: Request, value: Any) -> Response:
@@ -49,3 +56,30 @@ async def settled(request: Request, reply: Reply[Answer]) -> Response:
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
+
+
+async def done(work: Callable[[], Any]) -> Response:
+    """What `work`, done in a thread, answers."""
+    return Response(encode(await to_thread.run_sync(work)), media_type=_JSON)
+
+
+async def made(work: Callable[[], tuple[dict[str, Any], bool]], location: str) -> Response:
+    """201 with what `work` made, and where it is read: `location` under /api/v1, `{id}` standing for its id. `work`
+    says too whether it had been made before, under the same idempotency key."""
+    value, again = await to_thread.run_sync(work)
+    headers = {"Location": f"/api/v1{location.replace('{id}', value['id'])}"}
+    return Response(
+        encode(value), 201, headers={**headers, **({"Idempotent-Replayed": "true"} if again else {})}, media_type=_JSON
+    )
+
+
+def sheet(name: str, content: BinaryIO) -> Response:
+    """An Excel workbook called `name`, sent in pieces and closed when it has gone."""
+    size = content.seek(0, io.SEEK_END)
+    content.seek(0)
+    return StreamingResponse(
+        iter(partial(content.read, _PIECE), b""),
+        media_type=XLSX,
+        headers={"Content-Disposition": f'attachment; filename="{name}.xlsx"', "Content-Length": str(size)},
+        background=BackgroundTask(content.close),
+    )

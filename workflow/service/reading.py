@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import pydantic_core
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from workflow.core.commands import COMMANDS, Submission
 from workflow.service.tables import BadFile
 from workflow.service.validation import describe
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def faults(error: ValidationError) -> list[str]:
@@ -36,5 +39,13 @@ def command(text: bytes) -> Any:
     """The command written as JSON (UTF-8). Raises BadFile with every fault."""
     try:
         return COMMANDS.validate_python(_value(text))
+    except ValidationError as error:
+        raise BadFile(faults(error)) from error
+
+
+def asked(model: type[M], fields: Mapping[str, Any]) -> M:
+    """A request built of `fields`, of which those that are None are left out. Raises BadFile with every fault."""
+    try:
+        return model.model_validate({name: value for name, value in fields.items() if value is not None})
     except ValidationError as error:
         raise BadFile(faults(error)) from error
