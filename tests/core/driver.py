@@ -162,6 +162,16 @@ class Case:
         """The contract's answer as of `now`."""
         return view.application(self.calendar, self.definition, self.state, business_date(self.now))
 
+    def milestones(self) -> dict[str, str]:
+        """How each internal milestone is shown as of `now`."""
+        shown = view.milestones(self.calendar, self.definition, self.state, business_date(self.now))
+        return {one["milestone"]: one["status"] for one in shown}
+
+    def plan(self) -> str | None:
+        """How the validity of the supply plan is shown as of `now`."""
+        shown = view.plan(self.calendar, self.definition, self.state, business_date(self.now))
+        return None if shown is None else shown["status"]
+
 
 def submitted(user_class: str, when: str = "2024-01-08", **more: Any) -> Case:
     """A fresh application of a class, accepted with complete papers."""

@@ -9,6 +9,7 @@ delivery of the reply until works have started or the customer hands in what fol
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -39,48 +40,64 @@ def _run(calendar: WorkingCalendar, definition: Definition, state: State) -> _Ru
 
 
 def _milestones(calendar: WorkingCalendar, definition: Definition, state: State) -> Iterator[Timer]:
-    run: _Run | None = None
-    for rule in definition.milestones:
-        if rule.budget is not None:
-            run = run or _run(calendar, definition, state)
-            yield _milestone(calendar, definition, state, run, rule)
+    rules = [rule for rule in definition.milestones if rule.budget is not None]
+    if not rules:
+        return
+    run = _run(calendar, definition, state)
+    over = {until: _over(definition, state, until) for until in {rule.until for rule in rules}}
+    for rule in rules:
+        own, ended = state.milestone(rule.code), over[rule.until]
+        if own is not None:
+            yield _known(run, rule, own)
+        elif state.milestones and (implied := _implied(definition, state, rule)):
+            yield _unjudged(run, rule, implied)
+        elif ended is not None:
+            yield _unjudged(run, rule, ended)
+        else:
+            yield _counting(calendar, rule.code, rule.name.zh, rule.budget or 0, run)
 
 
-def _milestone(
-    calendar: WorkingCalendar, definition: Definition, state: State, run: _Run, rule: MilestoneRule
-) -> Timer:
-    own, budget = state.milestone(rule.code), rule.budget or 0
-    ended: dt.date | None
-    if own is not None and own.reached:
-        ended, due, used, provisional = business_date(own.at), own.due_on, own.used, own.provisional
-        status = "breached" if due is not None and ended > due else "met"
-    elif (ended := _no_longer(definition, state, rule, own)) is not None:
-        # Nobody judged it: it names no date that a later calendar could move.
-        status, due, used, provisional = "cancelled", None, 0, False
-    else:
-        due, used = due_date(calendar, run.start, budget, run.suspended), None
-        status, provisional = "running" if due else "suspended", may_move(calendar, run.start, due)
-    return Timer(
-        f"milestone:{rule.code}", "milestone", None, None, budget, (Interval(run.start, ended, used),), run.suspended,
-        due, provisional, status, used, rule.name.zh,
-    )  # fmt: skip
-
-
-def _no_longer(definition: Definition, state: State, rule: MilestoneRule, own: Milestone | None) -> dt.date | None:
-    """The date from which an unreached milestone warns no more; None while it does."""
-    if own is not None:
-        return business_date(own.at)
-    implied = [business_date(one.at) for one in state.milestones if one.reached and _implies(definition, one, rule)]
-    if implied:
-        return min(implied)
-    step = step_with(definition, state, rule.until)
+def _over(definition: Definition, state: State, until: str) -> dt.date | None:
+    """The date of the end of step `until`, or of the case; None while there is more to come."""
+    step = step_with(definition, state, until)
     if step is not None and step.status in ("done", "waived") and step.rounds:
         return business_date(step.rounds[-1].ended)
     return business_date(state.ended) if state.closed else None
 
 
-def _implies(definition: Definition, reached: Milestone, rule: MilestoneRule) -> bool:
-    return any(rule.code in other.implies for other in definition.milestones if other.code == reached.code)
+def _implied(definition: Definition, state: State, rule: MilestoneRule) -> dt.date | None:
+    """The date on which the first milestone that implies `rule` was reached; None when none has been."""
+    by = {other.code for other in definition.milestones if rule.code in other.implies}
+    return min((business_date(one.at) for one in state.milestones if one.reached and one.code in by), default=None)
+
+
+def _known(run: _Run, rule: MilestoneRule, own: Milestone) -> Timer:
+    on = business_date(own.at)
+    if not own.reached:
+        return _unjudged(run, rule, on)
+    status = "breached" if own.due_on is not None and on > own.due_on else "met"
+    return Timer(
+        f"milestone:{rule.code}", "milestone", None, None, rule.budget or 0, (Interval(run.start, on, own.used),),
+        run.suspended, own.due_on, own.provisional, status, own.used, rule.name.zh,
+    )  # fmt: skip
+
+
+def _unjudged(run: _Run, rule: MilestoneRule, ended: dt.date) -> Timer:
+    """Nobody judged it: it names no date that a later calendar could move."""
+    return Timer(
+        f"milestone:{rule.code}", "milestone", None, None, rule.budget or 0, (Interval(run.start, ended, 0),),
+        run.suspended, None, False, "cancelled", 0, rule.name.zh,
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def _counting(calendar: WorkingCalendar, code: str, name: str, budget: int, run: _Run) -> Timer:
+    """A milestone to come: the same for every case submitted on one day, and asked for at every command."""
+    due = due_date(calendar, run.start, budget, run.suspended)
+    return Timer(
+        f"milestone:{code}", "milestone", None, None, budget, (Interval(run.start, None),), run.suspended, due,
+        may_move(calendar, run.start, due), "running" if due else "suspended", None, name,
+    )  # fmt: skip
 
 
 def judge_milestone(
