@@ -25,7 +25,10 @@ _sweep = tables["sweep"]
 
 _ALERT = [_alert.c[field] for field in AlertRow._fields]
 _CLAIM = ("subject", "key", "level", "day")
-_STANDING = _alert.c.status != "cleared"
+# Literals, not parameters: only so may SQLite use the partial indexes.
+_CLEARED: sa.ColumnElement[str] = sa.literal_column("'cleared'")
+_STANDING = _alert.c.status != _CLEARED
+_OPEN = _alert.c.status == sa.literal_column("'open'")
 
 
 class Raised(NamedTuple):
@@ -192,7 +195,7 @@ class Alerts(Execution):
     def acknowledge_alert(self, alert_id: str, by: str, at: str, note: str | None) -> bool:
         """Acknowledge an open alert; False when it is not open (the first acknowledgement stands)."""
         values = {"status": "acknowledged", "acknowledged_by": by, "acknowledged_at": at, "note": note}
-        acknowledge = sa.update(_alert).where(_alert.c.id == alert_id, _alert.c.status == "open").values(values)
+        acknowledge = sa.update(_alert).where(_alert.c.id == alert_id, _OPEN).values(values)
         return self._query(acknowledge).rowcount == 1
 
     def snooze_alert(self, alert_id: str, until: str, reason: str) -> bool:
@@ -207,7 +210,7 @@ class Alerts(Execution):
         wanted = (
             sa.select(*_ALERT)
             .where(
-                c.status == "open",
+                _OPEN,
                 c.escalate_at.is_not(None),
                 c.escalate_at <= now,
                 sa.or_(c.snoozed_until.is_(None), c.snoozed_until <= now),
@@ -269,12 +272,9 @@ def _move_look(backend: Backend) -> str:
 
 @cache
 def _clear(backend: Backend) -> str:
-    cleared: sa.ColumnElement[str] = sa.literal_column("'cleared'")
     clear = (
         sa.update(_alert)
-        .values(status=cleared, cleared_at=sa.bindparam("at"), cleared_because=sa.bindparam("why"))
-        .where(
-            _alert.c.case_id == sa.bindparam("of"), _alert.c.key == sa.bindparam("timer"), _alert.c.status != cleared
-        )
+        .values(status=_CLEARED, cleared_at=sa.bindparam("at"), cleared_because=sa.bindparam("why"))
+        .where(_alert.c.case_id == sa.bindparam("of"), _alert.c.key == sa.bindparam("timer"), _STANDING)
     )
     return rendered(backend, clear, ("at", "why", "of", "timer"))

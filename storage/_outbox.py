@@ -22,6 +22,10 @@ _message = tables["message"]
 _alert = tables["alert"]
 _destination = tables["destination"]
 
+# Literals, not parameters: only so may SQLite use the partial indexes.
+_PENDING = _message.c.status == sa.literal_column("'pending'")
+_DEAD = _message.c.status == sa.literal_column("'dead'")
+
 _MESSAGE = [_message.c[field] for field in MessageRow._fields]
 _DESTINATION = [_destination.c[field] for field in DestinationRow._fields]
 
@@ -45,7 +49,7 @@ class Outbox(Execution):
         """Take up to `limit` messages that may go out now, oldest first, for `worker` until the moment `until`;
         messages of alerts that have been cleared are cancelled instead. `without`: recipients to leave alone."""
         c = _message.c
-        ripe = [c.status == "pending", c.not_before <= now, sa.or_(c.claimed_until.is_(None), c.claimed_until <= now)]
+        ripe = [_PENDING, c.not_before <= now, sa.or_(c.claimed_until.is_(None), c.claimed_until <= now)]
         if without:
             ripe.append(c.recipient.not_in(sorted(without)))
         wanted = (
@@ -69,7 +73,7 @@ class Outbox(Execution):
         """Cancel messages that have not been sent; how many."""
         if not ids:
             return 0
-        cancel = sa.update(_message).where(_message.c.id.in_(ids), _message.c.status == "pending")
+        cancel = sa.update(_message).where(_message.c.id.in_(ids), _PENDING)
         return self._query(cancel.values(status="cancelled", claimed_by=None, claimed_until=None)).rowcount
 
     def message_sent(self, message_id: str, at: str, proof: str | None) -> bool:
@@ -83,7 +87,7 @@ class Outbox(Execution):
         """An attempt failed; the next one is not before the moment given, and with None there is none: it is dead.
         False when `worker` no longer holds the lease, so that another one's attempt decides."""
         c = _message.c
-        failed = sa.update(_message).where(c.id == message_id, c.status == "pending", c.claimed_by == worker)
+        failed = sa.update(_message).where(c.id == message_id, _PENDING, c.claimed_by == worker)
         values = {"last_error": error, "claimed_by": None, "claimed_until": None, "attempts": c.attempts + 1}
         values |= {"status": "dead"} if not_before is None else {"not_before": not_before}
         return self._query(failed.values(values)).rowcount == 1
@@ -93,18 +97,18 @@ class Outbox(Execution):
         if not ids:
             return 0
         c = _message.c
-        later = sa.update(_message).where(c.id.in_(ids), c.status == "pending", c.claimed_by == worker)
+        later = sa.update(_message).where(c.id.in_(ids), _PENDING, c.claimed_by == worker)
         return self._query(later.values(claimed_by=None, claimed_until=None, not_before=not_before)).rowcount
 
     def release_messages(self, worker: str) -> int:
         """Give back every lease of a worker that stops; how many."""
         c = _message.c
-        release = sa.update(_message).where(c.status == "pending", c.claimed_by == worker)
+        release = sa.update(_message).where(_PENDING, c.claimed_by == worker)
         return self._query(release.values(claimed_by=None, claimed_until=None)).rowcount
 
     def retry_message(self, message_id: str, now: str) -> bool:
         """Queue a dead message again, with its attempts counted from nothing; False when it is not dead."""
-        retry = sa.update(_message).where(_message.c.id == message_id, _message.c.status == "dead")
+        retry = sa.update(_message).where(_message.c.id == message_id, _DEAD)
         return self._query(retry.values(status="pending", attempts=0, not_before=now)).rowcount == 1
 
     def read_message(self, message_id: str, at: str) -> bool:
@@ -136,6 +140,8 @@ class Outbox(Execution):
                 wanted = wanted.where(in_org(c.org, value))
             elif field == "unread":
                 wanted = wanted.where(c.read_at.is_(None) if value else c.read_at.is_not(None))
+            elif field == "status" and value == "dead":
+                wanted = wanted.where(_DEAD)
             elif field == "alert_id":
                 wanted = wanted.where(starts_with(c.dedupe, f"{value}:"))
             else:
@@ -147,15 +153,14 @@ class Outbox(Execution):
     def oldest_unsent(self, now: str) -> str | None:
         """Since when the oldest message that may go out has been waiting."""
         c = _message.c
-        oldest = sa.select(sa.func.min(c.not_before)).where(c.status == "pending", c.not_before <= now)
+        oldest = sa.select(sa.func.min(c.not_before)).where(_PENDING, c.not_before <= now)
         return self._query(oldest).scalar()
 
     def unsent_counts(self) -> dict[str, int]:
         """How many messages are `pending` and how many `dead`."""
-        c = _message.c
         return {
-            status: int(self._query(sa.select(sa.func.count()).where(c.status == sa.text(f"'{status}'"))).scalar_one())
-            for status in ("pending", "dead")
+            status: int(self._query(sa.select(sa.func.count()).where(which)).scalar_one())
+            for status, which in (("pending", _PENDING), ("dead", _DEAD))
         }
 
     # Destinations

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from storage import AlertFilter, Database, OrgRow, Rejected, SweepRow
+from storage import AlertFilter, Database, MessageFilter, OrgRow, Rejected, SweepRow, Tx
 from tests.storage.alert_samples import LATER, LATEST, alert
 from tests.storage.samples import MOMENT, deadline, store
 
@@ -215,3 +217,40 @@ def test_a_heartbeat_keeps_the_last_good_run(database: Database):
 def test_the_schema_refuses_what_makes_no_sense(database: Database, wrong):
     with pytest.raises(Rejected), database.write() as tx:
         tx.raise_alerts([alert("a1", **wrong)])
+
+
+def test_what_sweeps_ask_again_and_again_is_answered_by_an_index(sqlite_url: str, monkeypatch: pytest.MonkeyPatch):
+    database = Database.open(sqlite_url)
+    asked: list[str] = []
+
+    def compiled(tx: Tx, statement: Any) -> Any:
+        asked.append(str(statement.compile(dialect=tx._backend.compiler, compile_kwargs={"render_postcompile": True})))
+        return query(tx, statement)
+
+    def rendered(tx: Tx, sql: str, rows: Any) -> Any:
+        asked.append(sql)
+        return execute(tx, sql, rows)
+
+    query, execute = Tx._query, Tx._execute
+    with monkeypatch.context() as patch, database.write() as tx:
+        patch.setattr(Tx, "_query", compiled)
+        patch.setattr(Tx, "_execute", rendered)
+        tx.due_looks("2026-01-07", 1)
+        tx.oldest_look()
+        tx.alerts_to_escalate(LATER, 1)
+        tx.standings(("", ""), 1)
+        tx.standing_of_case("c1")
+        tx.clear_alerts("c1", ["total"], LATER, "met")
+        tx.lease_messages("w", MOMENT, LATER, 1)
+        tx.oldest_unsent(LATER)
+        tx.unsent_counts()
+        tx.list_messages(MessageFilter(status="dead"))
+        tx.due_order_looks("2026-01-07", 1)
+    assert len(asked) == 12
+    with database.read() as tx:
+        driver = tx._link.driver
+        for sql in asked:
+            # With parameters left open, as SQLite plans them.
+            plan = driver.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?")).fetchall()
+            assert not [step for *_, step in plan if step.startswith("SCAN") and "INDEX" not in step], (sql, plan)
+    database.close()
