@@ -16,6 +16,7 @@ from definitions.alerting import DeliveryRule, Ladder
 from definitions.calendar import WorkingCalendar
 from storage import AlertRow, MessageRow, Tx
 from workflow.alerts import hours
+from workflow.alerts.policy import opening
 from workflow.alerts.recipients import Directory, Receiver
 from workflow.core.rungs import Rung
 from workflow.core.times import write
@@ -60,7 +61,7 @@ class Raiser:
         self._directory = directory
         self._now = now
         self._at = write(now)
-        self._people_from = write(hours.within(calendar, rule, now))
+        self._people_from = write(opening(calendar, rule, now))
         self._patience: dict[str, str | None] = {}
 
     def raise_(self, tx: Tx, reached: Sequence[Reached]) -> Count:
