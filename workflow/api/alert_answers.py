@@ -129,6 +129,47 @@ class BreachPage(Shape):
     next: str | None
 
 
+class MilestoneShape(Shape):
+    """An internal milestone of the grid's works. It warns early enough to act; `legal_limit` is always false."""
+
+    milestone: str
+    name: str
+    name_en: str
+    owner: str
+    owner_en: str
+    reached_by: list[str] = Field(description="The records of other systems that reach it.")
+    status: Literal["waiting", "reached", "not_needed", "running", "suspended", "met", "breached", "cancelled"]
+    reached_at: dt.datetime | None
+    budget_working_days: int | None
+    used_working_days: int | None
+    remaining_working_days: int | None
+    due_on: dt.date | None
+    provisional: bool
+    overdue: bool
+    legal_limit: Literal[False]
+    clauses: list[str]
+
+
+class PlanShape(Shape):
+    """How long the supply plan is valid, in natural days."""
+
+    delivered_on: dt.date
+    valid_until: dt.date | None
+    months: int
+    remaining_days: int | None
+    status: Literal["running", "lapsed", "kept", "cancelled"]
+    ended_on: dt.date | None
+    clauses: list[str]
+
+
+class MilestonePage(Shape):
+    """All of them in their order, and the supply plan's validity where one has been delivered."""
+
+    items: list[MilestoneShape]
+    next: None
+    plan: PlanShape | None
+
+
 class LetterShape(Shape):
     """A message of the inbox, with the alert or the order it is about as it stands now; `title` and `text` of a digest.
     `escalated`: nobody had acknowledged the alert in time."""

@@ -120,6 +120,11 @@ async def listed_causes(request: Request, caller: Caller, case_id: CaseId) -> Re
     return await _read(request, partial(causes.listed, service_of(request), caller, case_id))
 
 
+async def milestones(request: Request, caller: Caller, case_id: CaseId) -> Response:
+    """The internal milestones of the grid's works and the validity of the supply plan. They warn, and are no limits."""
+    return await _read(request, partial(alerts.milestones, service_of(request), caller, case_id))
+
+
 async def breaches(request: Request, caller: Caller, query: Annotated[BreachQuery, Query()]) -> Response:
     """Legal limits that were broken: ended late, or overdue now."""
     return await _read(request, partial(causes.breaches, service_of(request), caller, **_given(query)))

@@ -94,6 +94,7 @@ def _api() -> APIRouter:
         ("/reports/indicators", reports.indicators, reports.IndicatorsShape, "Annex 2"),
         ("/reports/benefits", reports.benefits, reports.BenefitsShape, "Annex 3"),
         ("/applications/{id}/causes", alerts.listed_causes, alert_answers.CausePage, "The causes"),
+        ("/applications/{id}/milestones", alerts.milestones, alert_answers.MilestonePage, "The milestones"),
         ("/alerts", alerts.listed, alert_answers.AlertPage, "A page of alerts"),
         ("/alerts/{id}", alerts.one, alert_answers.AlertShape, "The alert"),
         ("/orders", alerts.listed_orders, alert_answers.OrderPage, "A page of supervision orders"),

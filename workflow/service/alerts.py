@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from storage import AlertFilter, AlertRow, Tx
+from workflow.core import view
 from workflow.core.commands import Line, Moment, Prose, Strict
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
@@ -102,6 +103,21 @@ def snooze(service: Service, principal: Principal, alert_id: str, asked: Snooze)
 
     answer: dict[str, Any] = service.writer.submit((2, ""), work).result()
     return answer
+
+
+def milestones(service: Service, principal: Principal, case_id: str) -> dict[str, Any]:
+    """The internal milestones of an application and the validity of its supply plan: what warns without being a limit.
+    Raises Refused."""
+    access.check_reads(service.law.roles, principal, "applications")
+    with service.database.read() as tx:
+        calendar = service.calendars.refresh(tx)
+        held = service.cases.load(tx, principal, case_id)
+    today = business_date(service.clock.now())
+    return {
+        "items": view.milestones(calendar, held.definition, held.state, today),
+        "next": None,
+        "plan": view.plan(calendar, held.definition, held.state, today),
+    }
 
 
 def seen(tx: Tx, principal: Principal, alert_id: str, *, lock: bool = False) -> AlertRow:

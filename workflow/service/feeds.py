@@ -165,5 +165,9 @@ def _named(definition: Definition, timer: Timer) -> tuple[Text, Text | None]:
         case "plan":
             return Text("供电方案有效期", "Validity of the supply plan"), None
         case _:
-            called = timer.name or timer.key
-            return Text(f"内部节点 {called}", f"Internal milestone {called}"), Text("非法定时限", "not a legal limit")
+            code = timer.key.partition(":")[2]
+            called = next((rule.name for rule in definition.milestones if rule.code == code), Text(code, code))
+            return (
+                Text(f"内部里程碑 {called.zh}", f"Internal milestone: {called.en}"),
+                Text("不是法定时限", "no legal limit"),
+            )
