@@ -1,0 +1,225 @@
+"""The language in which a detector is written: a small part of SQL over named facts, parsed and checked, never run as
+text.
+
+An expression may name only known facts and thresholds (`:name`) and call only the functions listed here.  Functions of
+the field (`earlier`, `wdays`, …) are spelt out into plain arithmetic, so that every engine computes the same.  A moment
+is one 64-bit number: microseconds since 1900-01-01 (Asia/Shanghai wall clock) times 64, plus twice the number of the
+source that recorded it, plus 1 when only the date is known.  The least of two moments is the earlier one, and it still
+says where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+MOMENT_UNIT: Final = 64
+"""What a microsecond is multiplied by in a moment."""
+MOMENT_DAY: Final = 86_400_000_000 * MOMENT_UNIT
+MOMENT_MINUTE: Final = 60_000_000
+DIALECT: Final = "duckdb"
+
+_ALLOWED: Final = (
+    exp.Abs, exp.Add, exp.And, exp.Anonymous, exp.Between, exp.Boolean, exp.Case, exp.Coalesce, exp.Column, exp.Concat,
+    exp.EQ, exp.GT, exp.GTE, exp.Greatest, exp.Identifier, exp.If, exp.In, exp.IntDiv, exp.Is, exp.LT, exp.LTE,
+    exp.Least, exp.Literal, exp.Mod, exp.Mul, exp.NEQ, exp.Neg, exp.Not, exp.Null, exp.Or, exp.Paren, exp.Placeholder,
+    exp.StartsWith, exp.Sub, exp.Tuple,
+)  # fmt: skip
+
+Threshold = int | float | tuple[str, ...]
+
+
+class ExpressionError(ValueError):
+    """An expression that is not written in the language; `zh` and `en` say why."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.zh, self.en = zh, en
+        super().__init__(f"{zh} / {en}")
+
+
+def _day(moment: str) -> str:
+    return f"(({moment}) // {MOMENT_DAY})"
+
+
+def _instant(moment: str) -> str:
+    return f"(({moment}) // {MOMENT_UNIT})"
+
+
+def _source(moment: str) -> str:
+    return f"((({moment}) // 2) % 32)"
+
+
+def _dated(moment: str) -> str:
+    return f"(({moment}) % 2 = 1)"
+
+
+def earlier(a: str, b: str, minutes: str = ":tolerance_minutes") -> str:
+    return (
+        f"(CASE WHEN {_dated(a)} OR {_dated(b)} THEN {_day(a)} < {_day(b)} "
+        f"WHEN {_source(a)} = {_source(b)} THEN {_instant(a)} < {_instant(b)} "
+        f"ELSE {_instant(a)} + {minutes} * {MOMENT_MINUTE} < {_instant(b)} END)"
+    )
+
+
+def _wdays(a: str, b: str) -> str:
+    return f"(wd_at({_day(b)}) - wd_at({_day(a)}))"
+
+
+def _days_between(a: str, b: str) -> str:
+    return f"({_day(b)} - {_day(a)})"
+
+
+def _within_minutes(a: str, b: str, minutes: str) -> str:
+    return f"(ABS({_instant(a)} - {_instant(b)}) <= ({minutes}) * {MOMENT_MINUTE})"
+
+
+def _more_than_a_day_before(a: str, b: str, days: str) -> str:
+    return (
+        f"(CASE WHEN {_dated(a)} OR {_dated(b)} THEN {_day(b)} - {_day(a)} > ({days}) "
+        f"ELSE {_instant(b)} - {_instant(a)} > ({days}) * {1440 * MOMENT_MINUTE} END)"
+    )
+
+
+def past_due(start: str, end: str, budget: str) -> str:
+    """Whether `end` (a day) lies after the last of `budget` working days from `start` (a day) [policy 5]."""
+    return f"(({end}) > ({start}) AND wd_at(({end}) - 1) - wd_at({start}) >= ({budget}))"
+
+
+def _most_alike(*values: str) -> str:
+    counts = ("(" + " + ".join(f"CASE WHEN ({a}) = ({b}) THEN 1 ELSE 0 END" for b in values) + ")" for a in values)
+    return f"GREATEST({', '.join(counts)})"
+
+
+def _three_in_a_row(minutes: str, *moments: str) -> str:
+    """Whether three moments, with none known between them in the order given, lie within so many minutes."""
+    hits = []
+    count = len(moments)
+    for i in range(count):
+        for j in range(i + 1, count):
+            for k in range(j + 1, count):
+                a, b, c = moments[i], moments[j], moments[k]
+                between = [m for at, m in enumerate(moments) if i < at < k and at != j]
+                spread = f"GREATEST({a}, {b}, {c}) // {MOMENT_UNIT} - LEAST({a}, {b}, {c}) // {MOMENT_UNIT}"
+                known = [f"({m}) IS NOT NULL" for m in (a, b, c)] + [f"({m}) IS NULL" for m in between]
+                hits.append(f"({' AND '.join([*known, f'{spread} <= ({minutes}) * {MOMENT_MINUTE}'])})")
+    return f"({' OR '.join(hits)})"
+
+
+_MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
+    "date_of": (_day, 1, 1),
+    "instant": (_instant, 1, 1),
+    "dated": (_dated, 1, 1),
+    "source_of": (_source, 1, 1),
+    "earlier": (earlier, 2, 2),
+    "wdays": (_wdays, 2, 2),
+    "days_between": (_days_between, 2, 2),
+    "within_minutes": (_within_minutes, 3, 3),
+    "days_before": (_more_than_a_day_before, 3, 3),
+    "past_due": (past_due, 3, 3),
+    "most_alike": (_most_alike, 2, 12),
+    "three_in_a_row": (_three_in_a_row, 4, 12),
+}
+_PRIMITIVES: Final = {"wd_at": 1, "moment_text": 1}
+
+
+def parse(text: str) -> exp.Expression:
+    """The tree of `text`. Raises `ExpressionError` for anything but one expression of the language."""
+    try:
+        tree = sqlglot.parse_one(text, read=DIALECT)
+    except SqlglotError as error:
+        raise ExpressionError(f"表达式写法不对: {text}", f"not an expression: {text}") from error
+    for node in tree.walk():
+        if not isinstance(node, _ALLOWED):
+            raise ExpressionError(
+                f"表达式中不能使用 {type(node).__name__}: {text}", f"{type(node).__name__} may not stand in: {text}"
+            )
+        if isinstance(node, exp.Column) and len(node.parts) > 1:
+            raise ExpressionError(f"事实名不带点: {node.sql()}", f"a fact is named without a dot: {node.sql()}")
+        if isinstance(node, exp.Anonymous):
+            _check_call(node, text)
+        if isinstance(node, exp.In) and (node.args.get("query") or node.args.get("unnest") or node.args.get("field")):
+            raise ExpressionError(f"IN 后只能列出值: {text}", f"IN takes a list of values: {text}")
+    return tree
+
+
+def _check_call(node: exp.Anonymous, text: str) -> None:
+    name, given = str(node.this).lower(), len(node.expressions)
+    if name == "comes_from":
+        if not given or not all(isinstance(one, exp.Literal) and one.is_string for one in node.expressions):
+            raise ExpressionError(f"comes_from 要写明来源: {text}", f"comes_from takes names of sources: {text}")
+        return
+    if name in _PRIMITIVES:
+        low = high = _PRIMITIVES[name]
+    elif name in _MACROS:
+        _, low, high = _MACROS[name]
+    else:
+        known = ", ".join(sorted([*_MACROS, *_PRIMITIVES, "comes_from"]))
+        raise ExpressionError(f"没有函数 {name} (可用: {known})", f"there is no function {name} (known: {known})")
+    if not low <= given <= high:
+        raise ExpressionError(f"{name} 的参数个数不对: {text}", f"{name} takes {low} to {high} arguments: {text}")
+
+
+def names(tree: exp.Expression) -> set[str]:
+    """The facts that `tree` names."""
+    return {str(node.name) for node in tree.find_all(exp.Column)}
+
+
+def thresholds(tree: exp.Expression) -> set[str]:
+    """The thresholds that `tree` names."""
+    return {str(node.this) for node in tree.find_all(exp.Placeholder)}
+
+
+def check(text: str, known: Collection[str], given: Collection[str]) -> exp.Expression:
+    """The tree of `text`, whose facts are among `known` and whose thresholds are among `given`. Raises
+    `ExpressionError`."""
+    tree = parse(text)
+    for name in sorted(names(tree) - set(known)):
+        raise ExpressionError(f"没有事实 {name}: {text}", f"there is no fact {name}: {text}")
+    for name in sorted(thresholds(tree) - set(given)):
+        raise ExpressionError(f"没有阈值 :{name}: {text}", f"there is no threshold :{name}: {text}")
+    return tree
+
+
+def _literal(value: Threshold | str) -> exp.Expression:
+    if isinstance(value, str):
+        return exp.Literal.string(value)
+    return exp.Literal.number(str(value))
+
+
+def bind(tree: exp.Expression, values: Mapping[str, Threshold], sources: Mapping[str, int]) -> exp.Expression:
+    """`tree` with its functions of the field spelt out and its thresholds put in. `sources`: the number of each source
+    in a moment. Raises `ExpressionError` for an unknown source."""
+
+    def put(node: exp.Expression) -> Any:
+        if isinstance(node, exp.In):
+            options: list[exp.Expression] = []
+            for one in node.expressions:
+                value = values.get(str(one.this)) if isinstance(one, exp.Placeholder) else None
+                options.extend([_literal(v) for v in value] if isinstance(value, tuple) else [one])
+            node.set("expressions", options or [exp.Literal.string("")])
+            return node
+        if isinstance(node, exp.Placeholder) and str(node.this) in values:
+            return _literal(values[str(node.this)])  # type: ignore[arg-type]  # a list stands only after IN
+        if isinstance(node, exp.Anonymous):
+            name = str(node.this).lower()
+            if name == "comes_from":
+                words = [str(one.this) for one in node.expressions]
+                if unknown := [word for word in words if word not in sources]:
+                    raise ExpressionError(f"没有来源 {unknown[0]}", f"there is no source {unknown[0]}")
+                numbers = ", ".join(str(sources[word]) for word in words)
+                return sqlglot.parse_one(f"src IN ({numbers})", read=DIALECT)
+            if name in _MACROS:
+                spell = _MACROS[name][0]
+                spelt = spell(*(one.sql(dialect=DIALECT) for one in node.expressions))
+                return sqlglot.parse_one(spelt, read=DIALECT)
+        return node
+
+    # Inside out: a function's arguments are spelt out before the function itself; what it brings in is bound last.
+    spelt = tree.copy()
+    while any(isinstance(n, exp.Anonymous) and str(n.this).lower() not in _PRIMITIVES for n in spelt.walk()):
+        spelt = spelt.transform(put)
+    return spelt.transform(put)

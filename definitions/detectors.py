@@ -1,0 +1,367 @@
+"""The detectors (规则): what a replay looks for in a finished history, as data with one expression each.
+
+One file per detector under `data/detectors/`: name, tag, severity, thresholds, exemptions, clause, the evidence it
+needs, what is flagged, and the sentence that explains a finding.  `facts.yaml` names the facts that an expression may
+speak of, `gates.yaml` what must hold before a record is evidence at all, `verdicts.yaml` how findings add up.  A detector
+is switched off by `enabled: false`, re-weighted or given other thresholds by editing its file or a copy of the folder.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+
+from definitions._expressions import ExpressionError, Threshold, check
+from definitions._shapes import (
+    INVALID,
+    At,
+    Bool,
+    Citations,
+    Date,
+    DefinitionError,
+    ListOf,
+    MapOf,
+    Mark,
+    OneOf,
+    Problem,
+    Reader,
+    Record,
+    Shape,
+    Str,
+)
+from definitions.book import load
+from definitions.model import Frozen, Text
+
+__all__ = ["Branch", "Detector", "Detectors", "Fact", "Statistic", "load_detectors", "schemas"]
+
+SHIPPED: Final = Path(__file__).parent / "data" / "detectors"
+
+Tag = Literal["off_system", "back_filled", "re_run", "over_limit", "other"]
+Severity = Literal["critical", "high", "medium", "low"]
+TAGS: Final = ("off_system", "back_filled", "re_run", "over_limit", "other")
+SEVERITIES: Final = ("critical", "high", "medium", "low")
+TAKES: Final = ("first", "last", "count", "first_recorded", "last_recorded", "first_entered", "last_entered", "total")
+TESTS: Final = ("binomial", "difference", "share_above")
+
+EVENT_COLUMNS: Final = ("value", "ref", "batch", "amount", "occurred", "recorded", "entered", "names_case", "src")
+"""What the condition of a folded fact may speak of: one event. `occurred`, `recorded`: moments; `entered`: the moment of
+recording where it is an entry time and not a load time (gate b); `names_case`: its reference is the case's own number.
+Texts that are missing are empty."""
+
+
+class Fact(Frozen, frozen=True):
+    """A fact folded from the events of a case. `of`: the kinds of event (`metering.complete`); `take`: the first or last
+    moment, the number, the first or last moment of recording (`entered`: where it is not a load time), or the total
+    amount; `where`: a condition on one event."""
+
+    of: tuple[str, ...]
+    take: str
+    where: str | None = None
+
+
+class Branch(Frozen, frozen=True):
+    """One degree of a finding; the first that holds speaks. `witness`: the facts that accuse; `against`: what they are
+    held against."""
+
+    severity: Severity
+    when: str
+    witness: tuple[str, ...]
+    against: tuple[str, ...] = ()
+
+
+class Detector(Frozen, frozen=True):
+    """One rule over the facts of a case. `applies`: which cases it is about; `needs`: the evidence without which it
+    cannot judge; `convicts`: whether it counts towards suspicion; `alone`: whether it may convict without others."""
+
+    rule: str
+    name: Text
+    tag: Tag
+    clauses: tuple[str, ...]
+    thresholds: dict[str, Threshold]
+    facts: dict[str, Fact]
+    applies: str
+    needs: str
+    branches: tuple[Branch, ...]
+    explanation: Text
+    convicts: bool
+    enabled: bool
+    last_verified_on: dt.date
+
+
+class Statistic(Frozen, frozen=True):
+    """One rule over organisations. `test` names the statistical test; `unit`: what is compared; `of`: which cases or
+    events count; `hits`: which of them are conspicuous."""
+
+    rule: str
+    name: Text
+    tag: Tag
+    severity: Severity
+    clauses: tuple[str, ...]
+    thresholds: dict[str, Threshold]
+    test: str
+    explanation: Text
+    enabled: bool
+    last_verified_on: dt.date
+
+
+class Detectors(Frozen, frozen=True):
+    """Everything a replay judges by. `folded`, `derived`, `supplied`: the facts by name; `gates`, `verdicts`: numbers and
+    lists of rules by name."""
+
+    folded: dict[str, Fact]
+    derived: dict[str, str]
+    supplied: dict[str, Text]
+    detectors: tuple[Detector, ...]
+    statistics: tuple[Statistic, ...]
+    gates: dict[str, Threshold]
+    verdicts: dict[str, Threshold]
+
+    def detector(self, rule: str) -> Detector:
+        """The detector with this number. Raises KeyError."""
+        return {one.rule: one for one in self.detectors}[rule]
+
+
+class _Number:
+    """A number that is not negative."""
+
+    def read(self, node: yaml.Node, at: At) -> Any:
+        value = node.value if isinstance(node, yaml.ScalarNode) else ""
+        if not re.fullmatch(r"\d+(\.\d+)?", str(value)):
+            return at.refuse(node, f"应为数字, 现为 {value!r}", f"must be a number, found {value!r}")
+        return float(value) if "." in value else int(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number", "minimum": 0}
+
+
+class _NumberOrWords:
+    """A number, or a list of words."""
+
+    words: Final = ListOf(Str())
+
+    def read(self, node: yaml.Node, at: At) -> Any:
+        return self.words.read(node, at) if isinstance(node, yaml.SequenceNode) else _Number().read(node, at)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [_Number().schema(), self.words.schema()]}
+
+
+class _Expression(Str):
+    """Text of an expression; its facts are checked once every file is read."""
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"\S"}
+
+
+_WORD: Final = r"^[a-z][a-z0-9_]*$"
+_NAME: Final = Record({"zh": Str(), "en": Str()})
+_EXPRESSION: Final = _Expression()
+_KIND: Final = Str(r"^[a-z_]+\.[a-z]+$", ("活动.状态", "activity.lifecycle"))
+_FACT: Final = Record({"of": ListOf(_KIND, minimum=1), "take": OneOf(TAKES)}, {"where": _EXPRESSION})
+_FACTS: Final = MapOf(_WORD, _FACT)
+_THRESHOLDS: Final = MapOf(_WORD, _NumberOrWords())
+_BRANCH: Final = Record(
+    {"severity": OneOf(SEVERITIES), "when": _EXPRESSION, "witness": ListOf(Str(_WORD))}, {"against": ListOf(Str(_WORD))}
+)
+_COMMON: Final[Mapping[str, Shape]] = {
+    "name": _NAME,
+    "tag": OneOf(TAGS),
+    "explanation": _NAME,
+    "clauses": Citations(),
+    "last_verified_on": Date(),
+}
+_DETECTOR: Final = Record(
+    {
+        **_COMMON,
+        "rule": Str(r"^[DL]\d{2}$", ("规则编号", "the number of a rule")),
+        "needs": _EXPRESSION,
+        "findings": ListOf(_BRANCH, minimum=1),
+    },
+    {
+        "applies": _EXPRESSION,
+        "thresholds": _THRESHOLDS,
+        "facts": _FACTS,
+        "convicts": Bool(),
+        "enabled": Bool(),
+    },
+)
+_STATISTIC: Final = Record(
+    {
+        **_COMMON,
+        "rule": Str(r"^S\d{1,2}$", ("规则编号", "the number of a rule")),
+        "severity": OneOf(SEVERITIES),
+        "test": OneOf(TESTS),
+        "thresholds": _THRESHOLDS,
+    },
+    {"enabled": Bool()},
+)
+_FACTS_FILE: Final = Record(
+    {"folded": _FACTS, "derived": MapOf(_WORD, _EXPRESSION), "supplied": MapOf(_WORD, _NAME)},
+)
+_NUMBERS_FILE: Final = Record(
+    {"values": _THRESHOLDS, "clauses": Citations(), "last_verified_on": Date()},
+)
+
+_SHAPES: Final[Mapping[str, Record]] = {
+    "detector": _DETECTOR,
+    "statistic": _STATISTIC,
+    "detector_facts": _FACTS_FILE,
+    "detector_numbers": _NUMBERS_FILE,
+}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of every kind of file of a detectors folder, by name."""
+    return {
+        name: {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": f"baozhuang definitions: {name}",
+            **shape.schema(),
+        }
+        for name, shape in _SHAPES.items()
+    }
+
+
+def _order(rule: str) -> tuple[int, int]:
+    return "DLS".index(rule[0]), int(rule[1:])
+
+
+def _fact(facts: dict[str, Any]) -> Fact:
+    return Fact(facts["of"], facts["take"], facts.get("where"))
+
+
+def load_detectors(directory: Path | str | None = None) -> Detectors:
+    """The detectors of `directory` (default: the shipped ones). The same folder is read once.
+
+    Raises `DefinitionError` naming every fault with file and line: unknown keys, facts or thresholds, an expression that
+    is not one, a rule given twice, a clause that is not in the book.
+    """
+    return _load(Path(directory) if directory else SHIPPED)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(directory: Path) -> Detectors:
+    reader = Reader(directory)
+    numbers: dict[str, dict[str, Threshold]] = {}
+    common: dict[str, Any] = {"folded": {}, "derived": {}, "supplied": {}}
+    rules: dict[str, tuple[str, dict[str, Any]]] = {}
+    for path in sorted(directory.glob("*.yaml")):
+        file = reader.name(path)
+        if path.stem in ("gates", "verdicts"):
+            facts = reader.read(path, _NUMBERS_FILE)
+            numbers[path.stem] = {} if facts is INVALID else facts.get("values", {})
+        elif path.stem == "facts":
+            facts = reader.read(path, _FACTS_FILE)
+            common = common if facts is INVALID else {**common, **facts}
+        else:
+            facts = reader.read(path, _STATISTIC if path.stem.startswith("S") else _DETECTOR)
+            if facts is INVALID or "rule" not in facts:
+                continue
+            if facts["rule"] != path.stem:
+                zh = f"文件名 {path.stem} 与规则 {facts['rule']} 不同"
+                reader.problems.append(Problem(Mark(file, 1), zh, f"the file of {facts['rule']} must carry its name"))
+            rules[facts["rule"]] = (file, facts)
+    for stem in ("facts", "gates", "verdicts"):
+        if not (directory / f"{stem}.yaml").is_file():
+            reader.problems.append(Problem(Mark(f"{stem}.yaml", 1), "缺少这个文件", "this file is missing"))
+    clauses = load().clauses
+    for cited in reader.citations:
+        reader.problems.extend(
+            Problem(cited.mark, f"条款 {code} 不存在", f"there is no clause {code}")
+            for code in cited.ids
+            if code not in clauses
+        )
+    if reader.problems:
+        raise DefinitionError(reader.problems)
+    built = _build(common, rules, numbers)
+    problems = list(_check(built, {rule: file for rule, (file, _) in rules.items()}))
+    if problems:
+        raise DefinitionError(problems)
+    return built
+
+
+def _build(
+    common: dict[str, Any], rules: dict[str, tuple[str, dict[str, Any]]], numbers: dict[str, dict[str, Threshold]]
+) -> Detectors:
+    detectors, statistics = [], []
+    for rule in sorted(rules, key=_order):
+        facts = rules[rule][1]
+        shared = {key: facts[key] for key in ("rule", "tag", "clauses", "last_verified_on")}
+        texts = {key: Text(**facts[key]) for key in ("name", "explanation")}
+        enabled, given = facts.get("enabled", True), facts.get("thresholds", {})
+        if rule.startswith("S"):
+            statistics.append(
+                Statistic(
+                    **shared, **texts, severity=facts["severity"], thresholds=given, test=facts["test"], enabled=enabled
+                )
+            )
+            continue
+        detectors.append(
+            Detector(
+                **shared,
+                **texts,
+                thresholds=given,
+                facts={name: _fact(one) for name, one in facts.get("facts", {}).items()},
+                applies=facts.get("applies", "TRUE"),
+                needs=facts["needs"],
+                branches=tuple(
+                    Branch(one["severity"], one["when"], one["witness"], one.get("against", ()))
+                    for one in facts["findings"]
+                ),
+                convicts=facts.get("convicts", True),
+                enabled=enabled,
+            )
+        )
+    return Detectors(
+        folded={name: _fact(one) for name, one in common["folded"].items()},
+        derived=dict(common["derived"]),
+        supplied={name: Text(**one) for name, one in common["supplied"].items()},
+        detectors=tuple(detectors),
+        statistics=tuple(statistics),
+        gates=numbers["gates"],
+        verdicts=numbers["verdicts"],
+    )
+
+
+def _check(built: Detectors, files: Mapping[str, str]) -> Iterator[Problem]:
+    """Every expression that names what is not there."""
+    shared = {*built.folded, *built.supplied}
+    for name, fact in built.folded.items():
+        yield from _faults("facts.yaml", name, fact.where, EVENT_COLUMNS, built.gates)
+    for name, text in built.derived.items():
+        yield from _faults("facts.yaml", name, text, shared, built.gates)
+        shared.add(name)
+    for one in built.detectors:
+        file = files[one.rule]
+        given = {*one.thresholds, *built.gates}
+        for name, fact in one.facts.items():
+            if name in shared:
+                yield Problem(Mark(file, 1), f"事实 {name} 已有", f"the fact {name} exists already")
+            yield from _faults(file, name, fact.where, EVENT_COLUMNS, given)
+        known = {*shared, *one.facts}
+        for text in (one.applies, one.needs, *(branch.when for branch in one.branches)):
+            yield from _faults(file, "", text, known, given)
+        named = {name for branch in one.branches for name in (*branch.witness, *branch.against)}
+        named |= {name for text in (one.explanation.zh, one.explanation.en) for name in PLACE.findall(text)}
+        for name in sorted(named - known - set(one.thresholds) - {"severity"}):
+            yield Problem(Mark(file, 1), f"没有事实 {name}", f"there is no fact {name}")
+
+
+PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)(?:\:\w+)?\}")
+"""Where an explanation puts in a fact: `{first_energy}` as a moment, `{used:number}` as it is."""
+
+
+def _faults(file: str, name: str, text: str | None, known: object, given: object) -> Iterator[Problem]:
+    if text is None:
+        return
+    try:
+        check(text, known, given)  # type: ignore[arg-type]  # names by `in`, whatever holds them
+    except ExpressionError as error:
+        where = f"{name}: " if name else ""
+        yield Problem(Mark(file, 1), where + error.zh, where + error.en)

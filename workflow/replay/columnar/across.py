@@ -1,0 +1,311 @@
+"""Facts that are seen only beside other cases: shares of an organisation, bursts, serials, premises, shared proofs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT
+from definitions.detectors import Detectors
+from workflow.replay.columnar.clocks import day
+from workflow.replay.columnar.engines import Engine, quoted
+from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS
+
+_STEP_EVENTS: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return", "waive")]
+_COMPLETES: Final = [KINDS[f"{s}.complete"] for s in STEPS]
+_SITE: Final = [KINDS[f"{s}.complete"] for s in ("mid_inspection", "completion_inspection", "metering")]
+
+
+def _in(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _words(values: Any) -> str:
+    return ", ".join(quoted(str(one)) for one in values) or "''"
+
+
+def make(engine: Engine, detectors: Detectors, as_of_day: int) -> list[str]:
+    """The tables of one row per case that has something; returns their names."""
+    _bursts(engine, detectors)
+    _serials(engine, detectors)
+    _same_actor(engine, detectors)
+    _needs(engine, detectors, as_of_day)
+    _shared(engine, detectors)
+    _elsewhere(engine, detectors)
+    _one_day(engine, detectors)
+    return ["bursts", "serials", "same_actor", "premises", "restarts", "nears", "shared", "elsewheres", "one_days"]
+
+
+def _bursts(engine: Engine, detectors: Detectors) -> None:
+    """D12. An hour is a clock hour of recording; an actor's active hours are those with a record of a step."""
+    rule = detectors.detector("D12").thresholds
+    out = f"actor <> '' AND actor NOT IN ({_words(rule['service_accounts'])}) AND NOT starts_with(batch, 'outage:') AND NOT starts_with(batch, 'migration:')"
+    lag = f"wd_at({day('entered')}) - wd_at({day('occurred')}) > {rule['lag_working_days']}"
+    engine.make(
+        "busy",
+        f"""SELECT actor, entered // {HOUR} AS hour, count(*) AS n, sum(CASE WHEN {lag} THEN 1 ELSE 0 END) AS lagging
+        FROM events WHERE k IN ({_in(_STEP_EVENTS)}) AND entered IS NOT NULL AND {out} GROUP BY 1, 2""",
+    )
+    engine.make(
+        "burst_hours",
+        f"""SELECT b.actor, b.hour, b.n FROM busy AS b JOIN (SELECT actor, median(n) AS usual FROM busy
+            WHERE actor IN (SELECT actor FROM busy WHERE n >= {rule["events"]}) GROUP BY actor) AS u ON u.actor = b.actor
+        WHERE b.n >= {rule["events"]} AND b.n >= {rule["times_median"]} * u.usual
+            AND b.lagging > {rule["lagging_share"]} * b.n""",
+    )
+    engine.make(
+        "bursts",
+        f"""SELECT e.cid, min(e.occurred) AS burst, max(b.n) AS burst_size FROM events AS e
+        JOIN burst_hours AS b ON b.actor = e.actor AND b.hour = e.entered // {HOUR}
+        WHERE e.k IN ({_in(_STEP_EVENTS)}) AND {out.replace("actor ", "e.actor ")} GROUP BY e.cid""",
+    )
+
+
+def _serials(engine: Engine, detectors: Detectors) -> None:
+    """D18 with gate (d): serials of one organisation and prefix, in their order."""
+    rule, gates = detectors.detector("D18").thresholds, detectors.gates
+    before = rule["preceding"]
+    frame = f"PARTITION BY org_id, prefix ORDER BY serial, cid ROWS BETWEEN {before} PRECEDING AND 1 PRECEDING"
+    engine.make(
+        "numbered",
+        r"""SELECT c.cid, c.org_id, regexp_extract(c.case_no, '^(.*?)([0-9]+)$', 1) AS prefix,
+            TRY_CAST(regexp_extract(c.case_no, '^(.*?)([0-9]+)$', 2) AS BIGINT) AS serial, w.t0
+        FROM c JOIN w ON w.cid = c.cid WHERE c.case_no <> '' AND w.t0 IS NOT NULL""",
+    )
+    engine.make(
+        "ranked",
+        """SELECT *, rank() OVER (PARTITION BY org_id, prefix ORDER BY serial) AS rank_serial,
+            rank() OVER (PARTITION BY org_id, prefix ORDER BY t0) AS rank_t0 FROM numbered WHERE serial IS NOT NULL""",
+    )
+    engine.make(
+        "rising",
+        f"""SELECT org_id, prefix FROM ranked GROUP BY org_id, prefix
+        HAVING count(*) > {before} AND count(*) >= {gates["comparable"]}
+        AND corr(CAST(rank_serial AS DOUBLE), CAST(rank_t0 AS DOUBLE)) >= {gates["rank_correlation"]}""",
+    )
+    median = engine.rolling_median("t0", frame)
+    engine.make(
+        "serials",
+        f"""SELECT cid, CASE WHEN n = {before} AND NOT exempt THEN middle // 2 * 2 END AS serial_median, n = {before} AS serial_known
+        FROM (SELECT r.cid, {median} AS middle, count(*) OVER ({frame}) AS n, x.cid IS NOT NULL AS exempt
+            FROM ranked AS r JOIN rising AS g ON g.org_id = r.org_id AND g.prefix = r.prefix
+            LEFT JOIN (SELECT DISTINCT cid FROM ev WHERE k IN ({_in([KINDS["application.submit"], KINDS["acceptance.start"], KINDS["acceptance.complete"]])})
+                AND (starts_with(batch, 'migration:') OR starts_with(batch, 'estate:'))) AS x ON x.cid = r.cid) AS y""".replace(
+            "PARTITION BY org_id, prefix ORDER BY serial, cid",
+            "PARTITION BY r.org_id, r.prefix ORDER BY r.serial, r.cid",
+        ),
+    )
+
+
+def _same_actor(engine: Engine, detectors: Detectors) -> None:
+    """D22: who completed how many steps of a high-voltage case."""
+    rule, gates = detectors.detector("D22").thresholds, detectors.gates
+    engine.make(
+        "hands",
+        f"""SELECT cid, org_id, max(n) AS steps, min(m) AS m FROM (
+            SELECT e.cid, e.org_id, e.actor, count(DISTINCT e.k) AS n, min(e.occurred) AS m FROM ev AS e
+            JOIN c ON c.cid = e.cid WHERE c.voltage = 'high' AND e.k IN ({_in(_COMPLETES)}) AND e.actor <> ''
+            AND e.actor NOT IN ({_words(rule["all_in_one_posts"])}) GROUP BY e.cid, e.org_id, e.actor) AS x
+        GROUP BY cid, org_id""",
+    )
+    engine.make(
+        "same_actor",
+        f"""SELECT h.cid, TRUE AS same_actor_known, CASE WHEN h.steps >= {rule["steps"]} THEN h.m END AS same_actor_step,
+            h.steps AS same_actor_steps,
+            o.n >= {gates["comparable"]} AND o.alike >= {gates["same_actor_share"]} * o.n AS same_actor_common
+        FROM hands AS h JOIN (SELECT c.org_id, count(*) AS n, sum(CASE WHEN h.steps >= {rule["steps"]} THEN 1 ELSE 0 END) AS alike
+            FROM c LEFT JOIN hands AS h ON h.cid = c.cid WHERE c.voltage = 'high' GROUP BY c.org_id) AS o ON o.org_id = h.org_id""",
+    )
+
+
+def _one_day(engine: Engine, detectors: Detectors) -> None:
+    """Gate of D10: organisations and months in which many high-voltage cases are finished in a day."""
+    rule, gates = detectors.detector("D10").thresholds, detectors.gates
+    engine.make(
+        "day_steps",
+        f"""SELECT cid, org_id, max(n) AS n, max(d) AS d FROM (
+            SELECT e.cid, e.org_id, {day("e.m")} AS d, count(*) AS n FROM (
+                SELECT e.cid, e.org_id, e.k, max(e.occurred) AS m FROM ev AS e JOIN c ON c.cid = e.cid
+                WHERE c.voltage = 'high' AND e.k IN ({_in(_COMPLETES)}) AND e.occurred IS NOT NULL GROUP BY 1, 2, 3) AS e
+            GROUP BY 1, 2, 3) AS x GROUP BY cid, org_id""",
+    )
+    engine.put("calendar_months", _all_months())
+    engine.make(
+        "one_days",
+        f"""SELECT cid, TRUE AS one_day_common FROM (
+            SELECT s.cid, s.n, count(*) OVER (PARTITION BY s.org_id, m.month) AS of_all,
+            sum(CASE WHEN s.n >= {rule["steps"]} THEN 1 ELSE 0 END) OVER (PARTITION BY s.org_id, m.month) AS alike
+            FROM day_steps AS s JOIN calendar_months AS m ON m.day_no = s.d) AS x
+        WHERE of_all >= {gates["comparable"]} AND alike >= {gates["one_day_share"]} * of_all""",
+    )
+
+
+def _all_months() -> Any:
+    from workflow.replay.columnar.fold import _months  # noqa: PLC0415, PLC2701 - the same day table over a longer span
+
+    return _months(36_524, 73_050)  # 2000 to 2099
+
+
+def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
+    """D14, D34, D35: cases of the same premises, in the order of their first trace."""
+    d14, d35 = detectors.detector("D14").thresholds, detectors.detector("D35").thresholds
+    customer = f"src IN ({SOURCE_NUMBERS['customer_app']}, {SOURCE_NUMBERS['callcentre']}) AND ref <> '' AND NOT starts_with(ref, 'image:')"
+    ends = [KINDS[f"application.{end}"] for end in ("withdraw", "terminate", "refuse")]
+    engine.make(
+        "endings",
+        f"""SELECT cid, min(occurred) AS ended, max(CASE WHEN {customer} OR value IN ({_words(d14["lapsed"])})
+            OR value IN ({_words(d14["changed"])}) THEN 1 ELSE 0 END) = 1 AS proved,
+            max(CASE WHEN value IN ({_words(d14["duplicate"])}) THEN 1 ELSE 0 END) = 1 AS duplicate
+        FROM ev WHERE k IN ({_in(ends)}) AND occurred IS NOT NULL GROUP BY cid""",
+    )
+    engine.make(
+        "sites",
+        """SELECT c.cid, c.case_id, c.premises_id, c.voltage, c.capacity_kw, w.t0, e.ended,
+            COALESCE(e.proved, FALSE) OR (COALESCE(e.duplicate, FALSE) AND e.ended // {d} = w.t0 // {d}) AS proved
+        FROM c JOIN w ON w.cid = c.cid LEFT JOIN endings AS e ON e.cid = c.cid
+        WHERE c.premises_id IS NOT NULL AND c.premises_id <> '' AND w.t0 IS NOT NULL""".replace("{d}", str(MOMENT_DAY)),
+    )
+    engine.make(
+        "premises",
+        """SELECT cid, rank() OVER (PARTITION BY premises_id ORDER BY t0) > 1 AS earlier_case_of_premises, TRUE AS has_premises
+        FROM sites""",
+    )
+    same = (
+        "n.premises_id = o.premises_id AND n.cid <> o.cid AND n.voltage = o.voltage AND "
+        f"ABS(n.capacity_kw - o.capacity_kw) <= {d14['capacity_tolerance']} * o.capacity_kw"
+    )
+    engine.make(
+        "pairs",
+        f"""SELECT o.cid AS old_cid, o.case_id AS old_case, o.ended, o.proved, n.cid AS new_cid, n.case_id AS new_case, n.t0, o.t0 AS old_t0
+        FROM (SELECT * FROM sites WHERE ended IS NOT NULL) AS o JOIN sites AS n ON {same}""",
+    )
+    in_window = (
+        f"(({day('t0')} > {day('ended')} AND {day('t0')} - {day('ended')} <= {d14['after_days']}) OR ({day('t0')} <= {day('ended')} "
+        f"AND wd_at({day('ended')}) - wd_at({day('t0')}) <= {d14['before_working_days']}))"
+    )
+    engine.make(
+        "restarts0",
+        f"""SELECT old_cid, new_case, row_number() OVER (PARTITION BY old_cid ORDER BY t0, new_cid) AS n FROM pairs
+        WHERE {in_window}""",
+    )
+    recent = f"{day('t0')} >= {day('ended')} AND {day('t0')} - {day('ended')} <= {d35['window_days']} AND NOT proved"
+    engine.make(
+        "again",
+        f"""SELECT new_cid AS cid, count(DISTINCT old_cid) AS earlier_endings, max(old_case) AS earlier_ending_case,
+            max(CASE WHEN wd_at({day("t0")}) - wd_at({day("ended")}) <= {d35["quick_working_days"]} THEN 1 ELSE 0 END) = 1 AS quick_return
+        FROM pairs WHERE {recent} GROUP BY new_cid""",
+    )
+    engine.make(
+        "restarts",
+        """SELECT s.cid, r.new_case AS restarted_by, s.proved AS ending_proved, s.voltage IS NOT NULL AND s.capacity_kw IS NOT NULL
+            AS restart_known, a.earlier_endings, a.earlier_ending_case, a.quick_return
+        FROM sites AS s LEFT JOIN (SELECT * FROM restarts0 WHERE n = 1) AS r ON r.old_cid = s.cid
+        LEFT JOIN again AS a ON a.cid = s.cid""",
+    )
+    near = d14["near_working_days"]
+
+    def close(budget: str, used: str) -> str:
+        return f"{budget} - ({used}) <= LEAST({near}, {budget} / 2.0)"
+
+    start = day("COALESCE(w.submitted, w.t0)")
+    engine.make(
+        "nears",
+        f"""SELECT w.cid, w.def_id IS NOT NULL AND (w.whole OR r.cid IS NOT NULL) AS near_known,
+            COALESCE(w.whole AND {close("w.total_limit", f"wd_at({day('w.ended')}) - wd_at({start})")}, FALSE) OR COALESCE(r.near_step, 0) = 1 AS near_limit
+        FROM w LEFT JOIN (SELECT r.cid, max(CASE WHEN r.lim IS NOT NULL AND r.is_open AND
+            {close("r.lim", "wd_at(r.end_day) - wd_at(r.start_day)")} THEN 1 ELSE 0 END) AS near_step
+            FROM rounds AS r GROUP BY r.cid) AS r ON r.cid = w.cid WHERE w.ended IS NOT NULL""",
+    )
+
+
+def _shared(engine: Engine, detectors: Detectors) -> None:
+    """D37: one proof in cases of several customers."""
+    rule = detectors.detector("D37").thresholds
+    prefixes: Any = rule["prefixes"]
+    proof = " OR ".join(f"starts_with(e.ref, {quoted(one)})" for one in prefixes)
+    engine.make(
+        "proofs",
+        f"""SELECT e.cid, e.ref, e.occurred, e.batch, c.customer_id FROM ev AS e JOIN c ON c.cid = e.cid
+        WHERE e.ref <> '' AND ({proof}) AND c.customer_id IS NOT NULL""",
+    )
+    engine.make(
+        "common_proofs",
+        f"""SELECT ref FROM proofs GROUP BY ref HAVING count(DISTINCT customer_id) >= {rule["customers"]}
+        AND NOT (count(DISTINCT batch) = 1 AND starts_with(min(batch), 'estate:'))""",
+    )
+    engine.make(
+        "shared",
+        """SELECT p.cid, TRUE AS refs_known, min(CASE WHEN x.ref IS NOT NULL THEN p.ref END) AS shared_ref,
+            min(CASE WHEN x.ref IS NOT NULL THEN p.occurred END) AS shared_moment
+        FROM proofs AS p LEFT JOIN common_proofs AS x ON x.ref = p.ref GROUP BY p.cid""",
+    )
+
+
+def _elsewhere(engine: Engine, detectors: Detectors) -> None:
+    """D38: an actor or a device at several premises within minutes."""
+    rule = detectors.detector("D38").thresholds
+    places, span = rule["premises"], f"{rule['minutes']} * {MOMENT_MINUTE}"
+    numbers = _in(_SITE)
+    found = []
+    for who in ("actor", "device"):
+        engine.make(
+            f"visits_{who}",
+            f"""SELECT e.cid, e.{who} AS who, e.occurred, e.occurred // {MOMENT_UNIT} AS t, e.batch, c.premises_id FROM ev AS e
+            JOIN c ON c.cid = e.cid WHERE e.k IN ({numbers}) AND e.{who} <> '' AND e.occurred IS NOT NULL
+            AND e.occurred % 2 = 0 AND c.premises_id IS NOT NULL""",
+        )
+        engine.make(
+            f"crowds_{who}",
+            f"""SELECT DISTINCT who FROM (SELECT who, lead(t, {int(places) - 1}) OVER (PARTITION BY who ORDER BY t) - t AS gap
+            FROM visits_{who}) AS x WHERE gap <= {span}""",
+        )
+        # Windows are few once the actors are: each window starts at one visit and is seen from every visit in it.
+        engine.make(
+            f"windows_{who}",
+            f"""SELECT a.who, a.t FROM (SELECT DISTINCT v.who, v.t FROM visits_{who} AS v JOIN crowds_{who} AS x ON x.who = v.who) AS a
+            JOIN visits_{who} AS b ON b.who = a.who AND b.t >= a.t AND b.t <= a.t + {span}
+            GROUP BY a.who, a.t HAVING count(DISTINCT b.premises_id) >= {places}
+            AND NOT (count(DISTINCT b.batch) = 1 AND min(b.batch) <> '')""",
+        )
+        found.append(
+            f"""SELECT v.cid, min(v.occurred) AS elsewhere FROM visits_{who} AS v JOIN windows_{who} AS a
+            ON a.who = v.who AND v.t >= a.t AND v.t <= a.t + {span} GROUP BY v.cid"""
+        )
+        found.append(f"SELECT cid, CAST(NULL AS BIGINT) AS elsewhere FROM visits_{who}")
+    union = " UNION ALL ".join(found)
+    engine.make(
+        "elsewheres",
+        f"SELECT cid, TRUE AS elsewhere_known, min(elsewhere) AS elsewhere FROM ({union}) AS x GROUP BY cid",
+    )
+
+
+def organisations(engine: Engine, detectors: Detectors) -> None:
+    """Table `org_facts`: what an organisation records at all, and which steps most of its cases lack."""
+    gates = detectors.gates
+    counted = {
+        "contacts": ["service_contact.observed"], "corrections": ["correction.changed"], "suspensions": ["suspension.start"],
+        "documents": ["document.requested", "document.received"], "acceptance": ["acceptance.complete"],
+        "plan": ["supply_plan.complete"], "design": ["design_review.complete"], "mid": ["mid_inspection.complete"],
+        "completion": ["completion_inspection.complete"], "charges": ["fee_paid.observed"], "energy": ["first_energy.observed"],
+    }  # fmt: skip
+    engine.make("kinds_by_org", "SELECT org_id, k, count(*) AS n FROM ev GROUP BY org_id, k")
+    columns = ", ".join(
+        f"COALESCE(sum(CASE WHEN k IN ({_in([KINDS[one] for one in kinds])}) THEN n END), 0) > 0 AS org_has_{name}"
+        for name, kinds in counted.items()
+    )
+    engine.make("org_has", f"SELECT org_id, {columns} FROM kinds_by_org GROUP BY org_id")
+    share, at_least = gates["missing_step_share"], gates["comparable"]
+
+    def lacking(step: str) -> str:
+        missing = f"w.{step}_completes + w.{step}_waived = 0"
+        return f"count(*) >= {at_least} AND sum(CASE WHEN {missing} THEN 1 ELSE 0 END) > {share} * count(*)"
+
+    engine.make(
+        "org_lacks",
+        f"""SELECT c.org_id, {lacking("design_review")} AS no_design_common, {lacking("mid_inspection")} AS no_mid_common
+        FROM c JOIN w ON w.cid = c.cid WHERE c.voltage = 'high' AND w.metering_completes > 0 GROUP BY c.org_id""",
+    )
+    engine.make(
+        "org_facts",
+        """SELECT o.*, COALESCE(l.no_design_common, FALSE) AS no_design_common, COALESCE(l.no_mid_common, FALSE) AS no_mid_common
+        FROM org_has AS o LEFT JOIN org_lacks AS l ON l.org_id = o.org_id""",
+    )

@@ -1,0 +1,223 @@
+"""The clocks of finished and open cases: rounds of steps, the total, suspensions that count (policy 5).
+
+Most cases have one round of each step; their clocks are columns of the wide row.  Cases with returns, repeated starts,
+suspensions, endings or a region's merged steps go through a table of rounds; both ways end in the same columns.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from definitions._expressions import MOMENT_DAY, MOMENT_UNIT, past_due
+from workflow.replay.columnar.engines import Engine
+from workflow.replay.columnar.fold import KINDS, STEPS, Compiled
+
+_NAMES: Final = (
+    "t0", "submitted", "ended", "endings", "suspensions_seen",
+    *(f"{step}_{what}" for step in STEPS for what in
+      ("start", "complete", "pass", "starts", "completes", "returns", "waived")),
+)  # fmt: skip
+
+
+def day(moment: str) -> str:
+    """The day of a moment."""
+    return f"(({moment}) // {MOMENT_DAY})"
+
+
+def facts_of(compiled: Compiled) -> None:
+    """Ask for the folded facts that the clocks need."""
+    compiled.select(_NAMES)
+
+
+def make(engine: Engine, compiled: Compiled, joins: str, as_of_day: int) -> None:
+    """Tables `w` (what the clocks and the sparse rules read of a case), `rounds` (of the special cases), `susp`
+    (suspensions) and `clocks` (one row per case)."""
+    engine.view(
+        "w",
+        f"""SELECT c.cid, c.org_id, {compiled.select(_NAMES)}, k.def_id, k.on_day, k.not_governed,
+        d.total_limit, d.whole, d.deducts, d.last_only, d.unusual,
+        {", ".join(f"d.limit_{s}, d.group_{s}, d.derived_{s}" for s in STEPS)}
+        FROM c {joins} JOIN k ON k.cid = c.cid LEFT JOIN defs AS d ON d.def_id = k.def_id""",
+    )
+    repeated = " OR ".join(f"{s}_starts > 1 OR {s}_completes > 1 OR {s}_returns > 0" for s in STEPS)
+    engine.make(
+        "special",
+        f"SELECT * FROM w WHERE def_id IS NOT NULL AND (unusual OR suspensions_seen > 0 OR endings > 0 OR {repeated})",
+    )
+    _rounds(engine, as_of_day)
+    _suspensions(engine, as_of_day)
+    _clocks(engine, as_of_day)
+
+
+def _closing() -> str:
+    """The day the case left the utility's hands, NULL while it is open."""
+    return f"COALESCE({day('metering_complete')}, {day('ended')})"
+
+
+def _rounds(engine: Engine, as_of_day: int) -> None:
+    numbers = {
+        (KINDS[f"{step}.{life}"]): (at, life) for at, step in enumerate(STEPS) for life in ("start", "complete", "return")
+    }
+    step = "CASE k " + " ".join(f"WHEN {n} THEN {at}" for n, (at, _) in numbers.items()) + " END"
+    life = "CASE k " + " ".join(f"WHEN {n} THEN '{life}'" for n, (_, life) in numbers.items()) + " END"
+    key = f"CASE WHEN is_end AND m % 2 = 1 THEN m + {MOMENT_DAY - MOMENT_UNIT} ELSE m END"
+    engine.make(
+        "turns",
+        f"""SELECT cid, def_id, grp, lim, derived, place, m, is_end, life, {key} AS sort FROM (
+        SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place, e.occurred AS m, e.life,
+            CASE WHEN e.life = 'start' THEN FALSE WHEN e.life = 'return' THEN TRUE ELSE d.is_last END AS is_end,
+            e.life = 'complete' AND NOT d.is_last AS inner_end
+        FROM (SELECT cid, occurred, {step} AS step, {life} AS life FROM ev
+            WHERE occurred IS NOT NULL AND k IN ({", ".join(map(str, numbers))})) AS e
+        JOIN special AS s ON s.cid = e.cid
+        JOIN def_steps AS d ON d.def_id = s.def_id AND d.step = e.step) AS x WHERE NOT inner_end
+        UNION ALL
+        SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place, s.submitted, FALSE, 'start', s.submitted
+        FROM special AS s JOIN def_steps AS d ON d.def_id = s.def_id AND d.step = 0 WHERE s.submitted IS NOT NULL""",
+    )
+    engine.make(
+        "turned",
+        """SELECT cid, def_id, grp, lim, derived, place, g, min(CASE WHEN NOT is_end THEN m END) AS began,
+            min(CASE WHEN is_end THEN m END) AS finished, max(CASE WHEN is_end AND life = 'return' THEN 1 ELSE 0 END) AS back
+        FROM (SELECT *, COALESCE(sum(CASE WHEN is_end THEN 1 ELSE 0 END) OVER (
+            PARTITION BY cid, grp ORDER BY sort, is_end, life ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
+            FROM turns) AS x
+        GROUP BY cid, def_id, grp, lim, derived, place, g""",
+    )
+    # What starts a first round of itself: the pass of the step before, or the submission.
+    previous = f"CASE WHEN r.place = 0 THEN s.submitted ELSE p.passed END"
+    engine.make(
+        "passes",
+        "SELECT cid, place, max(finished) AS passed FROM turned WHERE back = 0 AND finished IS NOT NULL GROUP BY cid, place",
+    )
+    open_end = f"CASE WHEN s.endings > 0 THEN {day('s.ended')} WHEN s.metering_completes = 0 THEN {as_of_day} END"
+    engine.make(
+        "rounds",
+        f"""SELECT cid, def_id, grp, lim, place, g, began, finished, start_day,
+            COALESCE(CASE WHEN finished IS NOT NULL THEN {day("finished")} END, open_end) AS end_day,
+            finished IS NULL AS is_open,
+            began IS NULL AND lim IS NOT NULL AND (g = 0 OR finished <> previous_end) AS unknown
+        FROM (SELECT y.*, {day("began")} AS start_day FROM (
+            SELECT r.cid, r.def_id, r.grp, r.lim, r.place, r.g, r.finished,
+            COALESCE(r.began, CASE WHEN r.g = 0 AND r.derived THEN {previous} END) AS began,
+            lag(r.finished) OVER (PARTITION BY r.cid, r.grp ORDER BY r.g) AS previous_end,
+            {open_end} AS open_end
+            FROM turned AS r JOIN special AS s ON s.cid = r.cid
+            LEFT JOIN passes AS p ON p.cid = r.cid AND p.place = r.place - 1) AS y) AS z
+        WHERE (finished IS NOT NULL OR open_end IS NOT NULL)
+            AND NOT (began IS NULL AND g > 0 AND COALESCE(finished = previous_end, FALSE))""",
+    )
+
+
+def _suspensions(engine: Engine, as_of_day: int) -> None:
+    """Table `susp`: each suspension with its end; `fm`: the stretches of force majeure of a case, merged."""
+    begin, end = KINDS["suspension.start"], KINDS["suspension.end"]
+    engine.make(
+        "susp",
+        f"""SELECT cid, g, min(CASE WHEN NOT is_end THEN m END) AS began, min(CASE WHEN is_end THEN m END) AS finished,
+            min(CASE WHEN NOT is_end THEN recorded END) AS recorded,
+            max(CASE WHEN NOT is_end THEN value END) AS ground, max(CASE WHEN NOT is_end THEN ref END) AS ref
+        FROM (SELECT *, COALESCE(sum(CASE WHEN is_end THEN 1 ELSE 0 END) OVER (
+            PARTITION BY cid ORDER BY sort, is_end, row_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
+            FROM (SELECT cid, occurred AS m, recorded, value, ref, k = {end} AS is_end, row_no,
+                CASE WHEN k = {end} AND occurred % 2 = 1 THEN occurred + {MOMENT_DAY - MOMENT_UNIT} ELSE occurred END AS sort
+                FROM ev WHERE k IN ({begin}, {end}) AND occurred IS NOT NULL) AS y) AS x
+        GROUP BY cid, g HAVING min(CASE WHEN NOT is_end THEN m END) IS NOT NULL""",
+    )
+    engine.make(
+        "fm",
+        f"""SELECT cid, island, min(low) AS low, max(high) AS high FROM (
+            SELECT *, sum(CASE WHEN low > reach THEN 1 ELSE 0 END) OVER (PARTITION BY cid ORDER BY low, high
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island FROM (
+            SELECT *, COALESCE(max(high) OVER (PARTITION BY cid ORDER BY low, high
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), low) AS reach FROM (
+            SELECT x.cid, {day("x.began")} - 1 AS low, COALESCE({day("x.finished")}, 1000000) AS high
+            FROM susp AS x WHERE x.ground = 'force_majeure') AS a WHERE high > low) AS b) AS d
+        GROUP BY cid, island""",
+    )
+    end_day = f"COALESCE({_closing()}, {as_of_day})"
+    start_day = day("COALESCE(submitted, t0)")
+
+    def inside(last: str) -> str:
+        high, low = f"LEAST(f.high, {last})", "GREATEST(f.low, x.start_day)"
+        return f"sum(CASE WHEN {high} > {low} THEN wd_at({high}) - wd_at({low}) ELSE 0 END)"
+
+    engine.make(
+        "deducted",
+        f"""SELECT x.cid, {inside("x.end_day")} AS used_off, {inside("x.end_day - 1")} AS before_off
+        FROM (SELECT cid, {start_day} AS start_day, {end_day} AS end_day FROM special WHERE deducts) AS x
+        JOIN fm AS f ON f.cid = x.cid GROUP BY x.cid""",
+    )
+
+
+def _simple(step: str, as_of_day: int) -> tuple[str, str]:
+    """Start and end day of the only round of `step`; the end of an open one is the as-of day."""
+    start = {
+        "acceptance": "COALESCE(submitted, acceptance_start)",
+    }.get(step, f"COALESCE({step}_start, CASE WHEN derived_{step} THEN acceptance_pass END)")
+    running = f"{step}_complete IS NULL AND {step}_completes = 0 AND {step}_waived = 0 AND metering_completes = 0"
+    return start, f"COALESCE({day(f'{step}_complete')}, CASE WHEN {running} THEN {as_of_day} END)"
+
+
+def _clocks(engine: Engine, as_of_day: int) -> None:
+    picks, useds, unknowns, columns = [], [], [], []
+    for step in STEPS:
+        start, end = _simple(step, as_of_day)
+        columns.append(f"{start} AS s_{step}, {end} AS e_{step}")
+        late = past_due(day(f"s_{step}"), f"e_{step}", f"limit_{step}")
+        picks.append((step, late))
+        useds.append(
+            f"CASE WHEN limit_{step} IS NOT NULL AND s_{step} IS NOT NULL AND e_{step} IS NOT NULL "
+            f"THEN GREATEST(wd_at(e_{step}) - wd_at({day(f's_{step}')}), 0) ELSE 0 END"
+        )
+        unknowns.append(f"(limit_{step} IS NOT NULL AND {step}_completes > 0 AND (s_{step} IS NULL OR e_{step} IS NULL))")
+    first = lambda what: "CASE " + " ".join(f"WHEN {late} THEN {what.format(step=s)}" for s, late in picks) + " END"  # noqa: E731 - one phrase, four columns
+    needed = " OR ".join(
+        f"(limit_{s} IS NOT NULL AND {s}_completes = 0 AND {s}_waived = 0)" for s in STEPS if s != "metering"
+    )
+    used = " + ".join(useds)
+    named = " ".join(f"WHEN {at} THEN '{s}'" for at, s in enumerate(STEPS))
+    late = past_due("start_day", "end_day", "lim")
+    engine.make(
+        "special_clocks",
+        f"""SELECT cid, sum(CASE WHEN lim IS NOT NULL AND began IS NOT NULL AND (NOT last_only OR latest) THEN
+                GREATEST(wd_at(end_day) - wd_at(start_day), 0) ELSE 0 END) AS used_steps,
+            max(CASE WHEN unknown THEN 1 ELSE 0 END) = 1 AS unknown,
+            min(CASE WHEN is_late THEN place * 1000 + g END) AS late_at FROM (
+            SELECT r.*, s.last_only, {late} AS is_late,
+            row_number() OVER (PARTITION BY r.cid, r.grp ORDER BY r.g DESC) = 1 AS latest
+            FROM rounds AS r JOIN special AS s ON s.cid = r.cid) AS x GROUP BY cid""",
+    )
+    engine.make(
+        "special_late",
+        f"""SELECT r.cid, COALESCE(r.finished, r.began) AS late_round, CASE r.grp {named} END AS late_step,
+            r.lim AS late_limit, wd_at(r.end_day) - wd_at(r.start_day) AS late_used
+        FROM rounds AS r JOIN special_clocks AS x ON x.cid = r.cid AND x.late_at = r.place * 1000 + r.g""",
+    )
+    start_day, end_day = day("COALESCE(submitted, t0)"), f"COALESCE({_closing()}, {as_of_day})"
+    is_special = "sc.cid IS NOT NULL"
+    engine.make(
+        "clocks",
+        f"""SELECT cid, late_round, late_step, late_limit, late_used,
+            not_governed OR (def_id IS NOT NULL AND NOT unknown AND (whole OR t0 IS NOT NULL)) AS rounds_known,
+            CASE WHEN whole THEN total_used ELSE steps_used END AS used,
+            CASE WHEN total_broken THEN COALESCE(metering_complete, ended, submitted, t0) END AS total_late,
+            def_id IS NOT NULL AND t0 IS NOT NULL AND (total_broken OR NOT
+                (CASE WHEN whole THEN metering_completes > 0 AND metering_complete IS NULL
+                ELSE unknown OR (metering_completes > 0 AND ({needed})) END)) AS total_known,
+            metering_complete IS NOT NULL OR ended IS NOT NULL AS is_closed
+        FROM (SELECT *, CASE WHEN def_id IS NULL THEN NULL WHEN whole THEN broken_whole
+            ELSE steps_used > total_limit END AS total_broken FROM (
+        SELECT w.*, COALESCE(sl.late_round, CASE WHEN NOT {is_special} THEN {first(f"COALESCE({{step}}_complete, s_{{step}})")} END) AS late_round,
+            COALESCE(sl.late_step, CASE WHEN NOT {is_special} THEN {first("'{step}'")} END) AS late_step,
+            COALESCE(sl.late_limit, CASE WHEN NOT {is_special} THEN {first("limit_{step}")} END) AS late_limit,
+            COALESCE(sl.late_used, CASE WHEN NOT {is_special} THEN {first("wd_at(e_{step}) - wd_at(" + day("s_{step}") + ")")} END) AS late_used,
+            CASE WHEN {is_special} THEN sc.unknown ELSE {" OR ".join(unknowns)} END AS unknown,
+            CASE WHEN {is_special} THEN sc.used_steps ELSE {used} END AS steps_used,
+            GREATEST(wd_at(w.end_day) - wd_at(w.start_day), 0) - COALESCE(de.used_off, 0) AS total_used,
+            w.end_day > w.start_day AND wd_at(w.end_day - 1) - wd_at(w.start_day) - COALESCE(de.before_off, 0)
+                >= w.total_limit AS broken_whole
+        FROM (SELECT w.*, {", ".join(columns)}, {start_day} AS start_day, {end_day} AS end_day FROM w) AS w
+        LEFT JOIN special_clocks AS sc ON sc.cid = w.cid LEFT JOIN special_late AS sl ON sl.cid = w.cid
+        LEFT JOIN deducted AS de ON de.cid = w.cid) AS y) AS z""",
+    )

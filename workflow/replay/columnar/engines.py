@@ -1,0 +1,262 @@
+"""The two engines. Every statement is written once, in DuckDB's words; what differs between the engines stands here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlglot
+from sqlglot import exp
+
+from definitions._expressions import MOMENT_UNIT
+from definitions.calendar import WorkingCalendar
+
+EPOCH: Final = dt.date(1900, 1, 1)
+EPOCH_MICROS: Final = (dt.date(1970, 1, 1) - EPOCH).days * 86_400_000_000
+"""Microseconds from the epoch of a moment (1900-01-01) to the one of the engines (1970-01-01)."""
+
+
+def day_number(day: dt.date) -> int:
+    """Days since 1900-01-01, as the engines count."""
+    return (day - EPOCH).days
+
+
+class Engine(Protocol):
+    """What the judging needs of an engine. Statements are DuckDB SQL; tables live until `close`."""
+
+    name: str
+
+    def read(self, table: str, path: Path) -> None:
+        """Name the Parquet at `path` (a file or a folder of partitions)."""
+
+    def make(self, table: str, sql: str) -> None:
+        """A table computed once."""
+
+    def view(self, table: str, sql: str) -> None:
+        """A name for a query."""
+
+    def put(self, table: str, rows: pa.Table) -> None:
+        """A small table from here."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a small result."""
+
+    def write(self, sql: str, path: Path) -> None:
+        """One Parquet file, rows in the order of the query."""
+
+    def working_days(self, calendar: WorkingCalendar, first: dt.date, last: dt.date) -> None:
+        """Make `wd_at(day number)` known: working days up to and including that day, NULL outside the calendar."""
+
+    def micros(self, column: str) -> str:
+        """Microseconds since 1970 of a naive timestamp."""
+
+    def rolling_median(self, value: str, window: str) -> str:
+        """The median of `value` over a window frame."""
+
+    def close(self) -> None: ...
+
+
+def _worked(calendar: WorkingCalendar, first: dt.date, last: dt.date) -> list[int]:
+    before, out = 0, []
+    day = first
+    while day <= last:
+        before += calendar.is_working(day)
+        out.append(before)
+        day += dt.timedelta(days=1)
+    return out
+
+
+def _clamped(calendar: WorkingCalendar, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
+    return max(first, calendar.first_day), min(last, calendar.last_day)
+
+
+class DuckDB:
+    """One process; spills to `temp_dir` beyond `memory_limit`."""
+
+    name = "duckdb"
+
+    def __init__(self, *, memory_limit: str, temp_dir: Path, threads: int | None = None) -> None:
+        self.con = duckdb.connect()
+        self.con.execute(f"SET memory_limit = '{memory_limit}'")
+        self.con.execute("SET temp_directory = $dir", {"dir": str(temp_dir)})
+        self.con.execute("SET preserve_insertion_order = false")
+        self.con.execute("SET TimeZone = 'UTC'")
+        if threads:
+            self.con.execute(f"SET threads = {threads}")
+        self.con.execute(
+            "CREATE TEMP MACRO moment_text(m) AS CASE WHEN m IS NULL THEN '' WHEN m % 2 = 1 THEN "
+            f"strftime(make_timestamp(m // {MOMENT_UNIT} - {EPOCH_MICROS}), '%Y-%m-%d') ELSE "
+            f"strftime(make_timestamp(m // {MOMENT_UNIT} - {EPOCH_MICROS}), '%Y-%m-%d %H:%M:%S') END"
+        )
+
+    def read(self, table: str, path: Path) -> None:
+        where = str(path / "**" / "*.parquet" if path.is_dir() else path).replace("'", "''")
+        self.con.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{where}', union_by_name = true)")
+
+    def make(self, table: str, sql: str) -> None:
+        self.con.execute(f"CREATE TABLE {table} AS {sql}")
+
+    def view(self, table: str, sql: str) -> None:
+        self.con.execute(f"CREATE VIEW {table} AS {sql}")
+
+    def put(self, table: str, rows: pa.Table) -> None:
+        self.con.register("_given", rows)
+        self.con.execute(f"CREATE TABLE {table} AS SELECT * FROM _given")
+        self.con.unregister("_given")
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.con.execute(sql).fetchall()
+
+    def write(self, sql: str, path: Path) -> None:
+        where = str(path).replace("'", "''")
+        self.con.execute(f"COPY ({sql}) TO '{where}' (FORMAT parquet, COMPRESSION zstd, PRESERVE_ORDER true)")
+
+    def working_days(self, calendar: WorkingCalendar, first: dt.date, last: dt.date) -> None:
+        first, last = _clamped(calendar, first, last)
+        self.con.execute("SET VARIABLE worked = $days", {"days": _worked(calendar, first, last)})
+        # Beyond the list the look-up answers NULL; a position of nought or less would count from its end.
+        base = day_number(first)
+        self.con.execute(
+            "CREATE TEMP MACRO wd_at(d) AS CASE WHEN d >= "
+            f"{base} THEN list_extract(getvariable('worked'), CAST(d - {base} + 1 AS INTEGER)) END"
+        )
+
+    def micros(self, column: str) -> str:
+        return f"epoch_us({column})"
+
+    def rolling_median(self, value: str, window: str) -> str:
+        return f"CAST(floor(median({value}) OVER ({window})) AS BIGINT)"
+
+    def close(self) -> None:
+        self.con.close()
+
+
+class Spark:
+    """A cluster, or local processes: `master` is any Spark master URL. Needs the `spark` extra and Java 17."""
+
+    name = "spark"
+
+    def __init__(self, *, master: str, memory_limit: str, temp_dir: Path) -> None:
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra that only this engine needs
+
+        self.temp = temp_dir / "spark"
+        self.temp.mkdir(parents=True, exist_ok=True)
+        self.session: Any = (
+            SparkSession.builder.master(master)
+            .appName("baozhuang-replay")
+            .config("spark.driver.memory", memory_limit.lower().replace("gb", "g").replace("mb", "m"))
+            .config("spark.sql.session.timeZone", "UTC")
+            .config("spark.sql.timestampType", "TIMESTAMP_NTZ")
+            .config("spark.sql.ansi.enabled", "false")
+            .config("spark.sql.shuffle.partitions", "4" if master.startswith("local") else "200")
+            .config("spark.sql.warehouse.dir", str(self.temp / "warehouse"))
+            .config("spark.local.dir", str(self.temp))
+            .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+            .getOrCreate()
+        )
+        self.session.sparkContext.setLogLevel("ERROR")
+        micros = f"timestamp_micros(m DIV {MOMENT_UNIT} - {EPOCH_MICROS})"
+        self.session.sql(
+            "CREATE OR REPLACE TEMPORARY FUNCTION moment_text(m BIGINT) RETURNS STRING RETURN CASE WHEN m IS NULL THEN ''"
+            f" WHEN m % 2 = 1 THEN date_format({micros}, 'yyyy-MM-dd')"
+            f" ELSE date_format({micros}, 'yyyy-MM-dd HH:mm:ss') END"
+        )
+
+    def _sql(self, sql: str) -> Any:
+        return self.session.sql(_for_spark(sql))
+
+    def read(self, table: str, path: Path) -> None:
+        reader = self.session.read.option("mergeSchema", "true").option("recursiveFileLookup", "true")
+        reader.parquet(str(path)).createOrReplaceTempView(table)
+
+    def make(self, table: str, sql: str) -> None:
+        frame = self._sql(sql).persist()
+        frame.createOrReplaceTempView(table)
+
+    def view(self, table: str, sql: str) -> None:
+        self._sql(sql).createOrReplaceTempView(table)
+
+    def put(self, table: str, rows: pa.Table) -> None:
+        path = self.temp / f"{table}.parquet"
+        pq.write_table(rows, path)
+        self.session.read.parquet(str(path)).createOrReplaceTempView(table)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._sql(sql).collect()]
+
+    def write(self, sql: str, path: Path) -> None:
+        """Through a folder of ordered parts into one file, so that both engines hand over the same thing."""
+        parts = self.temp / f"{path.stem}.parts"
+        self._sql(sql).write.mode("overwrite").parquet(str(parts))
+        files = sorted(parts.glob("part-*.parquet"))
+        with pq.ParquetWriter(path, pq.read_schema(files[0]).remove_metadata(), compression="zstd") as writer:
+            for file in files:
+                for batch in pq.ParquetFile(file).iter_batches():
+                    writer.write_batch(batch.replace_schema_metadata(None))
+        shutil.rmtree(parts)
+
+    def working_days(self, calendar: WorkingCalendar, first: dt.date, last: dt.date) -> None:
+        first, last = _clamped(calendar, first, last)
+        base, worked = day_number(first), _worked(calendar, first, last)
+        days = ", ".join(map(str, worked))
+        self.session.sql(
+            "CREATE OR REPLACE TEMPORARY FUNCTION wd_at(d BIGINT) RETURNS INT RETURN "
+            f"CASE WHEN d BETWEEN {base} AND {base + len(worked) - 1} "
+            f"THEN element_at(array({days}), CAST(d - {base} + 1 AS INT)) END"
+        )
+
+    def micros(self, column: str) -> str:
+        return f"unix_micros(CAST({column} AS TIMESTAMPTZ))"
+
+    def rolling_median(self, value: str, window: str) -> str:
+        return f"rolling_median_of({value}, '{window}')"
+
+    def close(self) -> None:
+        self.session.catalog.clearCache()
+        self.session.stop()
+
+
+def _for_spark(sql: str) -> str:
+    """`sql` in Spark's words, with the few things the translation does not know."""
+    tree = sqlglot.parse_one(sql, read="duckdb")
+
+    def reword(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Anonymous) and str(node.this).lower() == "rolling_median_of":
+            value, window = node.expressions[0].sql(dialect="spark"), str(node.expressions[1].this)
+            values = f"array_sort(collect_list({value}) OVER ({window}))"
+            half = f"size({values})"
+            text = (
+                f"(element_at({values}, ({half} + 1) DIV 2) + element_at({values}, {half} DIV 2 + 1)) DIV 2"
+            )
+            return sqlglot.parse_one(f"CASE WHEN {half} > 0 THEN {text} END", read="spark")
+        return node
+
+    return tree.transform(reword).sql(dialect="spark")
+
+
+def arrow(columns: Sequence[tuple[str, pa.DataType]], rows: Iterable[Sequence[Any]]) -> pa.Table:
+    """A small table of `rows`, typed even when empty."""
+    listed = list(rows)
+    arrays = [pa.array([row[at] for row in listed], kind) for at, (_, kind) in enumerate(columns)]
+    return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
+
+
+def quoted(text: str) -> str:
+    """`text` as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def present_columns(path: Path, key: str) -> set[str]:
+    """The columns that the input had, from the metadata of the Parquet at `path`; those of the file when it says none."""
+    file = next(iter(sorted(path.rglob("*.parquet")))) if path.is_dir() else path
+    schema = pq.read_schema(file)
+    said = (schema.metadata or {}).get(key.encode())
+    return set(json.loads(said)) if said else set(schema.names)

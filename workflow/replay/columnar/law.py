@@ -1,0 +1,230 @@
+"""Each case under its own law: class, limits and path by submission date, region and facts, joined as tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+import pyarrow as pa
+
+from definitions.book import Book
+from definitions.model import ClassificationRule, Definition
+from workflow.replay.columnar.engines import EPOCH, Engine, arrow, day_number, quoted
+from workflow.replay.columnar.fold import STEPS
+
+NATION: Final = "000000"
+_FACTS: Final = ("customer_kind", "voltage", "capacity_kw", "enterprise_size", "supply_count", "area")
+_TEXT, _INT, _FLAG = pa.string(), pa.int32(), pa.bool_()
+
+
+def condition(name: str, wanted: Any, columns: dict[str, str]) -> str:
+    """SQL of one condition of a classification row."""
+    column = columns[name]
+    if name == "hv_request_ref":
+        return f"NOT ({column})"
+    if isinstance(wanted, dict):
+        parts = [f"{column} {'<=' if word == 'at_most' else '>='} {value}" for word, value in wanted.items()]
+        return " AND ".join(parts)
+    if isinstance(wanted, list | tuple):
+        words = ", ".join(quoted(str(word)) for word in wanted if word is not None)
+        return f"({column} IN ({words}) OR {column} IS NULL)" if None in wanted else f"{column} IN ({words})"
+    return f"{column} IS NULL" if wanted is None else f"{column} = {quoted(str(wanted))}"
+
+
+def classify(rule: ClassificationRule, columns: dict[str, str], *, strict: bool) -> str:
+    """The class by the rows of `rule`, NULL where a missing fact leaves it open. `strict`: a filing that needs the
+    customer's written request and lacks it belongs to the class it would have at low voltage; otherwise the request is
+    taken to lie elsewhere."""
+    rows = []
+    for row in rule.rows:
+        if not strict and "hv_request_ref" in row.when:
+            continue
+        when = " AND ".join(f"({condition(name, wanted, columns)})" for name, wanted in row.when.items())
+        if row.then is not None:
+            then = quoted(row.then)
+        elif row.refuse is not None:
+            then = classify(rule, {**columns, "voltage": "'low'"}, strict=False)
+        else:
+            then = "NULL"
+        rows.append(f"WHEN {when} THEN {then} WHEN ({when}) IS NULL THEN NULL")
+    return f"CASE {' '.join(rows)} END"
+
+
+class Law:
+    """The tables of the law for the regions and days of a history."""
+
+    def __init__(self, engine: Engine, book: Book, first: dt.date, last: dt.date) -> None:
+        self.engine, self.book = engine, book
+        self.rules: list[ClassificationRule] = []
+        self.definitions: dict[str, int] = {}
+        self.by_id: list[Definition] = []
+        self._regions(first, last)
+
+    def _regions(self, first: dt.date, last: dt.date) -> None:
+        groups: dict[Any, int] = {}
+        regions, laws, tables = [], [], []
+        for (region,) in self.engine.rows("SELECT DISTINCT COALESCE(region, '') FROM c ORDER BY 1"):
+            code = region if len(region) == 6 and region.isascii() and region.isdigit() else NATION
+            lines = {one: self.book.timeline(one, code) for one in self.book.classes}
+            key = tuple(item.hash for line in lines.values() for _, _, item in line)
+            spans = self._classifications(code, first, last)
+            key = (key, tuple(spans))
+            if key not in groups:
+                groups[key] = len(groups)
+                for one, line in lines.items():
+                    for start, end, item in line:
+                        until = day_number(end) if end else 1_000_000
+                        laws.append((groups[key], one, day_number(start), until, self._id(item)))
+                tables.extend((groups[key], *span) for span in spans)
+            regions.append((region, groups[key]))
+        engine = self.engine
+        engine.put("regions", arrow([("region", _TEXT), ("rg", _INT)], regions))
+        kinds = [("rg", _INT), ("class", _TEXT), ("day_from", _INT), ("day_to", _INT), ("def_id", _INT)]
+        engine.put("laws", arrow(kinds, laws))
+        engine.put(
+            "tables", arrow([("rg", _INT), ("day_from", _INT), ("day_to", _INT), ("table_id", _INT)], tables)
+        )
+        self._put_definitions()
+
+    def _classifications(self, region: str, first: dt.date, last: dt.date) -> list[tuple[int, int, int]]:
+        spans: list[tuple[int, int, int]] = []
+        day = first
+        while day <= last:
+            try:
+                rule = self.book.classification(on=day, region=region)
+            except LookupError:
+                day += dt.timedelta(days=1)
+                continue
+            at = next((i for i, known in enumerate(self.rules) if known is rule), None)
+            if at is None:
+                at = len(self.rules)
+                self.rules.append(rule)
+            number = day_number(day)
+            if spans and spans[-1][2] == at:
+                spans[-1] = (spans[-1][0], number, at)
+            else:
+                spans.append((number, number, at))
+            day += dt.timedelta(days=1)
+        return spans
+
+    def _id(self, item: Definition) -> int:
+        if item.hash not in self.definitions:
+            self.definitions[item.hash] = len(self.by_id)
+            self.by_id.append(item)
+        return self.definitions[item.hash]
+
+    def _put_definitions(self) -> None:
+        columns: list[tuple[str, pa.DataType]] = [
+            ("def_id", _INT), ("class", _TEXT), ("total_limit", _INT), ("whole", _FLAG), ("deducts", _FLAG),
+            ("zero", _FLAG), ("last_only", _FLAG), ("unusual", _FLAG), ("design_all", _FLAG), ("mid_all", _FLAG),
+        ]  # fmt: skip
+        for step in STEPS:
+            columns += [(f"limit_{step}", _INT), (f"group_{step}", _TEXT), (f"derived_{step}", _FLAG)]
+        rows = [_definition_row(at, item) for at, item in enumerate(self.by_id)]
+        self.engine.put("defs", arrow(columns, rows))
+        steps = [
+            (at, STEPS.index(part), STEPS.index(step.code), step.limit, part == step.parts[-1], step.starts != "hand_in",
+             place)
+            for at, item in enumerate(self.by_id)
+            for place, step in enumerate(item.steps)
+            for part in step.parts
+        ]  # fmt: skip
+        kinds = [("def_id", _INT), ("step", _INT), ("grp", _INT), ("lim", _INT), ("is_last", _FLAG), ("derived", _FLAG),
+                 ("place", _INT)]  # fmt: skip
+        self.engine.put("def_steps", arrow(kinds, steps))
+        papers = {
+            (at, word): (place, kind)
+            for at, item in enumerate(self.by_id)
+            for word, (place, kind) in _papers(item).items()
+        }
+        kinds = [("def_id", _INT), ("word", _TEXT), ("place", _INT), ("kind", _TEXT)]
+        self.engine.put("def_papers", arrow(kinds, ((*key, *value) for key, value in sorted(papers.items()))))
+        words = {word: value[1] for (_, word), value in sorted(papers.items()) if value[1]}
+        self.engine.put("papers", arrow([("word", _TEXT), ("kind", _TEXT)], sorted(words.items())))
+
+    def classes(self, columns: dict[str, str], *, strict: bool) -> str:
+        """SQL of the class by the table `table_id`."""
+        if not self.rules:
+            return "CAST(NULL AS VARCHAR)"
+        found = " ".join(
+            f"WHEN {at} THEN {classify(rule, columns, strict=strict)}" for at, rule in enumerate(self.rules)
+        )
+        return f"CASE table_id {found} END"
+
+    def make(self, submitted: str, joins: str, asked: str, classes: tuple[str, ...]) -> None:
+        """Table `k`: class and law of every case. `submitted`: the moment the law is asked for; `asked`: whether the
+        customer asked for high voltage in writing."""
+        columns = {name: name for name in _FACTS} | {"hv_request_ref": "asked"}
+        named = ", ".join(quoted(one) for one in classes)
+        self.engine.make(
+            "k0",
+            f"""SELECT cid, rg, on_day, asked, user_class, business_type = 'transfer' AS not_governed,
+            {self.classes(columns, strict=True)} AS class_by_rules, {self.classes(columns, strict=False)} AS lenient
+            FROM (SELECT c.*, regions.rg, tables.table_id, x.on_day, x.asked FROM
+                (SELECT c.cid, ({submitted}) // {86_400_000_000 * 64} AS on_day, {asked} AS asked FROM c {joins}) AS x
+                JOIN c ON c.cid = x.cid JOIN regions ON regions.region = COALESCE(c.region, '')
+                LEFT JOIN tables ON tables.rg = regions.rg AND x.on_day BETWEEN tables.day_from AND tables.day_to) AS y""",
+        )
+        self.engine.make(
+            "k",
+            f"""SELECT k0.cid, k0.rg, k0.on_day, k0.not_governed, k0.asked AS high_voltage_asked,
+            CASE WHEN NOT k0.not_governed THEN k0.class_by_rules END AS class_by_rules,
+            CASE WHEN NOT k0.not_governed THEN COALESCE(k0.lenient, CASE WHEN k0.user_class IN ({named})
+                THEN k0.user_class END) END AS law_class,
+            l.def_id, f.total_limit AS filed_limit, f.zero AS filed_zero, r.total_limit AS rules_limit,
+            r.zero AS rules_zero
+            FROM k0
+            LEFT JOIN laws AS l ON l.rg = k0.rg AND l.class = COALESCE(k0.lenient, k0.user_class) AND NOT k0.not_governed
+                AND k0.on_day BETWEEN l.day_from AND l.day_to
+            LEFT JOIN laws AS fl ON fl.rg = k0.rg AND fl.class = k0.user_class AND k0.on_day BETWEEN fl.day_from AND fl.day_to
+            LEFT JOIN defs AS f ON f.def_id = fl.def_id
+            LEFT JOIN laws AS rl ON rl.rg = k0.rg AND rl.class = k0.class_by_rules
+                AND k0.on_day BETWEEN rl.day_from AND rl.day_to
+            LEFT JOIN defs AS r ON r.def_id = rl.def_id""",
+        )
+
+
+def _definition_row(at: int, item: Definition) -> tuple[Any, ...]:
+    steps = {part: step for step in item.steps for part in step.parts}
+    usual = all(len(step.parts) == 1 for step in item.steps) and all(
+        step.starts == "hand_in" or before is None or before.code == "acceptance"
+        for before, step in zip((None, *item.steps), item.steps, strict=False)
+    )
+    by_all = {code: code in steps and steps[code].required_for == "all" for code in ("design_review", "mid_inspection")}
+    row: list[Any] = [
+        at, item.user_class, item.total.limit, item.total.kind == "whole_process",
+        "force_majeure" in item.total.deductible, item.charges.zero_investment, item.total.rounds == "last", not usual,
+        by_all["design_review"], by_all["mid_inspection"],
+    ]  # fmt: skip
+    for code in STEPS:
+        step = steps.get(code)
+        alone = step is not None and step.parts == (code,)
+        row += [
+            step.limit if step is not None and alone else None,
+            step.code if step is not None else None,
+            step is not None and step.starts != "hand_in",
+        ]
+    return tuple(row)
+
+
+def _papers(item: Definition) -> dict[str, tuple[int, str]]:
+    """Every word that names a document the utility may ask for: the place of its step on the path, and its kind; a form
+    is written `kind:form`."""
+    found: dict[str, tuple[int, str]] = {}
+    for extra in item.extra_documents:
+        if extra.effect == "agent":
+            for word in (extra.kind, extra.name.zh, extra.name.en, *extra.aliases):
+                found[word] = (0, extra.kind)
+    for place, step in enumerate(item.steps):
+        for rule in step.documents:
+            for form in rule.forms:
+                for word in (form.code, form.name.zh, form.name.en, *form.aliases):
+                    found.setdefault(word, (place, rule.kind))
+            for word in (rule.kind, rule.name.zh, rule.name.en, *rule.aliases):
+                found[word] = (place, rule.kind)
+    return found
+
+
+def earliest(days: dt.date, margin: int) -> dt.date:
+    """A day some days before, not before the epoch of moments."""
+    return max(EPOCH, days - dt.timedelta(days=margin))

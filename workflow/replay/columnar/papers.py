@@ -1,0 +1,323 @@
+"""Facts that need a case's rare events side by side: documents, returns, corrections, suspensions, requests."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, earlier, past_due
+from definitions.detectors import Detectors
+from workflow.replay.columnar.clocks import day
+from workflow.replay.columnar.engines import Engine, quoted
+from workflow.replay.columnar.fold import KINDS, STEPS
+from workflow.replay.columnar.law import Law
+
+_SPLIT: Final = "[;；,，、|\\n]+"
+_HANDED_IN: Final = {
+    "design_review": ("designer_qualification", "design_documents"),
+    "mid_inspection": ("contractor_qualification", "concealed_works_records"),
+    "completion_inspection": ("completion_report",),
+}
+_UTILITY_WORK: Final = (
+    *(f"{step}.{life}" for step in STEPS for life in ("complete", "return")), "site_survey.observed",
+    "material_issued.observed", "meter_issued.observed", "meter_installed.observed", "work_ticket.observed",
+    "outage_plan.observed",
+)  # fmt: skip
+
+
+def make(engine: Engine, detectors: Detectors, law: Law, as_of_day: int) -> list[str]:
+    """The sparse tables, each one row per case that has something; returns their names."""
+    _documents(engine, detectors)
+    _outside(engine)
+    _returns(engine)
+    _late_starts(engine, detectors)
+    _corrections(engine, detectors)
+    _loosened(engine, law)
+    _flaws(engine, detectors, as_of_day)
+    return ["documents", "asks", "outside", "returns", "late_starts", "improved", "loosened", "flaws", "extra_steps"]
+
+
+def _documents(engine: Engine, detectors: Detectors) -> None:
+    received, requested = KINDS["document.received"], KINDS["document.requested"]
+    kinds = ("identity", "premises_title", "project_approval", *(k for kinds in _HANDED_IN.values() for k in kinds))
+    columns = ", ".join(f"min(CASE WHEN p.kind = '{one}' THEN e.occurred END) AS got_{one}" for one in kinds)
+    engine.make(
+        "got",
+        f"SELECT e.cid, {columns} FROM ev AS e JOIN papers AS p ON p.word = e.value WHERE e.k = {received} GROUP BY e.cid",
+    )
+    both = "got_identity IS NOT NULL AND got_premises_title IS NOT NULL"
+    engine.make(
+        "documents",
+        f"""SELECT g.cid, CASE WHEN c.voltage = 'high' THEN CASE WHEN {both} AND got_project_approval IS NOT NULL
+            THEN GREATEST(got_identity, got_premises_title, got_project_approval) END
+            WHEN {both} THEN GREATEST(got_identity, got_premises_title) END AS documents_complete
+        FROM got AS g JOIN c ON c.cid = g.cid""",
+    )
+    contact = KINDS["service_contact.observed"]
+    engine.make(
+        "asks",
+        f"""SELECT r.cid, max(CASE WHEN r.occurred >= x.contact AND r.occurred <= w.t0 THEN 1 ELSE 0 END) = 1 AS asked_after_contact,
+            max(CASE WHEN r.occurred >= d.documents_complete AND r.occurred <= w.t0 THEN 1 ELSE 0 END) = 1 AS asked_after_documents
+        FROM ev AS r JOIN w ON w.cid = r.cid
+        LEFT JOIN (SELECT cid, min(occurred) AS contact FROM ev WHERE k = {contact} AND value = 'connection_request'
+            GROUP BY cid) AS x ON x.cid = r.cid
+        LEFT JOIN documents AS d ON d.cid = r.cid WHERE r.k = {requested} GROUP BY r.cid""",
+    )
+
+
+def _outside(engine: Engine) -> None:
+    """D23: what was asked for outside the closed list at the step in force, second forms of one kind included."""
+    requested = KINDS["document.requested"]
+    in_force = "GREATEST(" + ", ".join(
+        f"CASE WHEN w.{step}_complete < r.occurred THEN {at + 1} ELSE 0 END" for at, step in enumerate(STEPS)
+    ) + ")"
+    engine.make(
+        "asked",
+        f"""SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, w.def_id, {in_force} AS reached, w.group_acceptance
+        FROM (SELECT cid, occurred, row_no, unnest(string_split_regex(value, '{_SPLIT}')) AS word FROM ev
+            WHERE k = {requested} AND occurred IS NOT NULL AND ref <> 'volunteered' AND NOT starts_with(ref, 'law:')) AS r
+        JOIN w ON w.cid = r.cid WHERE w.def_id IS NOT NULL AND trim(r.word) <> ''""",
+    )
+    # How far the path has come is counted in national steps; a paper's place in steps of the case's own path.
+    engine.make(
+        "placed",
+        """SELECT a.*, p.kind, p.place, COALESCE(s.place, 99) AS reached_place,
+            dense_rank() OVER (PARTITION BY a.cid, p.kind ORDER BY a.word) AS form,
+            p.place IS NULL OR p.place > COALESCE(s.place, 99) AS is_outside
+        FROM asked AS a LEFT JOIN def_papers AS p ON p.def_id = a.def_id AND p.word = a.word
+        LEFT JOIN (SELECT def_id, step, place FROM def_steps) AS s ON s.def_id = a.def_id AND s.step = a.reached""",
+    )
+    engine.make(
+        "outside",
+        """SELECT o.cid, o.outside_document, min(p.word) AS outside_kind FROM (
+            SELECT cid, min(occurred) AS outside_document FROM placed
+            WHERE is_outside OR (form > 1 AND kind IS NOT NULL AND word <> kind) GROUP BY cid) AS o
+        JOIN placed AS p ON p.cid = o.cid AND p.occurred = o.outside_document AND
+            (p.is_outside OR (p.form > 1 AND p.kind IS NOT NULL AND p.word <> p.kind))
+        GROUP BY o.cid, o.outside_document""",
+    )
+    extra = [KINDS[f"{step}.{life}"] for step in STEPS[2:5] for life in ("start", "complete", "return")]
+    engine.make(
+        "extra_steps",
+        f"""SELECT e.cid, min(e.occurred) AS lv_extra_step FROM ev AS e JOIN c ON c.cid = e.cid
+        WHERE c.voltage = 'low' AND e.k IN ({", ".join(map(str, extra))}) GROUP BY e.cid""",
+    )
+
+
+def _returns(engine: Engine) -> None:
+    """D17: several returns of one step, and whether the later lists stay within the first."""
+    step = "CASE k " + " ".join(f"WHEN {KINDS[f'{s}.return']} THEN {at}" for at, s in enumerate(STEPS)) + " END"
+    numbers = ", ".join(str(KINDS[f"{s}.return"]) for s in STEPS)
+    engine.make(
+        "lists",
+        f"""SELECT cid, step, m, value, row_number() OVER (PARTITION BY cid, step ORDER BY m, value) AS n FROM (
+            SELECT DISTINCT cid, {step} AS step, occurred AS m, value FROM ev
+            WHERE k IN ({numbers}) AND occurred IS NOT NULL) AS x""",
+    )
+    engine.make(
+        "items",
+        f"""SELECT cid, step, n, trim(item) AS item FROM (
+            SELECT cid, step, n, unnest(string_split_regex(value, '{_SPLIT}')) AS item FROM lists) AS x WHERE trim(item) <> ''""",
+    )
+    engine.make(
+        "growth",
+        """SELECT l.cid, l.step, min(CASE WHEN l.n = 2 THEN l.m END) AS second, max(l.n) AS n,
+            max(CASE WHEN l.value = '' THEN 1 ELSE 0 END) = 1 AS unread, COALESCE(max(g.grew), 0) = 1 AS grew
+        FROM lists AS l LEFT JOIN (SELECT later.cid, later.step, 1 AS grew FROM items AS later
+            LEFT JOIN items AS f ON f.cid = later.cid AND f.step = later.step AND f.n = 1 AND f.item = later.item
+            WHERE later.n > 1 AND f.item IS NULL GROUP BY later.cid, later.step) AS g
+        ON g.cid = l.cid AND g.step = l.step GROUP BY l.cid, l.step HAVING max(l.n) >= 2""",
+    )
+    engine.make(
+        "returns",
+        """SELECT cid, min(CASE WHEN grew OR unread THEN second END) AS second_return,
+            min(CASE WHEN grew OR unread THEN 0 ELSE 1 END) = 1 AS returns_excused,
+            max(CASE WHEN grew AND NOT unread THEN 1 ELSE 0 END) = 1 AS returns_grew
+        FROM growth GROUP BY cid""",
+    )
+
+
+def _late_starts(engine: Engine, detectors: Detectors) -> None:
+    """D30: what should have started a step's clock, and when it was started, where nothing was asked for in between."""
+    limit = detectors.detector("D30").thresholds["working_days"]
+    ready = []
+    for step, kinds in _HANDED_IN.items():
+        known = " AND ".join(f"got_{kind} IS NOT NULL" for kind in kinds)
+        latest = f"GREATEST({', '.join(f'got_{kind}' for kind in kinds)})" if len(kinds) > 1 else f"got_{kinds[0]}"
+        ready.append(
+            f"SELECT g.cid, {latest} AS ready, w.{step}_start AS began FROM got AS g JOIN w ON w.cid = g.cid WHERE {known}"
+        )
+    starts = ", ".join(str(KINDS[f"{step}.start"]) for step in ("mid_inspection", "completion_inspection"))
+    contact = KINDS["service_contact.observed"]
+    ready.append(
+        f"""SELECT r.cid, r.occurred AS ready, min(s.occurred) AS began FROM ev AS r
+        JOIN (SELECT cid, occurred FROM ev WHERE k IN ({starts})) AS s ON s.cid = r.cid AND s.occurred >= r.occurred
+        WHERE r.k = {contact} AND r.value = 'inspection_request' GROUP BY r.cid, r.occurred"""
+    )
+    engine.make("ready", " UNION ALL ".join(ready))
+    between = ", ".join(str(KINDS[name]) for name in ("document.requested", *(f"{step}.return" for step in STEPS)))
+    engine.make(
+        "late_starts",
+        f"""SELECT cid, min(ready) AS waiting_start, min(began) AS late_start FROM (
+            SELECT r.cid, r.ready, r.began, count(b.occurred) AS n FROM ready AS r
+            LEFT JOIN (SELECT cid, occurred FROM ev WHERE k IN ({between})) AS b
+            ON b.cid = r.cid AND b.occurred >= r.ready AND b.occurred <= r.began
+            WHERE wd_at({day("r.began")}) - wd_at({day("r.ready")}) > {limit} GROUP BY r.cid, r.ready, r.began) AS x
+        WHERE n = 0 GROUP BY cid""",
+    )
+
+
+def _corrections(engine: Engine, detectors: Detectors) -> None:
+    """D13: a changed time that turned late into on time."""
+    days = detectors.detector("D13").thresholds["other_record_days"]
+
+    def text(column: str) -> str:
+        micros = engine.micros(f"TRY_CAST({column} AS TIMESTAMP)")
+        date_only = f"CASE WHEN length({column}) = 10 THEN 1 ELSE 0 END"
+        return f"(({micros} + 2208988800000000) * {MOMENT_UNIT} + {date_only})"
+
+    engine.make(
+        "changes",
+        f"""SELECT cid, occurred, src, ref, value AS field, {text("old_value")} AS was, {text("new_value")} AS now, row_no
+        FROM ev WHERE k = {KINDS["correction.changed"]} AND value LIKE '%.occurred_at' AND occurred IS NOT NULL""",
+    )
+    judged = []
+    total_start = day("COALESCE(w.submitted, w.t0)")
+    for step in STEPS:
+        start = "w.acceptance_start" if step == "acceptance" else f"COALESCE(w.{step}_start, CASE WHEN w.derived_{step} THEN w.acceptance_pass END)"
+        if step == "acceptance":
+            start = f"COALESCE(w.submitted, {start})"
+        for field, first, second in (
+            (f"{step}.complete.occurred_at", (day(start), day("h.was")), (day(start), day("h.now"))),
+            (f"{step}.start.occurred_at", (day("h.was"), day(f"w.{step}_pass")), (day("h.now"), day(f"w.{step}_pass"))),
+        ):
+            judged.append(
+                f"SELECT h.*, w.{step}_pass AS closing FROM changes AS h JOIN w ON w.cid = h.cid WHERE h.field = '{field}' "
+                f"AND {past_due(*first, f'w.limit_{step}')} AND NOT {past_due(*second, f'w.limit_{step}')}"
+            )
+            span = "(GREATEST(wd_at({1}) - wd_at({0}), 0))"
+            judged.append(
+                f"SELECT h.*, w.{step}_pass FROM changes AS h JOIN w ON w.cid = h.cid JOIN clocks AS x ON x.cid = h.cid "
+                f"WHERE h.field = '{field}' AND NOT w.whole AND w.limit_{step} IS NOT NULL AND x.used <= w.total_limit "
+                f"AND x.used - {span.format(*second)} + {span.format(*first)} > w.total_limit"
+            )
+    whole = [
+        ("metering.complete.occurred_at", (total_start, day("h.was")), (total_start, day("h.now"))),
+        ("application.submit.occurred_at", (day("h.was"), day("w.metering_pass")), (day("h.now"), day("w.metering_pass"))),
+    ]
+    judged += [
+        f"SELECT h.*, w.metering_pass FROM changes AS h JOIN w ON w.cid = h.cid WHERE w.whole AND h.field = '{field}' "
+        f"AND {past_due(*first, 'w.total_limit')} AND NOT {past_due(*second, 'w.total_limit')}"
+        for field, first, second in whole
+    ]
+    first, second = (day("h.was"), day("w.acceptance_pass")), (day("h.now"), day("w.acceptance_pass"))
+    judged.append(
+        "SELECT h.*, w.acceptance_pass FROM changes AS h JOIN w ON w.cid = h.cid WHERE h.field = "
+        f"'application.submit.occurred_at' AND {past_due(*first, 'w.limit_acceptance')} "
+        f"AND NOT {past_due(*second, 'w.limit_acceptance')}"
+    )
+    engine.make("bettered", " UNION ALL ".join(judged))
+    engine.make(
+        "improved",
+        f"""SELECT b.cid, min(CASE WHEN b.occurred >= b.closing THEN b.occurred END) AS improved_after,
+            min(CASE WHEN b.closing IS NULL OR b.occurred < b.closing THEN b.occurred END) AS improved_before
+        FROM bettered AS b LEFT JOIN (SELECT DISTINCT b.cid, b.row_no FROM bettered AS b
+            JOIN ev AS e ON e.cid = b.cid AND e.src <> b.src AND e.k <> {KINDS["correction.changed"]}
+            AND ABS(e.occurred // {MOMENT_UNIT} - b.now // {MOMENT_UNIT}) <= {days} * {1440 * MOMENT_MINUTE}
+            WHERE b.ref <> '') AS backed ON backed.cid = b.cid AND backed.row_no = b.row_no
+        WHERE backed.cid IS NULL GROUP BY b.cid""",
+    )
+
+
+def _loosened(engine: Engine, law: Law) -> None:
+    """D33: a fact of the class changed after acceptance, with a longer limit or zero investment lost."""
+    number = {"capacity_kw": "DOUBLE", "supply_count": "BIGINT"}
+    fields = ("customer_kind", "voltage", "capacity_kw", "enterprise_size", "supply_count", "area")
+
+    def columns(side: str) -> dict[str, str]:
+        return {
+            name: f"CASE WHEN field = 'case.{name}' THEN TRY_CAST({side}_value AS {number.get(name, 'VARCHAR')}) ELSE {name} END"
+            for name in fields
+        } | {"hv_request_ref": "asked"}
+
+    listed = ", ".join(quoted(f"case.{name}") for name in (*fields, "business_type") if name != "area")
+    engine.make(
+        "reclassed",
+        f"""SELECT x.cid, x.occurred, x.rg, x.on_day, {law.classes(columns("old"), strict=False)} AS class_was,
+            {law.classes(columns("new"), strict=False)} AS class_now,
+            x.field = 'case.business_type' AND x.new_value = 'transfer' AND x.old_value <> 'transfer' AS freed
+        FROM (SELECT e.cid, e.occurred, e.value AS field, e.old_value, e.new_value, k.rg, k.on_day, t.table_id,
+            k.high_voltage_asked AS asked, {", ".join(f"c.{name}" for name in fields)}
+            FROM ev AS e JOIN c ON c.cid = e.cid JOIN k ON k.cid = e.cid JOIN w ON w.cid = e.cid
+            LEFT JOIN tables AS t ON t.rg = k.rg AND k.on_day BETWEEN t.day_from AND t.day_to
+            WHERE e.k = {KINDS["correction.changed"]} AND e.value IN ({listed}) AND e.ref = ''
+            AND e.occurred > w.acceptance_complete) AS x""",
+    )
+    engine.make(
+        "loosened",
+        """SELECT r.cid, min(r.occurred) AS loosened FROM reclassed AS r
+        LEFT JOIN laws AS a ON a.rg = r.rg AND a.class = r.class_was AND r.on_day BETWEEN a.day_from AND a.day_to
+        LEFT JOIN laws AS b ON b.rg = r.rg AND b.class = r.class_now AND r.on_day BETWEEN b.day_from AND b.day_to
+        LEFT JOIN defs AS d ON d.def_id = a.def_id LEFT JOIN defs AS n ON n.def_id = b.def_id
+        WHERE r.freed OR n.total_limit > d.total_limit OR (d.zero AND NOT n.zero) GROUP BY r.cid""",
+    )
+
+
+def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
+    """D16: what is wrong with a suspension."""
+    rule = detectors.detector("D16").thresholds
+    work = ", ".join(str(KINDS[name]) for name in _UTILITY_WORK)
+    gates = detectors.gates
+    start = KINDS["suspension.start"]
+    shown, total = engine.rows(
+        f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM ev WHERE k = {start}"
+    )[0]
+    expected = total >= gates["comparable"] and shown >= gates["ref_share"] * total  # type: ignore[operator]  # numbers
+    near = rule["near_working_days"]
+    whole_end, total_start = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})", day("COALESCE(w.submitted, w.t0)")
+    tolerance = str(gates["tolerance_minutes"])
+    inside = f"{earlier('s.began', 'e.occurred', tolerance)} AND {earlier('e.occurred', 's.finished', tolerance)}"
+    engine.make(
+        "susp_rounds",
+        f"""SELECT s.cid, s.g, max(CASE WHEN r.lim >= {rule["smallest_budget"]} AND r.began <= s.began
+                AND (r.finished IS NULL OR r.finished > s.began)
+                AND r.lim - (wd_at({day("s.began")}) - wd_at(r.start_day)) <= {near} THEN 1 ELSE 0 END) AS near_step,
+            max(CASE WHEN r.began < COALESCE(s.finished, {as_of_day} * {MOMENT_DAY}) AND (r.finished IS NULL OR r.finished > s.began)
+                THEN 1 ELSE 0 END) AS overlaps
+        FROM susp AS s JOIN rounds AS r ON r.cid = s.cid GROUP BY s.cid, s.g""",
+    )
+    engine.make(
+        "susp_work",
+        f"""SELECT DISTINCT s.cid, s.g FROM susp AS s JOIN ev AS e ON e.cid = s.cid
+        WHERE e.k IN ({work}) AND s.finished IS NOT NULL AND {inside}""",
+    )
+    ends = f"COALESCE({day('s.finished')}, {whole_end})"
+    flaws = {
+        "临近时限才中止": f"COALESCE(r.near_step, 0) = 1 OR (w.whole AND w.total_limit >= {rule['smallest_budget']} AND "
+        f"w.total_limit - (wd_at({day('s.began')}) - wd_at({total_start})) <= {near})",
+        "事后补录": f"wd_at({day('s.recorded')}) - wd_at({day('s.began')}) > {rule['recorded_working_days']}",
+        "以客户原因中止而无凭证": f"s.ground = 'customer' AND s.ref = '' AND {str(bool(expected)).upper()}",
+        "中止期间有供电企业的作业": "k.cid IS NOT NULL",
+        "中止占去过半时间": f"(wd_at({ends}) - wd_at({day('s.began')})) > {rule['share_of_elapsed']} * "
+        f"(wd_at({whole_end}) - wd_at({day('w.t0')}))",
+    }
+    flaw = "CASE " + " ".join(f"WHEN {when} THEN '{name}'" for name, when in flaws.items()) + " END"
+    opened = f"s.recorded IS NULL OR wd_at({day('s.recorded')}) - wd_at({day('s.began')}) <= {rule['notice_working_days']}"
+    excused = (
+        f"(s.ground = 'force_majeure' AND s.ref <> '' AND ({opened})) OR "
+        "(NOT w.whole AND w.acceptance_completes > 0 AND COALESCE(r.overlaps, 0) = 0)"
+    )
+    unjudged = f"s.ground = 'customer' AND s.ref = '' AND NOT {str(bool(expected)).upper()}"
+    engine.make(
+        "flawed",
+        f"""SELECT s.cid, s.began, CASE WHEN COALESCE({excused}, FALSE) THEN NULL ELSE {flaw} END AS flaw,
+            COALESCE({unjudged} AND NOT COALESCE({excused}, FALSE), FALSE) AS unjudged
+        FROM susp AS s JOIN w ON w.cid = s.cid
+        LEFT JOIN susp_rounds AS r ON r.cid = s.cid AND r.g = s.g
+        LEFT JOIN susp_work AS k ON k.cid = s.cid AND k.g = s.g""",
+    )
+    engine.make(
+        "flaws",
+        """SELECT cid, min(CASE WHEN flaw IS NOT NULL THEN began END) AS flawed_suspension,
+            min(flaw) AS suspension_flaw, max(CASE WHEN unjudged THEN 1 ELSE 0 END) = 1 AS suspension_unjudged
+        FROM flawed GROUP BY cid""",
+    )

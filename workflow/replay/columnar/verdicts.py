@@ -1,0 +1,223 @@
+"""From findings to evidence and verdicts, and the two files they go into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from definitions.detectors import Detectors
+from workflow.replay.columnar.clocks import day
+from workflow.replay.columnar.engines import Engine, arrow, quoted
+from workflow.replay.columnar.fold import KINDS, STEPS, names_of_sources
+
+if TYPE_CHECKING:
+    from workflow.replay.columnar.judge import _Plan
+
+MOMENTS: Final = 12
+"""How many moments a finding may rest on."""
+
+
+def json_text(column: str) -> str:
+    """SQL of a value as a JSON string."""
+    text = f"COALESCE(CAST({column} AS VARCHAR), '')"
+    escaped = f"replace(replace({text}, '\\', '\\\\'), '\"', '\\\"')"
+    return f"'\"' || regexp_replace({escaped}, '[\\x00-\\x1f]', ' ', 'g') || '\"'"
+
+
+def evidence(run: Engine, plans: list[_Plan]) -> None:
+    """Table `picked`: the records behind each finding; `proof`: their JSON."""
+    columns = [("rule", pa.string()), ("branch", pa.int32()), ("place", pa.int32()), ("accuses", pa.bool_())]
+    roles, kinds = [], []
+    for plan in plans:
+        for place, name in enumerate(plan.witnesses()):
+            for at, branch in enumerate(plan.detector.branches, start=1):
+                if name in (*branch.witness, *branch.against):
+                    roles.append((plan.rule, at, place, name in branch.witness))
+            fact = plan.compiled.fact(name, plan.detector)
+            recorded = fact is not None and fact.take.endswith(("_recorded", "_entered"))
+            numbers = [KINDS[one] for one in fact.of] if fact is not None else sorted(KINDS.values())
+            kinds += [(plan.rule, place, number, recorded) for number in numbers]
+    run.put("roles", arrow(columns, roles))
+    run.put(
+        "witness_kinds",
+        arrow([("rule", pa.string()), ("place", pa.int32()), ("k", pa.int16()), ("by_record", pa.bool_())], kinds),
+    )
+    picks = " UNION ALL ".join(
+        f"SELECT cid, rule, branch, {place} AS place, m{place} AS m FROM found WHERE m{place} IS NOT NULL"
+        for place in range(MOMENTS)
+    )
+    run.make(
+        "seen", "SELECT ev.cid, k, src, occurred, recorded, row_no FROM ev JOIN (SELECT DISTINCT cid FROM found) AS f ON f.cid = ev.cid"
+    )
+    run.make(
+        "picked",
+        f"""SELECT p.cid, p.rule, p.branch, p.place, p.m, r.accuses, min(COALESCE(e.row_no, 0) * 128 + e.k) AS event_id
+        FROM ({picks}) AS p JOIN roles AS r ON r.rule = p.rule AND r.branch = p.branch AND r.place = p.place
+        JOIN witness_kinds AS w ON w.rule = p.rule AND w.place = p.place
+        JOIN seen AS e ON e.cid = p.cid AND e.k = w.k AND CASE WHEN w.by_record THEN e.recorded ELSE e.occurred END = p.m
+        GROUP BY p.cid, p.rule, p.branch, p.place, p.m, r.accuses""",
+    )
+    record = (
+        "'{\"field\": \"' || kinds.activity || '.' || kinds.lifecycle || '\", \"value\": \"' || moment_text(p.m) || "
+        f"'\", \"source\": \"' || {names_of_sources('p.m')} || '\", \"row\": ' || CAST(p.event_id // 128 AS VARCHAR) || '}}'"
+    )
+    run.make(
+        "proof",
+        f"""SELECT p.cid, p.rule, string_agg({record}, ', ' ORDER BY p.place) AS records FROM picked AS p
+        JOIN kinds ON kinds.k = p.event_id % 128 GROUP BY p.cid, p.rule""",
+    )
+
+
+def _suspected(run: Engine, rules: Detectors) -> None:
+    """Table `suspects`: the cases that the findings make suspicious (policy 6)."""
+    v = rules.verdicts
+    counted = [
+        one.rule
+        for one in rules.detectors
+        if one.convicts
+        and one.rule not in v["breaches"]  # type: ignore[operator]  # a list, as its file says
+        and (one.tag != "other" or one.rule in v["counted_although_other"])  # type: ignore[operator]  # the same
+    ]
+    listed = ", ".join(quoted(one) for one in counted)
+    run.make("weighty", f"SELECT cid, rule, severity FROM found WHERE rule IN ({listed})")
+    run.make("highs", "SELECT cid, rule FROM weighty WHERE severity = 'high'")
+    # Two findings that share a record may both come of one wrong value.
+    run.make(
+        "apart",
+        """SELECT DISTINCT a.cid FROM highs AS a JOIN highs AS b ON b.cid = a.cid AND b.rule > a.rule
+        LEFT JOIN (SELECT DISTINCT x.cid, x.rule AS one, y.rule AS other FROM picked AS x
+            JOIN picked AS y ON y.cid = x.cid AND y.event_id = x.event_id AND y.rule > x.rule) AS s
+        ON s.cid = a.cid AND s.one = a.rule AND s.other = b.rule WHERE s.cid IS NULL""",
+    )
+    # The source of a finding is that of the first record that accuses.
+    run.make(
+        "voices",
+        """SELECT w.cid, w.rule, w.severity, (p.m // 2) % 32 AS src FROM weighty AS w
+        JOIN (SELECT cid, rule, min(place) AS place FROM picked WHERE accuses GROUP BY cid, rule) AS f
+            ON f.cid = w.cid AND f.rule = w.rule
+        JOIN picked AS p ON p.cid = f.cid AND p.rule = f.rule AND p.place = f.place""",
+    )
+    run.make(
+        "chorus",
+        f"""SELECT DISTINCT cid FROM (SELECT h.cid, h.rule FROM voices AS h
+            JOIN voices AS m ON m.cid = h.cid AND m.severity = 'medium' AND m.src <> h.src
+            WHERE h.severity = 'high' GROUP BY h.cid, h.rule HAVING count(DISTINCT m.src) >= {v["medium_together"]}
+            AND count(DISTINCT m.rule) >= {v["medium_together"]}) AS x""",
+    )
+    run.make(
+        "suspects",
+        f"""SELECT cid FROM weighty WHERE severity = 'critical' GROUP BY cid HAVING count(*) >= {v["critical_alone"]}
+        UNION SELECT cid FROM apart UNION SELECT cid FROM chorus""",
+    )
+
+
+def _chains(run: Engine) -> None:
+    """Table `chains`: what came before a case of the same need: first trace, used days, proved gaps."""
+    window = (
+        f"(({day('p.t0')} > {day('p.ended')} AND {day('p.t0')} - {day('p.ended')} <= 365) OR ({day('p.t0')} <= {day('p.ended')} "
+        f"AND p.t0 > p.old_t0 AND wd_at({day('p.ended')}) - wd_at({day('p.t0')}) <= 10))"
+    )
+    run.make(
+        "chains",
+        f"""SELECT p.new_cid AS cid, min({day("p.old_t0")}) AS first_day, sum(x.used) AS used_before,
+            sum(CASE WHEN p.proved AND {day("p.t0")} > {day("p.ended")} THEN wd_at({day("p.t0")}) - wd_at({day("p.ended")}) ELSE 0 END) AS gaps
+        FROM pairs AS p JOIN clocks AS x ON x.cid = p.old_cid WHERE {window} GROUP BY p.new_cid""",
+    )
+
+
+def write(
+    run: Engine, plans: list[_Plan], rules: Detectors, out: Path, as_of_day: int
+) -> tuple[dict[str, int], dict[str, int]]:
+    """`findings.parquet` and `verdicts.parquet`; returns how many findings by rule and cases by verdict."""
+    _suspected(run, rules)
+    _chains(run)
+    order = [one.rule for one in rules.detectors] + [one.rule for one in rules.statistics]
+    tags = {one.rule: one.tag for one in (*rules.detectors, *rules.statistics)}
+    run.put(
+        "rule_list",
+        arrow(
+            [("rule", pa.string()), ("tag", pa.string()), ("place", pa.int32())],
+            [(rule, tags[rule], at) for at, rule in enumerate(order)],
+        ),
+    )
+    said = "CASE WHEN f.said <> '' THEN ', ' || f.said ELSE '' END"
+    run.view(
+        "findings",
+        f"""SELECT c.case_id, f.rule, r.tag, f.severity,
+            '{{"records": [' || COALESCE(p.records, '') || ']' || {said} || '}}' AS evidence,
+            f.explanation, f.explanation_en, CAST(NULL AS VARCHAR) AS org, f.cid, r.place
+        FROM found AS f JOIN c ON c.cid = f.cid JOIN rule_list AS r ON r.rule = f.rule
+        LEFT JOIN proof AS p ON p.cid = f.cid AND p.rule = f.rule
+        UNION ALL
+        SELECT CAST(NULL AS VARCHAR), s.rule, r.tag, s.severity, s.evidence, s.explanation, s.explanation_en, s.org,
+            CAST(NULL AS BIGINT), r.place FROM statistics AS s JOIN rule_list AS r ON r.rule = s.rule""",
+    )
+    run.write(
+        "SELECT case_id, rule, tag, severity, evidence, explanation, explanation_en, org FROM findings "
+        "ORDER BY cid NULLS LAST, place, org, explanation",
+        out / "findings.parquet",
+    )
+    _write_verdicts(run, plans, out)
+    by_rule = dict(run.rows("SELECT rule, count(*) FROM findings GROUP BY rule ORDER BY rule"))
+    by_verdict = dict(run.rows("SELECT verdict, count(*) FROM verdict_rows GROUP BY verdict ORDER BY verdict"))
+    return by_rule, by_verdict
+
+
+def _write_verdicts(run: Engine, plans: list[_Plan], out: Path) -> None:
+    # Which rules lacked evidence is one number per case, and its words are looked up: there are few different ones.
+    halves = [plans[:30], plans[30:]]
+    masks = [
+        " + ".join(f"CAST(u_{plan.rule} AS BIGINT) * {1 << at}" for at, plan in enumerate(half)) or "0" for half in halves
+    ]
+    run.make("masks", f"SELECT cid, {masks[0]} AS u0, {masks[1]} AS u1 FROM judged")
+    words = []
+    for u0, u1 in run.rows("SELECT DISTINCT u0, u1 FROM masks ORDER BY u0, u1"):
+        names = [p.rule for at, p in enumerate(halves[0]) if u0 >> at & 1]
+        names += [p.rule for at, p in enumerate(halves[1]) if u1 >> at & 1]
+        words.append((u0, u1, ",".join(names)))
+    run.put("mask_words", arrow([("u0", pa.int64()), ("u1", pa.int64()), ("unjudged", pa.string())], words))
+    run.make(
+        "tagged",
+        """SELECT cid, string_agg(tag, ',' ORDER BY tag) AS tags FROM (SELECT DISTINCT f.cid, r.tag FROM found AS f
+        JOIN rule_list AS r ON r.rule = f.rule) AS x GROUP BY cid""",
+    )
+    lacking = " OR ".join(f"(d.group_{s} IS NOT NULL AND w.{s}_completes + w.{s}_waived = 0)" for s in STEPS)
+    core = f"""(w.ended IS NOT NULL AND w.metering_completes = 0) OR (w.metering_complete IS NOT NULL AND d.def_id IS NOT NULL
+        AND NOT COALESCE({lacking}, FALSE) AND s.shown > 0)"""
+    run.make(
+        "shown",
+        f"""SELECT cid, count(*) AS shown FROM ev WHERE k IN ({KINDS["first_energy.observed"]}, {KINDS["meter_installed.observed"]})
+        GROUP BY cid""",
+    )
+    end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')})"
+    chained = f"""CASE WHEN h.cid IS NULL OR x.used IS NULL THEN x.used WHEN w.whole
+        THEN CASE WHEN {end} IS NULL THEN NULL ELSE wd_at({end}) - wd_at(h.first_day) - h.gaps END ELSE x.used + h.used_before END"""
+    filed = "CASE WHEN x.used IS NULL OR NOT x.total_known THEN NULL WHEN x.total_late IS NOT NULL THEN FALSE WHEN x.is_closed THEN TRUE END"
+    late_chained = f"""CASE WHEN h.cid IS NULL THEN {filed} WHEN chained IS NULL THEN NULL WHEN chained > w.total_limit THEN FALSE
+        WHEN w.whole AND wd_at({end} - 1) - wd_at(h.first_day) - h.gaps >= w.total_limit THEN FALSE WHEN x.is_closed THEN TRUE END"""
+    run.make(
+        "verdict_rows",
+        f"""SELECT w.cid, c.case_id, COALESCE(k.law_class, NULLIF(c.user_class, '')) AS user_class,
+            CASE WHEN sp.cid IS NOT NULL THEN 'suspected' WHEN t.cid IS NOT NULL THEN 'notice'
+                WHEN NOT x.is_closed AND w.endings = 0 AND w.metering_completes = 0 THEN 'open'
+                WHEN w.t0 IS NOT NULL AND c.rejected_rows = 0 AND ({core}) THEN 'clear' ELSE 'cannot_judge' END AS verdict,
+            COALESCE(t.tags, '') AS tags, mw.unjudged, CAST(x.used AS INTEGER) AS used_working_days_filed,
+            CAST(z.chained AS INTEGER) AS used_working_days_chained, CAST(w.total_limit AS INTEGER) AS limit_working_days,
+            {filed} AS on_time_filed, {late_chained.replace("chained >", "z.chained >").replace("chained IS", "z.chained IS")} AS on_time_chained
+        FROM w JOIN c ON c.cid = w.cid JOIN k ON k.cid = w.cid JOIN clocks AS x ON x.cid = w.cid
+        JOIN masks AS m ON m.cid = w.cid JOIN mask_words AS mw ON mw.u0 = m.u0 AND mw.u1 = m.u1
+        LEFT JOIN defs AS d ON d.def_id = w.def_id LEFT JOIN shown AS s ON s.cid = w.cid
+        LEFT JOIN tagged AS t ON t.cid = w.cid LEFT JOIN suspects AS sp ON sp.cid = w.cid
+        LEFT JOIN chains AS h ON h.cid = w.cid
+        LEFT JOIN (SELECT w.cid, {chained} AS chained FROM w JOIN clocks AS x ON x.cid = w.cid
+            JOIN chains AS h ON h.cid = w.cid) AS z ON z.cid = w.cid""".replace(
+            "CAST(z.chained AS INTEGER)", "CAST(CASE WHEN h.cid IS NULL THEN x.used ELSE z.chained END AS INTEGER)"
+        ),
+    )
+    run.write(
+        "SELECT case_id, user_class, verdict, tags, unjudged, used_working_days_filed, used_working_days_chained, "
+        "limit_working_days, on_time_filed, on_time_chained FROM verdict_rows ORDER BY cid",
+        out / "verdicts.parquet",
+    )
