@@ -1,8 +1,8 @@
 """The worker: runs the sweeps of one process, by itself until it is told to stop, or once.
 
 APScheduler keeps the time, from its memory store: a handful of interval jobs over our own tables, never one job for
-each deadline.  Any number of workers may run on one PostgreSQL, and several on one SQLite file; what they share is in the
-database.
+each deadline.  Any number of workers may run on one PostgreSQL, and several on one SQLite file; what they share is in
+the database.
 """
 
 from __future__ import annotations
