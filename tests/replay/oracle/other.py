@@ -1,0 +1,117 @@
+"""Other duties (D21, D23, D37, D41), policy 6."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from tests.replay.oracle.file import (
+    Case,
+    Event,
+    File,
+    Finding,
+    Unjudged,
+    found,
+    in_order,
+    is_step,
+    refs,
+    rows,
+    sources,
+    when,
+)
+from tests.replay.oracle.law import AGENT, FORMS, HV_ONLY
+from tests.replay.oracle.off_system import kind_of
+
+
+def d21(case: Case) -> Finding | None:
+    licences = case.some("licence_expires", "observed")
+    guilty, judged = [], False
+    for role, step in (("designer", "design_review"), ("contractor", "mid_inspection")):
+        passed = case.all(step, "complete")
+        held = [e for e in licences if e["value"] in (role, None, "")]
+        if not passed or not held:
+            continue
+        judged = True
+        best = max(held, key=lambda e: (when(e).date, e["_i"]))
+        if when(best).date < when(passed[-1]).date and not any(refs(e) for e in held):
+            guilty.append((best, passed[-1]))
+    if not judged:
+        raise Unjudged("review")
+    if not guilty:
+        return None
+    return found(case, "D21", "medium", [rows(*pair) for pair in guilty], [e for e, _ in guilty])
+
+
+def _lawful(event: Event) -> bool:
+    return any(one == "volunteered" or one.startswith("law:") for one in refs(event)) or (
+        event.get("ref") or ""
+    ).startswith("law:")
+
+
+def d23(case: Case) -> Finding | None:
+    guilty: list[Event] = []
+    if case.structure is None:
+        if case.all("document", "requested"):
+            raise Unjudged("definition")
+    else:
+        asked: dict[str, str] = {}
+        for e in case.all("document", "requested"):
+            if not e["value"] or _lawful(e):
+                continue
+            kind = kind_of(e["value"]) or ""
+            if kind not in _allowed(case, e):
+                guilty.append(e)
+            elif e["value"] in FORMS and asked.setdefault(kind, e["value"]) != e["value"]:
+                guilty.append(e)  # a second form of one kind
+    if not case.high_voltage:
+        guilty += [e for e in case.events if e["activity"] in HV_ONLY and e["lifecycle"] != "waive" and not _lawful(e)]
+    return found(case, "D23", "high", [rows(e) for e in guilty], guilty) if guilty else None
+
+
+def _allowed(case: Case, event: Event) -> set[str]:
+    """What may be asked for at the step in force: its own list and those of the steps before it."""
+    kinds: set[str] = set()
+    for position, step in enumerate(case.path()):
+        kinds |= set(step.documents)
+        if position == 0:
+            kinds |= set(AGENT)
+        over = [e for part in step.parts for e in case.all(part) if e["lifecycle"] in ("complete", "waive")]
+        if not any(not in_order(when(event), when(e)) for e in over):
+            if position:
+                kinds -= set(AGENT)
+            break
+    return kinds
+
+
+def d37(file: File) -> list[Finding]:
+    """One upload or recording as the proof in cases of two customers or more."""
+    uses: dict[str, list[Event]] = defaultdict(list)
+    for e in file.events:
+        for one in refs(e):
+            if one.lower().startswith(("image:", "file:", "recording:")) and "NOTICE" not in one.upper():
+                uses[one].append(e)
+    out: dict[str, list[Event]] = defaultdict(list)
+    for events in uses.values():
+        batches = {e.get("batch") for e in events}
+        if len(batches) == 1 and (events[0].get("batch") or "").startswith("estate:"):
+            continue
+        if len({file.by_id[e["case_id"]].get("customer_id") for e in events} - {None}) >= 2:
+            for e in events:
+                out[e["case_id"]].append(e)
+    return [found(file.by_id[c], "D37", "high", [rows(*events)], events) for c, events in out.items()]
+
+
+def d41(case: Case) -> Finding | None:
+    if not case.ledger_applies:
+        return None
+    paid = case.some("fee_paid", "observed")
+    if case.rules is None:
+        raise Unjudged("class")
+    if not case.rules.zero_investment:
+        return None
+    guilty = [
+        e for e in paid if e["value"] not in ("prepaid", "refund") and (e.get("amount") is None or e["amount"] > 0)
+    ]
+    return found(case, "D41", "high", [rows(e) for e in guilty], guilty) if guilty else None
+
+
+__all__ = ["is_step", "sources"]

@@ -1,0 +1,478 @@
+"""Limits and how they are got round (L01, L02, D13-D17, D26, D30, D33, D35), policy 6."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+from tests.replay.oracle.clocks import late_clocks, rounds, step_clocks, total_clock
+from tests.replay.oracle.file import (
+    DAY,
+    Case,
+    Event,
+    File,
+    Finding,
+    Unjudged,
+    found,
+    in_order,
+    is_step,
+    only_uploads,
+    refs,
+    rows,
+    sources,
+    when,
+    worst,
+)
+from tests.replay.oracle.law import AGENT, Rules, class_by_rules, rules_of
+from tests.replay.oracle.off_system import kind_of
+
+
+def l01(case: Case) -> Finding | None:
+    if not case.ledger_applies:
+        return None
+    clocks, torn = step_clocks(case)
+    late = [clock for clock in clocks if clock.late]
+    if late:
+        grounds = [rows(*clock.events) for clock in late]
+        return found(case, "L01", "high", grounds, [e for clock in late for e in clock.events])
+    if torn:
+        raise Unjudged("start")
+    return None
+
+
+def l02(case: Case) -> Finding | None:
+    if not case.ledger_applies:
+        return None
+    clock = total_clock(case)
+    return found(case, "L02", "high", [rows(*clock.events)], clock.events) if clock.late else None
+
+
+# D13
+
+
+def _time(text: str | None) -> tuple[dt.datetime, bool]:
+    if not text:
+        raise Unjudged("old_value")
+    try:
+        return dt.datetime.fromisoformat(text).replace(tzinfo=None), len(text) == 10
+    except ValueError:
+        raise Unjudged("old_value") from None
+
+
+def _with(case: Case, event: Event, moment: dt.datetime, only_date: bool) -> Case:
+    changed = {**event, "occurred_at": moment, "occurred_is_date": only_date}
+    events = [changed if e is event else e for e in case.all_events]
+    return Case(case.file, case.facts, events)
+
+
+def d13(case: Case) -> Finding | None:
+    corrections = case.some("correction", "changed")
+    if not case.ledger_applies:
+        return None
+    guilty, severities, judged = [], [], False
+    for correction in corrections:
+        match = re.fullmatch(r"([a-z_]+)\.([a-z]+)\.occurred_at", correction["value"] or "")
+        if not match:
+            judged = True
+            continue
+        old, old_date = _time(correction["old_value"])
+        new, new_date = _time(correction["new_value"])
+        events = case.all(match[1], match[2])
+        if not events or case.rules is None:
+            continue
+        judged = True
+        event = next((e for e in events if e["occurred_at"] == new), events[-1])
+        was, became = _with(case, event, old, old_date), _with(case, event, new, new_date)
+        if not late_clocks(was) - late_clocks(became):
+            continue
+        if refs(correction) and _another_record(case, event, correction, new):
+            continue
+        guilty.append(correction)
+        severities.append("critical" if _after_closing(case, match[1], match[2], correction, old) else "high")
+    if not judged:
+        raise Unjudged("event corrected")
+    if not guilty:
+        return None
+    return found(case, "D13", worst(severities), [rows(e) for e in guilty], guilty)
+
+
+def _another_record(case: Case, event: Event, correction: Event, new: dt.datetime) -> bool:
+    """A record of another source within a day of the new value."""
+    return any(
+        e is not event
+        and e["activity"] != "correction"
+        and e.get("source")
+        and e["source"] not in (event.get("source"), correction.get("source"))
+        and (abs((when(e).date - new.date()).days) <= 1 if when(e).only_date else abs(e["occurred_at"] - new) <= DAY)
+        for e in case.events
+    )
+
+
+def _after_closing(case: Case, activity: str, lifecycle: str, correction: Event, old: dt.datetime) -> bool:
+    """Whether the step had closed when its time was changed: as the record said before."""
+    if lifecycle in ("complete", "return"):
+        closed = old
+    else:
+        code = "metering" if activity == "application" else activity
+        ends = case.all(code, "complete")
+        if not ends:
+            return False
+        closed = ends[-1]["occurred_at"]
+    return bool(correction["occurred_at"] >= closed)
+
+
+# D14, D15, D35
+
+
+def _submitted(case: Case) -> dt.date:
+    return case.submitted_on
+
+
+def same_need(a: Case, b: Case) -> bool:
+    """The same premises and voltage, capacity within 20 % of the first."""
+    facts = [(c.get("premises_id"), c.get("voltage"), c.get("capacity_kw")) for c in (a, b)]
+    if any(value is None for one in facts for value in one):
+        return False
+    (place, voltage, capacity), (place_b, voltage_b, capacity_b) = facts
+    return bool(place == place_b and voltage == voltage_b and abs(capacity_b - capacity) <= 0.2 * capacity + 1e-9)
+
+
+def _excused(case: Case, ending: Event) -> bool:
+    """The customer's own request, a lapsed plan, a duplicate closed on its own day."""
+    if ending.get("source") in ("customer_app", "callcentre") and refs(ending) and not only_uploads(ending):
+        return True
+    if ending["lifecycle"] == "terminate" and ending["value"] == "lapsed":
+        return True
+    return bool(ending["value"] == "duplicate" and when(ending).date == case.submitted_on)
+
+
+def near_a_limit(case: Case, on: dt.date) -> bool:
+    """Within 3 working days (at most half the budget) before a limit, or after it: the whole process, or the step that
+    was running."""
+    if case.rules is None:
+        raise Unjudged("definition")
+    left: list[tuple[int, int]] = []
+    if case.rules.whole_process:
+        clock = total_clock(case, until=on)
+        left.append((clock.budget - clock.used, clock.budget))
+    for turn in rounds(case):
+        if turn.cut and turn.budget is not None and turn.start is not None:
+            left.append((turn.budget - case.file.wd(turn.start, on), turn.budget))
+    return any(remaining <= min(3, budget / 2) for remaining, budget in left)
+
+
+def d14(case: Case) -> Finding | None:
+    ending = case.ending
+    if ending is None or not case.ledger_applies or _excused(case, ending):
+        return None
+    for name in ("premises_id", "voltage", "capacity_kw"):
+        case.need(name)
+    on = when(ending).date
+    if not near_a_limit(case, on):
+        return None
+    for other in case.file.cases:
+        if other is case or not other.claims or not same_need(case, other):
+            continue
+        submitted = _submitted(other)
+        near = case.file.wd(submitted, on) <= 10 if submitted <= on else (submitted - on).days <= 60
+        if near:
+            return found(case, "D14", "critical", [rows(ending)], [ending])
+    return None
+
+
+def d15(case: Case) -> Finding | None:
+    withdrawn = case.all("application", "withdraw")
+    if not withdrawn:
+        return None
+    guilty = [e for e in withdrawn if only_uploads(e) or case.file.lacks_ref(e)]
+    return found(case, "D15", "high", [rows(e) for e in guilty], guilty) if guilty else None
+
+
+def d35(case: Case) -> Finding | None:
+    if case.ending is not None or not case.claims:
+        return None
+    for name in ("premises_id", "voltage", "capacity_kw"):
+        case.need(name)
+    submitted = _submitted(case)
+    endings: list[Event] = []
+    for other in case.file.cases:
+        if other is case or other.ending is None or not other.claims or not same_need(other, case):
+            continue
+        on = when(other.ending).date
+        if 0 <= (submitted - on).days <= 365 and not _excused(other, other.ending):
+            endings.append(other.ending)
+    if len(endings) >= 2:
+        return found(case, "D35", "high", [rows(*endings)], endings)
+    if len(endings) == 1 and case.file.wd(when(endings[0]).date, submitted) <= 5:
+        return found(case, "D35", "medium", [rows(*endings)], endings)
+    return None
+
+
+# D16
+
+
+def d16(case: Case) -> Finding | None:
+    starts = case.all("suspension", "start")
+    guilty: list[Event] = []
+    unknown = False
+    last = when(case.closed).date if case.closed else case.file.as_of
+    ends = case.all("suspension", "end")
+    stretches: list[tuple[Event, dt.date]] = []
+    for start in starts:
+        after = [e for e in ends if when(e).date >= when(start).date]
+        until = when(after[0]).date if after else last
+        if _in_waiting_time(case, start, after[0] if after else None):
+            continue
+        recorded = start.get("recorded_at")
+        if start["value"] == "force_majeure" and refs(start):
+            if recorded is None:
+                unknown = True
+                continue
+            if case.file.wd(when(start).date, recorded.date()) <= 1:
+                continue
+        stretches.append((start, until))
+        if recorded is not None and case.file.wd(when(start).date, recorded.date()) > 1:
+            guilty.append(start)
+            continue
+        if start["value"] == "customer":
+            try:
+                if case.file.lacks_ref(start):
+                    guilty.append(start)
+                    continue
+            except Unjudged:
+                unknown = True
+        if _opened_at_limit(case, when(start).date) or _worked_inside(case, start, after[0] if after else None):
+            guilty.append(start)
+    suspended: set[dt.date] = set()
+    for start, until in stretches:
+        first = when(start).date
+        suspended.update(first + n * DAY for n in range(1, (until - first).days + 1))
+    if stretches and case.claims:
+        working = sum(case.file.calendar.is_working(day) for day in suspended)
+        if working > 0.5 * case.file.wd(case.t0.date, last):
+            guilty += [start for start, _ in stretches if start not in guilty]
+    if guilty:
+        return found(case, "D16", "high", [rows(e) for e in guilty], guilty)
+    if unknown:
+        raise Unjudged("ref")
+    return None
+
+
+def _in_waiting_time(case: Case, start: Event, end: Event | None) -> bool:
+    """Wholly inside the customer's own waiting time: no round of a step sum runs while it lasts."""
+    if case.rules is None or case.rules.whole_process:
+        return False
+    turns = rounds(case)
+    if any(turn.began is None for turn in turns):
+        return False
+    for turn in turns:
+        starts_before = end is None or turn.began is None or in_order(when(turn.began), when(end))
+        ends_after = turn.end is None or in_order(when(start), when(turn.end))
+        if starts_before and ends_after:
+            return False
+    return True
+
+
+def _opened_at_limit(case: Case, on: dt.date) -> bool:
+    if case.rules is None or case.get("business_type") in (None, "transfer"):
+        return False
+    left = []
+    if case.rules.whole_process and case.all("application", "submit"):
+        clock = total_clock(case, until=on)
+        left.append((clock.budget - clock.used, clock.budget))
+    for turn in rounds(case):
+        if turn.budget is None or turn.start is None or turn.start > on:
+            continue
+        if turn.end is None or when(turn.end).date >= on:
+            left.append((turn.budget - case.file.wd(turn.start, on), turn.budget))
+    return any(abs(remaining) <= 1 for remaining, budget in left if budget >= 3)
+
+
+UTILITY_WORK = ("site_survey", "material_issued", "meter_issued", "meter_installed", "work_ticket")
+
+
+def _worked_inside(case: Case, start: Event, end: Event | None) -> bool:
+    for e in case.events:
+        work = e["activity"] in UTILITY_WORK or (is_step(e) and e["lifecycle"] in ("complete", "return"))
+        if work and in_order(when(start), when(e)) and (end is None or in_order(when(e), when(end))):
+            return True
+    return False
+
+
+# D17, D26, D30, D33
+
+
+def _list(text: str | None) -> frozenset[str] | None:
+    return frozenset(one.strip() for one in re.split(r"[;；、,，\n]", text) if one.strip()) if text else None
+
+
+def d17(case: Case) -> Finding | None:
+    severities, guilty = [], []
+    for code in sorted({e["activity"] for e in case.events if is_step(e)}):
+        returns = case.all(code, "return")
+        if len(returns) < 2:
+            continue
+        lists = [_list(e["value"]) for e in returns]
+        first = lists[0]
+        if first is not None and any(later is not None and later - first for later in lists[1:]):
+            severities.append("high")
+        elif any(one is None for one in lists):
+            severities.append("medium")
+        else:
+            continue
+        guilty += returns
+    return found(case, "D17", worst(severities), [rows(*guilty)], guilty) if guilty else None
+
+
+def looser(now: Rules, before: Rules) -> bool:
+    """Whether `now` gives a longer limit than `before`, or loses its zero investment."""
+    return now.limit > before.limit or (before.zero_investment and not now.zero_investment)
+
+
+def d26(case: Case) -> Finding | None:
+    if not case.ledger_applies:
+        return None
+    filed = case.need("user_class")
+    if case.rules is None:
+        raise Unjudged("class")
+    if filed == case.rules.user_class:
+        return None
+    as_filed = rules_of(filed, case.submitted_on, case.get("region"))
+    if as_filed is None:
+        raise Unjudged("user_class")
+    severity = "low"
+    if looser(as_filed, case.rules):
+        severity = "high" if _charged(case) else "medium"
+    return found(case, "D26", severity, [rows(case.first_claim)], [case.first_claim])
+
+
+def _charged(case: Case) -> bool:
+    return any(
+        e["value"] not in ("prepaid", "refund") and (e.get("amount") is None or e["amount"] > 0)
+        for e in case.all("fee_paid")
+    )
+
+
+def d30(case: Case) -> Finding | None:
+    steps = [step for step in case.path() if not set(step.parts) & case.waived]
+    guilty: list[tuple[Event, Event]] = []
+    judged = False
+    for position, step in enumerate(steps):
+        starts = case.all(step.code, "start")
+        if not starts:
+            continue
+        ready = _papers_in(case, step.documents)
+        candidates = [ready] if ready else []
+        if position:
+            before = case.all(steps[position - 1].code, "complete")
+            if candidates and (not before or when(before[-1]).date > when(starts[0]).date):
+                candidates = []
+            elif candidates and in_order(when(candidates[0]), when(before[-1])):
+                candidates = [before[-1]]  # handed in early: the step could not begin before the one ahead of it ended
+        candidates += _inspection_requests(case, step.code, starts)
+        judged = judged or bool(candidates)
+        for e in candidates:
+            start = next((s for s in starts if not in_order(when(s), when(e))), None)
+            if start is None or case.file.wd(when(e).date, when(start).date) <= 1:
+                continue
+            if not _sent_back(case, e, start, steps[: position + 1]):
+                guilty.append((e, start))
+    if not judged:
+        raise Unjudged("document.received")
+    if not guilty:
+        return None
+    return found(case, "D30", "high", [rows(*pair) for pair in guilty], [e for e, _ in guilty])
+
+
+def _papers_in(case: Case, kinds: tuple[str, ...]) -> Event | None:
+    firsts = []
+    for kind in kinds:
+        received = [e for e in case.all("document", "received") if kind_of(e["value"]) == kind]
+        if not received:
+            return None
+        firsts.append(received[0])
+    return max(firsts, key=lambda e: (e["occurred_at"], e["_i"])) if firsts else None
+
+
+def _inspection_requests(case: Case, code: str, starts: list[Event]) -> list[Event]:
+    """Requests for an inspection that the starts of this step answer: the next inspection to start after them."""
+    if code not in ("mid_inspection", "completion_inspection"):
+        return []
+    inspections = [*case.all("mid_inspection", "start"), *case.all("completion_inspection", "start")]
+    out = []
+    for e in case.all("service_contact"):
+        if e["value"] == "inspection_request":
+            after = sorted(
+                (s for s in inspections if not in_order(when(s), when(e))), key=lambda s: (s["occurred_at"], s["_i"])
+            )
+            if after and after[0] in starts:
+                out.append(e)
+    return out
+
+
+def _sent_back(case: Case, start: Event, end: Event, steps: list[Any]) -> bool:
+    """A return, or a document asked for from the allowed list, in between."""
+    allowed = {kind for step in steps for kind in step.documents} | set(AGENT)
+    for e in case.events:
+        asked = (e["activity"], e["lifecycle"]) == ("document", "requested") and kind_of(e["value"]) in allowed
+        if asked or (is_step(e) and e["lifecycle"] == "return"):
+            if not in_order(when(e), when(start)) and not in_order(when(end), when(e)):
+                return True
+    return False
+
+
+FIELDS = ("capacity_kw", "voltage", "supply_count", "customer_kind", "enterprise_size", "business_type")
+
+
+def _fact(name: str, text: str | None) -> Any:
+    if not text:
+        return None
+    try:
+        return float(text) if name == "capacity_kw" else int(float(text)) if name == "supply_count" else text
+    except ValueError:
+        raise Unjudged(name) from None
+
+
+def d33(case: Case) -> Finding | None:
+    corrections = [
+        (e, match[1])
+        for e in case.some("correction", "changed")
+        if (match := re.fullmatch(r"case\.([a-z_]+)", e["value"] or "")) and match[1] in FIELDS
+    ]
+    if not corrections:
+        return None
+    accepted = case.some("acceptance", "complete")[0]
+    guilty, unknown = [], False
+    for e, name in corrections:
+        if not in_order(when(accepted), when(e)):
+            continue
+        before, now = ({**case.facts, name: _fact(name, e[side])} for side in ("old_value", "new_value"))
+        old_rules, new_rules = (_rules_for(case, facts) for facts in (before, now))
+        if before.get("business_type") == "transfer" or old_rules is None:
+            unknown = unknown or old_rules is None
+            continue
+        if now.get("business_type") != "transfer":
+            if new_rules is None:
+                unknown = True
+                continue
+            if not looser(new_rules, old_rules):
+                continue
+        try:
+            if case.file.lacks_ref(e) or only_uploads(e):
+                guilty.append(e)
+        except Unjudged:
+            unknown = True
+    if guilty:
+        return found(case, "D33", "high", [rows(e) for e in guilty], guilty)
+    if unknown:
+        raise Unjudged("class")
+    return None
+
+
+def _rules_for(case: Case, facts: dict[str, Any]) -> Rules | None:
+    user_class = class_by_rules(facts, case.submitted_on, hv_requested=False)
+    return rules_of(user_class, case.submitted_on, facts.get("region")) if user_class else None
+
+
+__all__ = ["File", "sources"]

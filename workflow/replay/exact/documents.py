@@ -1,0 +1,62 @@
+"""What a case was asked for, held against the closed lists by the engine's own check (D23) [L24 L25]."""
+
+from __future__ import annotations
+
+import msgspec
+
+from definitions.book import Book
+from definitions.model import Definition, StepRule
+from workflow.core.commands import DocumentAsked
+from workflow.core.documents import check_asked, kind_of
+from workflow.core.machine import path
+from workflow.core.refusals import Refused
+from workflow.core.state import State
+from workflow.replay.exact.rows import History, Record
+
+
+def kind_and_form(definition: Definition, value: str) -> tuple[str, str | None]:
+    """The kind that `value` spells, and the form where it spells a form of one."""
+    kind = kind_of(definition, value)
+    for step in definition.steps:
+        for document in step.documents:
+            if document.kind == kind:
+                return kind, None
+            for form in document.forms:
+                if value in (form.code, form.name.zh, form.name.en) or value in form.aliases:
+                    return document.kind, form.code
+    return kind, None
+
+
+def lawful(record: Record) -> bool:
+    """Volunteered by the customer, or asked for under a law that the record names."""
+    ref = (record.ref or "").strip()
+    return ref == "volunteered" or ref.startswith("law:")
+
+
+def asked_outside_the_list(book: Book, definition: Definition, state: State, history: History) -> list[Record]:
+    """The requests that the engine would have refused at the step then in force; a second form of a kind counts."""
+    bare = msgspec.structs.replace(state, documents=(), asked=())
+    forms: dict[str, str] = {}
+    refused = []
+    for record in history.all("document", "requested"):
+        if not record.value or lawful(record):
+            continue
+        kind, form = kind_and_form(definition, record.value)
+        asked: list[DocumentAsked] = [DocumentAsked(kind=kind, form=form)]
+        if form is not None and forms.setdefault(kind, form) != form:
+            asked.append(DocumentAsked(kind=kind, form=forms[kind]))
+        try:
+            check_asked(definition, book.legal_basis, bare, _in_force(definition, bare, history, record), asked)
+        except Refused:
+            refused.append(record)
+    return refused
+
+
+def _in_force(definition: Definition, state: State, history: History, record: Record) -> StepRule:
+    """The step in force when the record was made: the first that had not been passed by then."""
+    course = path(definition, state.facts.important_customer)
+    for step in course:
+        ends = [one for part in step.parts for one in history.all(part) if one.lifecycle in ("complete", "waive")]
+        if all(record.before(end) for end in ends):
+            return step
+    return course[-1]

@@ -1,0 +1,241 @@
+"""`judge_case`: one case of a history, judged by the engine itself.
+
+The class comes from the engine's classification table, the order from its machine, documents from its closed lists,
+days and due dates from its timers, the chained count from its chain.  What the engine would have refused is a finding;
+what the rows do not tell is unjudged, never guessed.  Rules that need the rest of the file are judged elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from definitions.book import Book
+from definitions.calendar import WorkingCalendar
+from definitions.model import Definition, Frozen
+from workflow.core import timers
+from workflow.core.chain import as_filed_and_chained, link_of
+from workflow.core.counting import Timer
+from workflow.core.state import State
+from workflow.replay.exact.classes import HV_REQUEST, class_by_rules, definition_of
+from workflow.replay.exact.documents import asked_outside_the_list, lawful
+from workflow.replay.exact.order import Walk
+from workflow.replay.exact.rounds import Reconstruction, reconstruct
+from workflow.replay.exact.rows import History, Row, records
+
+HV_STEPS = ("design_review", "mid_inspection", "completion_inspection")
+
+
+class ExactFinding(Frozen, frozen=True):
+    """One rule's answer. `about`: what of the case it rests on, such as timer keys, steps or document kinds."""
+
+    rule: str
+    severity: str
+    about: tuple[str, ...] = ()
+
+
+class JudgedRound(Frozen, frozen=True):
+    """One round as the engine's timers see it. `used`: working days, up to the day of judgement while it runs."""
+
+    step: str
+    number: int
+    budget: int
+    started_on: dt.date
+    ended_on: dt.date | None
+    due_on: dt.date | None
+    used: int
+    late: bool
+
+
+class ExactVerdict(Frozen, frozen=True):
+    """What the engine says of a case. `user_class`: by the rules, None where a missing fact decides it; `state`: the
+    case as the engine would hold it, for chaining. Counts are working days; None: cannot be judged."""
+
+    case_id: str
+    user_class: str | None
+    definition: str | None
+    findings: tuple[ExactFinding, ...]
+    unjudged: tuple[str, ...]
+    rounds: tuple[JudgedRound, ...] = ()
+    limit: int | None = None
+    used_filed: int | None = None
+    due_on: dt.date | None = None
+    on_time_filed: bool | None = None
+    used_chained: int | None = None
+    on_time_chained: bool | None = None
+    state: State | None = None
+
+
+class _Case:
+    """A case before the judge, and the answers so far."""
+
+    def __init__(self, book: Book, calendar: WorkingCalendar, row: Row, history: History) -> None:
+        self.book = book
+        self.calendar = calendar
+        self.row = row
+        self.history = history
+        self.findings: list[ExactFinding] = []
+        self.unjudged: list[str] = []
+
+    @property
+    def business_type(self) -> str | None:
+        """None where nobody says; nothing of the ledger applies to a transfer."""
+        kind: str | None = self.row.get("business_type")
+        return kind
+
+    def found(self, rule: str, severity: str, about: Iterable[str] = ()) -> None:
+        self.findings.append(ExactFinding(rule, severity, tuple(about)))
+
+
+def judge_case(
+    book: Book,
+    calendar: WorkingCalendar,
+    case_row: Row,
+    event_rows: Iterable[Row],
+    as_of: dt.date,
+    *,
+    before: Sequence[ExactVerdict] = (),
+) -> ExactVerdict:
+    """Judge one case as of `as_of` (a date of the business zone): classification (D26), order (D08), skipped steps
+    (D24), closed lists (D23), charges (D41), rounds and total (L01, L02), both counts.
+
+    `before`: the verdicts on the earlier cases of its chain, oldest first. D24 names every step the profile in force
+    requires; whether a whole organisation lacks a step, and so cannot be judged, is for the caller who sees the file.
+    Raises CalendarRangeError for dates outside the working calendar.
+    """
+    history = History(records(event_rows))
+    case = _Case(book, calendar, case_row, history)
+    submitted = history.submission
+    if submitted is None:
+        return ExactVerdict(case_row["case_id"], None, None, (), ("D08", "D23", "D24", "D26", "D41", "L01", "L02"))
+    on = submitted.date
+    requested = any(one.value == HV_REQUEST for one in history.all("document", "received"))
+    user_class = class_by_rules(book, case_row, on, hv_requested=requested)
+    region = case_row.get("region")
+    definition = definition_of(book, user_class, on, region)
+    _class(case, definition, on)
+    _order(case, definition or definition_of(book, case_row.get("user_class"), on, region))
+    _charges(case, definition)
+    if definition is None or case.business_type in (None, "transfer"):
+        if case.business_type != "transfer":
+            case.unjudged += ["L01", "L02"]
+        version = definition.version if definition else None
+        return ExactVerdict(case_row["case_id"], user_class, version, *_answers(case))
+    links = tuple(link_of(one.state) for one in before if one.state is not None and one.state.closing is not None)
+    return _timed(case, definition, reconstruct(calendar, definition, case_row, history, links), as_of)
+
+
+def _answers(case: _Case) -> tuple[tuple[ExactFinding, ...], tuple[str, ...]]:
+    return tuple(sorted(case.findings, key=lambda one: one.rule)), tuple(sorted(set(case.unjudged)))
+
+
+def looser(now: Definition, before: Definition) -> bool:
+    """Whether `now` gives more time than `before`, or loses its zero investment."""
+    lost = before.charges.zero_investment and not now.charges.zero_investment
+    return now.total.limit > before.total.limit or lost
+
+
+def _class(case: _Case, definition: Definition | None, on: dt.date) -> None:
+    """D26: filed under another class than the rules give."""
+    if case.business_type == "transfer":
+        return
+    filed = case.row.get("user_class")
+    as_filed = definition_of(case.book, filed, on, case.row.get("region"))
+    if definition is None or as_filed is None or case.business_type is None:
+        case.unjudged.append("D26")
+    elif filed != definition.user_class:
+        severity = "low"
+        if looser(as_filed, definition):
+            severity = "high" if case.history.charged else "medium"
+        case.found("D26", severity, (str(filed), definition.user_class))
+
+
+def _charges(case: _Case, definition: Definition | None) -> None:
+    """D41: a charge where the rules of the date allow none."""
+    if case.business_type == "transfer":
+        return
+    if not case.history.all("fee_paid") or definition is None or case.business_type is None:
+        case.unjudged.append("D41")
+    elif definition.charges.zero_investment and case.history.charged:
+        case.found("D41", "high")
+
+
+def _order(case: _Case, definition: Definition | None) -> None:
+    """D08, D23, D24: what the machine and the closed lists would have refused."""
+    history, important = case.history, case.row.get("important_customer")
+    if definition is None or (important is None and any(step.required_for != "all" for step in definition.steps)):
+        case.unjudged += ["D08", "D24"]
+        if history.all("document", "requested"):
+            case.unjudged.append("D23")
+        else:
+            _documents(case, [])
+        return
+    walk = Walk(definition, bool(important), history)
+    early = walk.completed_early or walk.started_early
+    if early:
+        severity = "high" if walk.completed_early else "medium"
+        case.found("D08", severity, (f"{late.activity}<{first.activity}" for late, first in early))
+    elif not walk.done:
+        case.unjudged.append("D08")
+    state = reconstruct(case.calendar, definition, case.row, history).state
+    asked = asked_outside_the_list(case.book, definition, state, history)
+    _documents(case, [one.value or "" for one in asked])
+    if case.business_type is None:
+        case.unjudged.append("D24")
+    elif case.business_type != "transfer" and history.energised is not None and walk.skipped:
+        case.found("D24", "high", (step.code for step in walk.skipped))
+
+
+def _documents(case: _Case, outside: list[str]) -> None:
+    """D23: documents asked for outside the closed list, and inspections that low voltage does not have."""
+    voltage, filed = case.row.get("voltage"), case.row.get("user_class") or ""
+    if voltage == "low" or (voltage is None and filed and not filed.startswith("hv")):
+        asked = [one for code in HV_STEPS for one in case.history.all(code)]
+        outside = outside + [one.activity for one in asked if one.lifecycle != "waive" and not lawful(one)]
+    if outside:
+        case.found("D23", "high", outside)
+
+
+def _timed(case: _Case, definition: Definition, built: Reconstruction, as_of: dt.date) -> ExactVerdict:
+    """L01, L02 and both counts, by the engine's timers."""
+    state, calendar = built.state, case.calendar
+    clocks = timers.timers(calendar, definition, state)
+    rounds = [_round(calendar, one, as_of) for one in clocks if one.scope == "step" and one.intervals]
+    late = [one for one in rounds if one.late]
+    if late:
+        case.found("L01", "high", (f"step:{one.step}:{one.number}" for one in late))
+    elif any(step.limit is not None and step.code in built.torn for step in definition.steps):
+        case.unjudged.append("L01")
+    total = next(one for one in clocks if one.scope == "total")
+    stand = timers.standing(calendar, total, as_of)
+    whole = definition.total.kind == "whole_process"
+    measured = bool(case.history.all("application", "submit")) if whole else not (built.torn or built.missing)
+    if not measured:
+        case.unjudged.append("L02")
+        return ExactVerdict(
+            state.case_id, definition.user_class, definition.version, *_answers(case), rounds=tuple(rounds),
+            limit=definition.total.limit, state=state,
+        )  # fmt: skip
+    overdue = total.status == "breached" if state.closed else stand.remaining < 0
+    if overdue:
+        case.found("L02", "high", ("total",))
+    on_time = False if overdue else True if state.closed else None
+    used, on_time_chained = stand.used, on_time
+    both = as_filed_and_chained(calendar, definition, state, as_of) if state.chain else None
+    if both is not None:
+        used, on_time_chained = both["as_chained"]["used_working_days"], both["as_chained"]["on_time"]
+    return ExactVerdict(
+        state.case_id, definition.user_class, definition.version, *_answers(case), rounds=tuple(rounds),
+        limit=definition.total.limit, used_filed=stand.used, due_on=total.due_on, on_time_filed=on_time,
+        used_chained=used, on_time_chained=on_time_chained, state=state,
+    )  # fmt: skip
+
+
+def _round(calendar: WorkingCalendar, timer: Timer, as_of: dt.date) -> JudgedRound:
+    stand = timers.standing(calendar, timer, as_of)
+    interval = timer.intervals[0]
+    late = timer.status == "breached" if interval.end is not None else stand.remaining < 0
+    return JudgedRound(
+        timer.step or "", timer.round or 1, timer.budget, interval.counted_from, interval.end, timer.due_on,
+        stand.used, late,
+    )  # fmt: skip

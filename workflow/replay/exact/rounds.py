@@ -1,0 +1,179 @@
+"""A case's rows as the engine's own state: steps with their rounds, suspensions, and how it ended.
+
+Nothing is counted here; due dates, used days and being on time come from `workflow.core.timers`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+import msgspec
+
+from definitions.calendar import WorkingCalendar
+from definitions.model import Definition, StepRule
+from workflow.core import timers
+from workflow.core.machine import ENDINGS, ENERGISED
+from workflow.core.state import Link, Round, State, Step, Suspension
+from workflow.replay.exact.classes import facts_of
+from workflow.replay.exact.rows import History, Record, Row
+
+UPLOADS = ("image:", "file:")
+
+
+class Reconstruction(NamedTuple):
+    """`state`: the case as the engine would hold it. `torn`: steps with a round whose start nothing tells (gate g);
+    X"""
+
+    state: State
+    torn: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+class _Turns(NamedTuple):
+    rounds: tuple[Round, ...]
+    torn: bool
+
+
+def proves_request(record: Record) -> bool:
+    """Whether a withdrawal carries a record of the customer's request that is more than an upload."""
+    return bool(record.ref) and not record.ref.strip().lower().startswith(UPLOADS)  # type: ignore[union-attr]  # bool() has asked
+
+
+def reconstruct(
+    calendar: WorkingCalendar,
+    definition: Definition,
+    case: Row,
+    history: History,
+    chain: tuple[Link, ...] = (),
+) -> Reconstruction:
+    """The state that the rows describe, judged as the engine judges. Raises ValueError when nothing claims the case."""
+    submitted = history.submission
+    if submitted is None:
+        raise ValueError("no trace of an application")
+    torn, steps, missing = [], [], []
+    for position, rule in enumerate(definition.steps):
+        turns = _turns(definition, history, position)
+        if turns.torn:
+            torn.append(rule.code)
+        if (
+            not turns.rounds
+            and not turns.torn
+            and (rule.required_for == "all" or case.get("important_customer") is not False)
+        ):
+            missing.append(rule.code)  # of an ordinary customer a step kept for important ones is not missed
+        steps.append(_step(turns.rounds, rule.code))
+    closed = history.closed
+    last = history.records[-1].at
+    facts = facts_of(case)
+    state = State(
+        case_id=case["case_id"],
+        application_no=case.get("case_no") or "",
+        version=1,
+        state=_standing(steps),
+        user_class=definition.user_class,
+        definition=definition.hash,
+        facts=facts,
+        submitted_at=submitted.at,
+        last_step_at=last,
+        last_recorded_at=last,
+        steps=tuple(steps),
+        suspensions=_suspensions(history, closed),
+        chain=chain,
+    )
+    state = msgspec.structs.replace(state, steps=_judged(calendar, definition, state))
+    if closed is not None:
+        ending = history.ending
+        state = msgspec.structs.replace(
+            state,
+            state=ENERGISED if ending is None else ENDINGS[ending.lifecycle],
+            closed_at=closed.at,
+            closing=timers.close(calendar, definition, state, closed.at),
+            ending_proved=ending is not None and ending.lifecycle == "withdraw" and proves_request(ending),
+        )
+    energised = history.energised is not None and history.ending is None
+    return Reconstruction(state, tuple(torn), tuple(missing) if energised else ())
+
+
+def _turns(definition: Definition, history: History, position: int) -> _Turns:
+    """The rounds of a step: every result with the hand-in it answers, and the one that still runs."""
+    rule = definition.steps[position]
+    starts = history.all(rule.code, "start")
+    ends = sorted(
+        (r for r in history.all(rule.code) if r.lifecycle in ("complete", "return", "waive")),
+        key=lambda r: (r.date, r.only_date, r.at),
+    )
+    derived = _derived_start(history, rule)
+    rounds: list[Round] = []
+    torn = False
+    for number, end in enumerate(ends):
+        answered = [start for start in starts if start.date <= end.date]
+        began = answered[0] if answered else derived if number == 0 else None
+        if began is None:
+            torn = True
+        else:
+            rounds.append(Round(began.at, end.at, end.lifecycle))
+        starts = [start for start in starts if start is not began and start.date >= end.date]
+    if any(end.lifecycle != "return" for end in ends):
+        return _Turns(tuple(rounds), torn)
+    began = starts[0] if starts else None if ends else derived
+    if began is not None and not any(history.all(later.code) for later in definition.steps[position + 1 :]):
+        ending = history.ending
+        if ending is not None:
+            rounds.append(Round(began.at, ending.at, "ended"))
+        elif history.energised is None:
+            rounds.append(Round(began.at))
+    return _Turns(tuple(rounds), torn)
+
+
+def _derived_start(history: History, rule: StepRule) -> Record | None:
+    """What starts a step that has no record of its own start [policy 6, gate g]."""
+    if rule.starts == "submission":
+        return next(iter(history.all("application", "submit")), None)
+    if rule.starts == "previous_step":
+        accepted = history.all("acceptance", "complete")
+        return accepted[-1] if accepted else None
+    return None
+
+
+def _step(rounds: tuple[Round, ...], code: str) -> Step:
+    if not rounds:
+        return Step(code)
+    outcome = rounds[-1].outcome
+    status = {"complete": "done", "waive": "waived", "return": "waiting", "ended": "ended", None: "running"}[outcome]
+    return Step(code, status, rounds)
+
+
+def _standing(steps: list[Step]) -> str:
+    """Where an open case stands: the first step that is not passed."""
+    for step in steps:
+        if step.status not in ("done", "waived"):
+            return f"{step.code}.{'running' if step.status == 'running' else 'waiting'}"
+    return f"{steps[-1].code}.waiting"
+
+
+def _judged(calendar: WorkingCalendar, definition: Definition, state: State) -> tuple[Step, ...]:
+    return tuple(
+        msgspec.structs.replace(
+            step,
+            rounds=tuple(
+                turn
+                if turn.ended_at is None
+                else timers.judge_round(calendar, definition, state, step.code, turn)
+                for turn in step.rounds
+            ),
+        )
+        for step in state.steps
+    )  # fmt: skip
+
+
+def _suspensions(history: History, closed: Record | None) -> tuple[Suspension, ...]:
+    """The suspensions with their first and last day; one without an end lasts until the case closes."""
+    ends = history.all("suspension", "end")
+    found = []
+    for number, start in enumerate(history.all("suspension", "start"), start=1):
+        last: dt.date | None = min((end.date for end in ends if end.date >= start.date), default=None)
+        if last is None and closed is not None:
+            last = closed.date
+        found.append(Suspension(number, start.value or "", start.ref or "", start.date, last))
+    return tuple(found)

@@ -1,0 +1,120 @@
+"""The canonical rows of one case, as the exact judge reads them: times in the business zone, dates without a time known
+as such, and the few questions every rule asks.
+
+Between two records of one system "before" is strict; where one of them is only a date, dates are compared [policy 6].
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from definitions.model import Frozen
+from workflow.core.times import BUSINESS_ZONE, business_date
+
+Row = Mapping[str, Any]
+
+
+class Record(Frozen, frozen=True):
+    """One event row. `at`: when it is said to have happened; `only_date`: the time is unknown."""
+
+    activity: str
+    lifecycle: str
+    at: dt.datetime
+    only_date: bool
+    recorded_at: dt.datetime | None
+    source: str | None
+    value: str | None
+    ref: str | None
+    amount: float | None
+    row: int | None
+
+    @property
+    def date(self) -> dt.date:
+        """Its calendar date in the business zone."""
+        return business_date(self.at)
+
+    def before(self, other: Record) -> bool:
+        """Whether it lies strictly before `other`, by date where one of them is only a date."""
+        if self.only_date or other.only_date:
+            return self.date < other.date
+        return self.at < other.at
+
+
+def zoned(moment: dt.datetime) -> dt.datetime:
+    """A naive moment is Asia/Shanghai wall clock."""
+    return moment.replace(tzinfo=BUSINESS_ZONE) if moment.tzinfo is None else moment.astimezone(BUSINESS_ZONE)
+
+
+def records(rows: Iterable[Row]) -> list[Record]:
+    """The rows with a known time, oldest first; rows of one moment stay in the order they were given."""
+    out = [
+        Record(
+            activity=row["activity"],
+            lifecycle=row["lifecycle"],
+            at=zoned(row["occurred_at"]),
+            only_date=bool(row.get("occurred_is_date")),
+            recorded_at=zoned(row["recorded_at"]) if row.get("recorded_at") is not None else None,
+            source=row.get("source"),
+            value=row.get("value"),
+            ref=row.get("ref"),
+            amount=row.get("amount"),
+            row=row.get("row"),
+        )
+        for row in rows
+        if row.get("occurred_at") is not None
+    ]
+    out.sort(key=lambda record: record.at)
+    return out
+
+
+class History:
+    """The records of a case, oldest first."""
+
+    def __init__(self, found: list[Record]) -> None:
+        self.records = found
+
+    def all(self, activity: str, lifecycle: str | None = None) -> list[Record]:
+        """Every record of the activity, and of the lifecycle where one is named."""
+        return [
+            one
+            for one in self.records
+            if one.activity == activity and (lifecycle is None or one.lifecycle == lifecycle)
+        ]
+
+    @property
+    def claim(self) -> Record | None:
+        """The first claimed trace of the case (T0)."""
+        wanted = {("application", "submit"), ("acceptance", "start"), ("acceptance", "complete")}
+        return next((one for one in self.records if (one.activity, one.lifecycle) in wanted), None)
+
+    @property
+    def submission(self) -> Record | None:
+        """The application, else the first trace of its acceptance."""
+        submitted = self.all("application", "submit")
+        return submitted[0] if submitted else self.claim
+
+    @property
+    def ending(self) -> Record | None:
+        """The withdrawal, termination or refusal."""
+        return next((one for one in self.all("application") if one.lifecycle != "submit"), None)
+
+    @property
+    def energised(self) -> Record | None:
+        """The last completion of metering."""
+        done = self.all("metering", "complete")
+        return done[-1] if done else None
+
+    @property
+    def closed(self) -> Record | None:
+        """What ended the case; None while it is open."""
+        return self.ending or self.energised
+
+    @property
+    def charged(self) -> bool:
+        """Whether the customer paid a fee that was not returned or merely advanced."""
+        return any(
+            one.value not in ("prepaid", "refund") and (one.amount is None or one.amount > 0)
+            for one in self.all("fee_paid")
+        )
