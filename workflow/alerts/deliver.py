@@ -34,16 +34,22 @@ from workflow.service.addresses import Addresses
 
 log = structlog.get_logger("baozhuang.delivery")
 
-MOST_AT_ONCE: Final = 128
+MOST_AT_ONCE: Final = 256
 """Messages leased and not yet settled."""
 
-MOST_PER_GATEWAY: Final = 32
+MOST_PER_GATEWAY: Final = 64
 """Of these, for one gateway; the rest of its messages wait their turn in the outbox."""
 
-SENDS_PER_GATEWAY: Final = 4
+SENDS_PER_GATEWAY: Final = 8
+LEAST_LEASED: Final = 32
+"""It is not worth a transaction to take fewer, while others are on their way."""
+
 FAILURES_IN_A_ROW: Final = 3
 REST_SECONDS: Final = (30, 60, 120, 300, 600)
 """For how long a gateway is left alone after failures in a row, the first time, the second…"""
+
+LOOK_SECONDS: Final = 1.0
+"""How often a run looks for new messages while others are on their way."""
 
 TURN_SECONDS: Final = 5
 """When a message that found its gateway busy comes up again."""
@@ -137,7 +143,7 @@ class Delivery:
         for gateway in self._gateways.values():
             gateway.turns = asyncio.Semaphore(SENDS_PER_GATEWAY)  # one belongs to one event loop
         tasks: set[asyncio.Task[None]] = set()
-        more = False
+        more, look_at = True, 0.0
         async with (
             Webhooks(self._addresses, self._limits) as webhooks,
             Relay(self._addresses, seconds=self._relay_seconds) as relay,
@@ -145,23 +151,23 @@ class Delivery:
             try:
                 while not self._stopped():
                     room = MOST_AT_ONCE - len(tasks)
-                    leased = await self._lease(room) if room >= MOST_AT_ONCE // 2 else []
-                    tasks |= {asyncio.create_task(self._deliver(one, webhooks, relay)) for one in leased}
-                    more = len(leased) == room
-                    if not tasks and not more:
-                        break
+                    if room >= LEAST_LEASED and (more or time.monotonic() >= look_at):
+                        errands, taken = await self._lease(room)
+                        more, look_at = taken == room, time.monotonic() + LOOK_SECONDS
+                        tasks |= {asyncio.create_task(self._deliver(one, webhooks, relay)) for one in errands}
                     if tasks:
-                        done, tasks = await asyncio.wait(tasks, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+                        done, tasks = await asyncio.wait(tasks, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
                         for task in done:
                             task.result()
-                if tasks:
-                    more = more or any(not task.done() for task in tasks)
-                    await asyncio.gather(*tasks)
+                    elif not more:
+                        break
+                more = (more or bool(tasks)) and self._stopped()
+                await asyncio.gather(*tasks)
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.to_thread(self._give_back)
-        return more and self._stopped()
+        return more
 
     def _give_back(self) -> None:
         try:
@@ -169,18 +175,18 @@ class Delivery:
         except StorageError as error:
             log.warning("leases_not_released", error=type(error).__name__)  # they run out by themselves
 
-    async def _lease(self, room: int) -> list[Errand]:
-        """Take messages and make errands of them; what cannot or need not be sent is settled at once."""
+    async def _lease(self, room: int) -> tuple[list[Errand], int]:
+        """Take messages and make errands of them; what cannot or need not be sent is settled at once. The errands, and
+        how many messages were taken."""
         now = self._now()
         until = write(now + dt.timedelta(seconds=self._rule().lease_seconds))
         rows: list[MessageRow] = await self._write(lambda tx: tx.lease_messages(self._worker, write(now), until, room))
         self._counts["looked"] += len(rows)
         if not rows:
-            return []
+            return [], 0
         errands, settled = await asyncio.to_thread(self._prepare, rows)
-        for settle in settled:
-            await self._recorded(settle)
-        return errands
+        await asyncio.gather(*(self._recorded(settle) for settle in settled))
+        return errands, len(rows)
 
     def _prepare(self, rows: list[MessageRow]) -> tuple[list[Errand], list[Callable[[Tx], Any]]]:
         now = self._now()
@@ -237,7 +243,7 @@ class Delivery:
             if errand.event is not None:
                 return await webhooks.post(errand.url, errand.secret, errand.message.id, errand.event, self._now())
             told = errand.told or Told("", "")
-            return await relay.send(errand.url, told.title, told.text)
+            return await relay.send(errand.url, told.title, told.text, generic=errand.generic)
         except Exception as error:
             log.exception("send_failed", message=errand.message.id, gateway=errand.gateway)
             return failed(f"发送程序出错: {type(error).__name__}", f"sending went wrong: {type(error).__name__}")

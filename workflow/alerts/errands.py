@@ -24,7 +24,7 @@ _PHONE = re.compile(r"\+?\d{5,20}")
 
 class Errand(NamedTuple):
     """A message ready to go. `gateway` names what receives it, without secrets: what fails together.  Either `event`
-    goes to a webhook or `told` through Apprise."""
+    goes to a webhook or `told` through Apprise, which a gateway to customers uses with any web address (`generic`)."""
 
     message: MessageRow
     gateway: str
@@ -33,6 +33,7 @@ class Errand(NamedTuple):
     event: bytes | None = None
     told: texts.Told | None = None
     destination: str | None = None
+    generic: bool = False
 
 
 class Undeliverable(Exception):
@@ -119,7 +120,7 @@ class Errands:
             )
         url = fill(way.url, {"{phone}": phone})
         told = texts.Told(str(body.get("title", "")), str(body.get("text", "")))
-        return Errand(message, _gateway(way.url), url, told=told, destination=way.id)
+        return Errand(message, _gateway(way.url), url, told=told, destination=way.id, generic=True)
 
     def _nearest(self, kind: str, org: str | None, place: str) -> DestinationRow | None:
         """The destination of `kind` closest above `org`, with a place for the number or name."""
@@ -143,7 +144,7 @@ class Errands:
         if message.kind == "event":
             return texts.test(str(body.get("destination", "")))
         alert = self._alert(message)
-        return texts.alert(self._calendar, self._facts(alert, escalated=bool(body.get("escalated"))), self._today)
+        return texts.alert(self._calendar, self._facts(alert, escalated=bool(body.get("escalation"))), self._today)
 
     def _event(self, message: MessageRow) -> bytes:
         body = _read(message.body)

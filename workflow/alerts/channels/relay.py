@@ -28,12 +28,14 @@ _LIMIT = 1 << 20
 
 
 class Errand(msgspec.Struct, frozen=True):
-    """One message for the child. `seconds`: how long its service may take."""
+    """One message for the child. `seconds`: how long its service may take; `generic`: to a customer gateway, which may
+    be any web address."""
 
     url: str
     title: str
     text: str
     seconds: float
+    generic: bool = False
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -66,13 +68,13 @@ class Relay:
             if child is not None:
                 await _end(child)
 
-    async def send(self, url: str, title: str, text: str) -> Outcome:
-        """One attempt to deliver a text to an Apprise address."""
+    async def send(self, url: str, title: str, text: str, *, generic: bool = False) -> Outcome:
+        """One attempt to deliver a text to an Apprise address; `generic` as of `Addresses.apprise`."""
         child = await self._free.get()
         try:
             if child is None or child.returncode is not None:
                 child = await self._start()
-            errand = msgspec.json.encode(Errand(url, title, text, self._seconds)) + b"\n"
+            errand = msgspec.json.encode(Errand(url, title, text, self._seconds, generic)) + b"\n"
             async with asyncio.timeout(self._seconds + 2):  # its own limit first: it says more
                 report = await _ask(child, errand)
         except TimeoutError:

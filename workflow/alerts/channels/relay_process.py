@@ -36,7 +36,7 @@ class Guard:
     """The interpreter's audit hook. `objections`: what was refused while the errand at hand was run."""
 
     def __init__(self, addresses: Addresses) -> None:
-        self._addresses = addresses
+        self.addresses = addresses
         self.objections: list[str] = []
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -53,7 +53,7 @@ class Guard:
         if not isinstance(host, str):
             raise self._refused("接收地址不得使用本机套接字 / an address must not use a socket of this machine")
         try:
-            self._addresses.check(host)
+            self.addresses.check(host)
         except AddressRefused as error:
             raise self._refused(str(error)) from error
 
@@ -92,9 +92,12 @@ def run(errand: Errand, guard: Guard, answers: Answers) -> Report:
     guard.objections.clear()
     answers.seen.clear()
     try:
+        guard.addresses.apprise(errand.url, generic=errand.generic)
         service = service_of(errand.url)
     except AddressRefused as error:
-        return Report(delivered=False, service="Apprise", reason=str(error))
+        return Report(
+            delivered=False, service="Apprise", reason="; ".join(dict.fromkeys([*guard.objections, str(error)]))
+        )
     name = str(service.service_name)
     sender = Apprise()
     sender.add(service)
@@ -102,7 +105,7 @@ def run(errand: Errand, guard: Guard, answers: Answers) -> Report:
     if result and not guard.objections:
         return Report(delivered=True, service=name, answers=tuple(answers.seen))
     said = [entry.message for entry in result.logs() if entry.level in ("WARNING", "ERROR", "CRITICAL")]
-    reason = "; ".join([*guard.objections, *said]) or "没有说明原因 / no reason given"
+    reason = "; ".join(dict.fromkeys([*guard.objections, *said])) or "没有说明原因 / no reason given"
     return Report(delivered=False, service=name, reason=reason, answers=tuple(answers.seen))
 
 
