@@ -82,6 +82,10 @@ class Statements:
         return self._render(_select("application", CaseRow._fields, "id").with_for_update(), ("id",))
 
     @cached_property
+    def head_for_update(self) -> str:
+        return self._render(_select("application", ("head_hash",), "id").with_for_update(), ("id",))
+
+    @cached_property
     def events(self) -> str:
         return self._select("event", EventRow._fields, "case_id", order=["case_seq"])
 

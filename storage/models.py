@@ -15,7 +15,13 @@ from sqlmodel import Field, SQLModel
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 MOMENT_LENGTH = len("2026-01-05T10:00:00.000000+08:00")
 
-_CLOSED = "state IN ('energised', 'withdrawn', 'terminated', 'refused')"
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    """Spelt out, because SQLite builds a table for an IN each time it checks a row: half the cost of writing one."""
+    return " OR ".join(f"{column} = {value!r}" for value in values)
+
+
+_CLOSED = _one_of("state", ("energised", "withdrawn", "terminated", "refused"))
 USER_CLASSES = ("residential", "lv_zero", "lv_other", "hv_single", "hv_dual")
 DEADLINE_STATUSES = ("waiting", "running", "suspended", "met", "breached", "cancelled")
 DEADLINE_SCOPES = ("step", "total", "approval", "milestone", "plan")
@@ -38,7 +44,7 @@ def _flag(name: str) -> Any:
 
 
 def _among(column: str, values: tuple[str, ...], name: str) -> sa.CheckConstraint:
-    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=name)
+    return sa.CheckConstraint(_one_of(column, values), name=name)
 
 
 def _moments(table: str, *columns: str) -> list[sa.CheckConstraint]:

@@ -35,6 +35,12 @@ class Tx(Lists, Registers, Alerts, Outbox, Orders):
         row = self._execute(sql, (case_id,)).fetchone()
         return None if row is None else case_row(row)
 
+    def lock_head(self, case_id: str) -> str | None:
+        """The head hash of an application, which nobody else changes until this transaction ends; None when there is
+        no such application. For whoever keeps what he has read under it: the same head is the same history."""
+        row = self._execute(self._sql.head_for_update, (case_id,)).fetchone()
+        return None if row is None else str(row[0])
+
     def case_by_number(self, application_no: str) -> CaseRow | None:
         """The application with this number."""
         c = tables["application"].c

@@ -10,12 +10,14 @@ address that was judged, not to the name again: a name that changes between chec
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import os
 import re
 import socket
+import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
@@ -176,6 +178,8 @@ class Addresses:
                 ) from None
             if "%" in host or ":" in host:
                 raise AddressRefused(f"主机 {host[:80]} 无法辨认", f"the host {host[:80]} cannot be read") from None
+            if host.rstrip(".").lower().rpartition(".")[2] == "localhost":
+                self.check("127.0.0.1")  # by its meaning, whether it can be looked up or not
             return False
         self.check(host)
         return True
@@ -189,14 +193,13 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 
 def service_of(text: str) -> NotifyBase:
-    """The service that Apprise makes of an address. Raises AddressRefused when it makes none. Its text carries
-    secrets: it goes into no message."""
-    from apprise import Apprise, AppriseAsset  # noqa: PLC0415  # a hundred modules that most processes never need
-
-    asset = AppriseAsset(
+    """The service that Apprise makes of an address. Raises AddressRefused when it makes none. The text carries secrets:
+    it goes into no message."""
+    apprise = _apprise()
+    asset = apprise.AppriseAsset(
         storage_mode="memory", http_redirects=False, pgp_autogen=False, pem_autogen=False, allow_templates=False
     )
-    service = Apprise.instantiate(text, asset=asset)
+    service: NotifyBase | None = apprise.Apprise.instantiate(text, asset=asset)
     if service is None:
         scheme = text.partition("://")[0][:20]
         raise AddressRefused(
@@ -205,6 +208,18 @@ def service_of(text: str) -> NotifyBase:
         )
     service.redirects = False
     return service
+
+
+@functools.cache
+def _apprise() -> Any:
+    """The library with all its services: a hundred modules that most processes never need."""
+    import apprise  # noqa: PLC0415  # as said
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of modules that services use, and not ours to change
+        services: Any = apprise.manager_plugins.NotificationManager
+        services().load_modules()
+    return apprise
 
 
 def _plain(text: str) -> str:
@@ -226,7 +241,7 @@ def _web_address(text: str) -> httpx2.URL:
             f"webhook 只能用 http:// 或 https://, 不能用 {url.scheme[:20]}:",
             f"a webhook is http:// or https://, not {url.scheme[:20]}:",
         )
-    if not url.raw_host or url.userinfo or url.fragment or not 0 < (url.port or 443) < 65536:
+    if not url.raw_host or url.userinfo or url.fragment or not 0 < (443 if url.port is None else url.port) < 65536:
         raise AddressRefused(
             "接收地址须有主机名, 不含用户名、密码和 #; 身份由签名证明",
             "an address needs a host and no user, password or #: the signature proves who sends",
@@ -281,6 +296,8 @@ def _objection(address: Address) -> tuple[str, str] | None:
         return "本机回环地址", "it is this machine (loopback)"
     if same or (isinstance(address, ipaddress.IPv6Address) and address in _NAT64):
         return None
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return "已废止的站点本地地址", "site-local addresses are no longer in use"
     if address.is_link_local or address.is_multicast or address.is_unspecified or not address.is_global:
         return "链路本地、组播、未指定或保留地址", "it is link-local, multicast, unspecified or reserved"
     return None

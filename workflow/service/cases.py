@@ -43,7 +43,7 @@ from workflow.service.projection import (
     why_outdated,
 )
 
-KEPT_STATES = 4096
+KEPT_CASES = 4096
 _encode = msgspec.json.Encoder().encode
 
 
@@ -112,7 +112,7 @@ class Cases:
         self.calendars = calendars
         self.clock = clock
         self.new_id = new_id
-        self._states: OrderedDict[str, tuple[str, State, tuple[Timer, ...]]] = OrderedDict()
+        self._kept: OrderedDict[str, Held] = OrderedDict()
 
     # What the writer runs
 
@@ -151,7 +151,7 @@ class Cases:
         """Decide and store one command on a case."""
         digest = _digest(case_id, command.model_dump_json())
         # Locked before the key is looked up: the same request may be under way in another process.
-        row = tx.case(case_id, lock=True)
+        row = self._locked(tx, case_id)
         known = self._remembered(tx, principal, key, digest)
         if known is not None:
             return known
@@ -206,14 +206,21 @@ class Cases:
         return self.held(tx, row)
 
     def held(self, tx: Tx, row: CaseRow) -> Held:
-        """The state and timers of a row. A state kept in memory is used only while the chain's head is the same."""
+        """The state and timers of a row. What is kept in memory is used only while the chain's head is the same."""
         definition = self.law.pinned(tx, row.definition_hash)
         calendar = self.calendars.current()
-        kept = self._states.get(row.id)
-        if kept is not None and kept[0] == row.head_hash + calendar.hash:
-            return Held(row, kept[1], definition, calendar, kept[2])
+        kept = self._kept.get(row.id)
+        if kept is not None and kept.row.head_hash == row.head_hash and kept.calendar is calendar:
+            return kept
         state = from_snapshot(row.snapshot)
         return Held(row, state, definition, calendar, timers(calendar, definition, state))
+
+    def _locked(self, tx: Tx, case_id: str) -> CaseRow | None:
+        """The row of a case, locked; the one kept in memory while the chain's head is the same."""
+        kept = self._kept.get(case_id)
+        if kept is not None and tx.lock_head(case_id) == kept.row.head_hash:
+            return kept.row
+        return tx.case(case_id, lock=True)
 
     # Storing
 
@@ -245,11 +252,11 @@ class Cases:
             row = case_row(state, fresh, head)
             tx.update_case(row, before.row)
         self._project(tx, context, before, state, fresh)
-        self._states[state.case_id] = (head + context.calendar.hash, state, fresh)
-        self._states.move_to_end(state.case_id)
-        if len(self._states) > KEPT_STATES:
-            self._states.popitem(last=False)
-        return Held(row, state, definition, context.calendar, fresh)
+        held = self._kept[state.case_id] = Held(row, state, definition, context.calendar, fresh)
+        self._kept.move_to_end(state.case_id)
+        if len(self._kept) > KEPT_CASES:
+            self._kept.popitem(last=False)
+        return held
 
     def _project(self, tx: Tx, context: Context, before: Held | None, state: State, fresh: tuple[Timer, ...]) -> None:
         """Write the rounds and deadlines that changed, and remove those that are no more, with the alerts on them."""

@@ -10,6 +10,13 @@ depends_on = None
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
+
+def among(column: str, *values: str) -> str:
+    """One of these values; spelt out, because SQLite builds a table for an IN each time it checks a row."""
+    return " OR ".join(f"{column} = '{value}'" for value in values)
+
+
+CLOSED = among("state", "energised", "withdrawn", "terminated", "refused")
 TRIGGERS = {
     "sqlite": (
         "CREATE TRIGGER event_no_update BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
@@ -78,19 +85,18 @@ def upgrade() -> None:
         sa.Column("predecessor", TEXT, nullable=True),
         sa.Column("snapshot", TEXT, nullable=False),
         sa.CheckConstraint(
-            "(closed_at IS NOT NULL) = (state IN ('energised', 'withdrawn', 'terminated', 'refused'))",
+            f"(closed_at IS NOT NULL) = ({CLOSED})",
             name="ck_application_closed",
         ),
         sa.CheckConstraint(
-            "state IN ('energised', 'withdrawn', 'terminated', 'refused')"
-            " OR state LIKE '_%.waiting' OR state LIKE '_%.running'",
+            f"{CLOSED} OR state LIKE '_%.waiting' OR state LIKE '_%.running'",
             name="ck_application_state",
         ),
         sa.CheckConstraint(
-            "user_class IN ('residential', 'lv_zero', 'lv_other', 'hv_single', 'hv_dual')",
+            among("user_class", "residential", "lv_zero", "lv_other", "hv_single", "hv_dual"),
             name="ck_application_user_class",
         ),
-        sa.CheckConstraint("voltage IN ('low', 'high')", name="ck_application_voltage"),
+        sa.CheckConstraint(among("voltage", "low", "high"), name="ck_application_voltage"),
         sa.CheckConstraint("length(closed_at) = 32", name="ck_application_closed_at"),
         sa.CheckConstraint("length(due_on) = 10", name="ck_application_due_on"),
         sa.CheckConstraint("length(submitted_at) = 32", name="ck_application_submitted_at"),
@@ -134,10 +140,11 @@ def upgrade() -> None:
         sa.Column("provisional", sa.Boolean(create_constraint=True, name="ck_deadline_provisional"), nullable=False),
         sa.Column("status", TEXT, nullable=False),
         sa.Column("calendar_hash", TEXT, nullable=False),
-        sa.CheckConstraint("scope IN ('step', 'total', 'approval')", name="ck_deadline_scope"),
+        sa.CheckConstraint(among("scope", "step", "total", "approval"), name="ck_deadline_scope"),
         sa.CheckConstraint("status <> 'waiting' OR due_on IS NULL", name="ck_deadline_waiting"),
         sa.CheckConstraint(
-            "status IN ('waiting', 'running', 'suspended', 'met', 'breached', 'cancelled')", name="ck_deadline_status"
+            among("status", "waiting", "running", "suspended", "met", "breached", "cancelled"),
+            name="ck_deadline_status",
         ),
         sa.CheckConstraint("budget >= 0", name="ck_deadline_budget"),
         sa.CheckConstraint("length(due_on) = 10", name="ck_deadline_due_on"),
@@ -221,7 +228,7 @@ def upgrade() -> None:
         sa.Column("region", TEXT, nullable=True),
         sa.Column("path", TEXT, nullable=False),
         sa.CheckConstraint("code <> '' AND code NOT LIKE '%/%'", name="ck_org_code"),
-        sa.CheckConstraint("level IN ('team', 'county', 'city', 'province')", name="ck_org_level"),
+        sa.CheckConstraint(among("level", "team", "county", "city", "province"), name="ck_org_level"),
         sa.PrimaryKeyConstraint("code"),
     )
     op.create_index("ix_org_path", "org", ["path"])
