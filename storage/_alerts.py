@@ -57,8 +57,8 @@ class Alerts(Execution):
     # Raising
 
     def due_looks(self, day: str, limit: int) -> list[Look]:
-        """Up to `limit` deadlines whose `look_on` is `day` or earlier, oldest first. In a write transaction they stay
-        this worker's until it ends: others get the next ones."""
+        """Up to `limit` deadlines whose `look_on` is `day` or earlier, oldest first. They stay this worker's until its
+        write transaction ends: others get the next ones."""
         d, a = _deadline.c, _application.c
         wanted = (
             sa.select(
@@ -82,6 +82,15 @@ class Alerts(Execution):
         rows = list(moved)
         if rows:
             self._execute_many(_move_look(self._backend), rows)
+
+    def look_again(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Have running deadlines, each given as (day, case_id, key), looked at from that day on, unless they are to be
+        looked at before it."""
+        c = _deadline.c
+        for day, case_id, key in rows:
+            later = sa.or_(c.look_on.is_(None), c.look_on > day)
+            again = sa.update(_deadline).where(c.case_id == case_id, c.key == key, c.status == "running", later)
+            self._query(again.values(look_on=day))
 
     def raise_alerts(self, rows: Sequence[AlertRow]) -> Raised:
         """Claim rungs by inserting their alerts. A rung that was cleared meanwhile stands again, with its old id."""
@@ -136,9 +145,9 @@ class Alerts(Execution):
         clear = sa.update(_alert).where(_alert.c.id.in_(ids), _STANDING)
         return self._query(clear.values(status="cleared", cleared_at=now, cleared_because=because)).rowcount
 
-    def standings(self, after: tuple[str, str], limit: int) -> list[Standing]:
+    def standings(self, after: tuple[str, str], limit: int, *, lock: bool = False) -> list[Standing]:
         """A page of the alerts of cases that stand, in the order of (case_id, id), following `after`, each with how its
-        deadline stands now. In a write transaction they are locked; those that another worker holds are left out."""
+        deadline stands now. `lock`: nobody else changes them; those that another worker holds are left out."""
         d, c = _deadline.c, _alert.c
         wanted = (
             sa.select(c.case_id, c.id, c.key, c.day, c.due_on, d.status, d.due_on)
@@ -146,8 +155,9 @@ class Alerts(Execution):
             .where(_STANDING, c.case_id.is_not(None), sa.tuple_(c.case_id, c.id) > after)
             .order_by(c.case_id, c.id)
             .limit(limit)
-            .with_for_update(of=_alert, skip_locked=True)
         )
+        if lock:
+            wanted = wanted.with_for_update(of=_alert, skip_locked=True)
         return [Standing._make(row) for row in self._query(wanted)]
 
     # Reading
@@ -203,9 +213,9 @@ class Alerts(Execution):
         snooze = sa.update(_alert).where(_alert.c.id == alert_id, _STANDING)
         return self._query(snooze.values(snoozed_until=until, snooze_reason=reason)).rowcount == 1
 
-    def alerts_to_escalate(self, now: str, limit: int) -> list[AlertRow]:
-        """Up to `limit` open alerts that nobody has acknowledged in time, and that do not rest; locked as by
-        `due_looks`."""
+    def alerts_to_escalate(self, now: str, limit: int, *, lock: bool = False) -> list[AlertRow]:
+        """Up to `limit` open alerts that nobody has acknowledged in time, and that do not rest. `lock` as of
+        `standings`."""
         c = _alert.c
         wanted = (
             sa.select(*_ALERT)
@@ -217,8 +227,9 @@ class Alerts(Execution):
             )
             .order_by(c.escalate_at)
             .limit(limit)
-            .with_for_update(skip_locked=True)
         )
+        if lock:
+            wanted = wanted.with_for_update(skip_locked=True)
         return [AlertRow._make(row) for row in self._query(wanted)]
 
     def set_escalations(self, rows: Iterable[tuple[int, str | None, str]]) -> None:

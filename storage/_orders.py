@@ -73,10 +73,13 @@ class Orders(Execution):
         values = {"status": "closed", "closing_note": note, "closed_by": by, "closed_at": at}
         return self._query(closed.values(values)).rowcount == 1
 
-    def due_order_looks(self, day: str, limit: int) -> list[OrderRow]:
-        """Up to `limit` orders whose `look_on` is `day` or earlier; locked as by `due_looks`."""
+    def due_order_looks(self, day: str, limit: int, *, lock: bool = False) -> list[OrderRow]:
+        """Up to `limit` orders whose `look_on` is `day` or earlier. `lock`: nobody else changes them; those that
+        another worker holds are left out."""
         wanted = sa.select(*_ORDER).where(_order.c.look_on <= day).order_by(_order.c.look_on).limit(limit)
-        return [OrderRow._make(row) for row in self._query(wanted.with_for_update(skip_locked=True))]
+        if lock:
+            wanted = wanted.with_for_update(skip_locked=True)
+        return [OrderRow._make(row) for row in self._query(wanted)]
 
     def move_order_looks(self, moved: Iterable[tuple[str | None, str]]) -> None:
         """Set `look_on` of orders, each given as (look_on, id)."""

@@ -116,7 +116,7 @@ def test_what_nobody_acknowledged_in_time_is_escalated_unless_it_rests(database:
         tx.acknowledge_alert("b1", "key:w", MOMENT, None)
         tx.snooze_alert("b2", LATEST, "x")
         assert [row.id for row in tx.alerts_to_escalate(LATER, 10)] == ["a1", "a0"]
-        assert [row.id for row in tx.alerts_to_escalate(LATER, 1)] == ["a1"]
+        assert [row.id for row in tx.alerts_to_escalate(LATER, 1, lock=True)] == ["a1"]
         tx.set_escalations([(1, LATEST, "a1"), (2, None, "a0")])
         assert [row.id for row in tx.alerts_to_escalate(LATER, 10)] == []
         assert {row.id for row in tx.alerts_to_escalate(LATEST, 10)} == {"a1", "a2", "b2"}
@@ -157,6 +157,18 @@ def test_deadlines_are_looked_at_when_their_day_has_come(database: Database):
         assert [row.look_on for row in tx.deadlines("c0")] == [None]
 
 
+def test_looking_again_never_puts_off(database: Database):
+    with database.write() as tx:
+        for number, (status, look) in enumerate(
+            [("running", "2026-01-08"), ("running", None), ("running", "2026-01-05"), ("met", None)]
+        ):
+            store(tx, f"c{number}")
+            tx.put_deadline(deadline(f"c{number}", status=status, look_on=look))
+        tx.look_again([("2026-01-06", f"c{number}", "total") for number in range(4)])
+        looks = [tx.deadlines(f"c{number}")[0].look_on for number in range(4)]
+    assert looks == ["2026-01-06", "2026-01-06", "2026-01-05", None]
+
+
 def test_two_workers_take_different_deadlines(postgresql_url: str):
     first, second = Database.open(postgresql_url), Database.open(postgresql_url)
     with first.write() as tx:
@@ -183,7 +195,7 @@ def test_standing_alerts_come_with_how_their_deadline_stands_now(database: Datab
             ("c1", "a1", "total", "2026-02-09", "2026-02-09", "running", "2026-02-10"),
             ("c1", "a2", "gone", "2026-02-09", "2026-02-09", None, None),
         ]
-        assert tx.standings(("c1", "a1"), 10) == found[2:]
+        assert tx.standings(("c1", "a1"), 10, lock=True) == found[2:]
         assert tx.standings(("", ""), 1) == found[:1]
 
 

@@ -36,7 +36,7 @@ def test_reply_dates_are_looked_at_until_the_answer(database: Database):
     with database.write() as tx:
         for number, look in enumerate(["2026-01-08", "2026-01-07", "2026-01-09", None]):
             tx.add_order(order(f"o{number}", look_on=look))
-        assert [row.id for row in tx.due_order_looks("2026-01-08", 9)] == ["o1", "o0"]
+        assert [row.id for row in tx.due_order_looks("2026-01-08", 9, lock=True)] == ["o1", "o0"]
         assert [row.id for row in tx.due_order_looks("2026-01-08", 1)] == ["o1"]
         tx.move_order_looks([("2026-01-12", "o1")])
         tx.answer_order("o0", "x", "w1", LATER)

@@ -38,7 +38,7 @@ def orders(run: Run) -> None:
     while limit := run.room(PAGE):
         with run.service.database.write() as tx:
             calendar, raiser = _means(run, tx)
-            rows = tx.due_order_looks(today, limit)
+            rows = tx.due_order_looks(today, limit, lock=True)
             reached: list[Reached] = []
             moved: list[tuple[str | None, str]] = []
             for row in rows:

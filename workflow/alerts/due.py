@@ -111,6 +111,13 @@ def run(run: Run) -> None:
             looked = sweeper.page(tx, limit)
         if looked < limit:
             break
-    if sweeper.for_nobody:
+    if run.done:
+        _note_for_nobody(run, sweeper.for_nobody)
+
+
+def _note_for_nobody(run: Run, count: int) -> None:
+    with run.service.database.read() as tx:
+        noted = int(tx.setting(FOR_NOBODY_SETTING) or 0)
+    if noted != count:
         with run.service.database.write() as tx:
-            tx.put_setting(FOR_NOBODY_SETTING, str(sweeper.for_nobody))
+            tx.put_setting(FOR_NOBODY_SETTING, str(count))

@@ -29,7 +29,7 @@ def stale(run: Run) -> None:
             run.begins()
             with run.service.database.write() as tx:
                 # Read again under a lock: what was wrong a moment ago may have been put right.
-                again = [one for one in tx.standings(after, limit) if why(one) is not None]
+                again = [one for one in tx.standings(after, limit, lock=True) if why(one) is not None]
                 run.count(0, _clear(tx, again, write(run.now)))
         run.count(len(page), 0)
         if len(page) < limit:
@@ -51,7 +51,7 @@ def _clear(tx: Tx, wrong: list[Standing], at: str) -> int:
     for because in {why(one) for one in wrong}:
         cleared += tx.clear_ids([one.id for one in wrong if why(one) == because], at, str(because))
     # A timer that moved is looked at once more from that day on: its rungs are claimed, so nothing comes twice.
-    tx.move_looks([(one.day, one.case_id, one.key) for one in wrong if one.status == "running"])
+    tx.look_again((one.day, one.case_id, one.key) for one in wrong)
     return cleared
 
 
@@ -70,7 +70,7 @@ def escalate(run: Run) -> None:
     ladder = book.ladder(on=run.today)
     while limit := run.room(PAGE):
         with run.service.database.write() as tx:
-            rows = tx.alerts_to_escalate(at, limit)
+            rows = tx.alerts_to_escalate(at, limit, lock=True)
             messages: list[MessageRow] = []
             for row in rows:
                 messages += _next_ones(raiser, directory, ladder, row)

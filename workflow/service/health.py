@@ -50,7 +50,7 @@ class SweepHealth(msgspec.Struct, frozen=True):
 
 class AlertHealth(msgspec.Struct, frozen=True):
     """The sweeps and what waits. `looks_behind_days`: for how many days the oldest deadline has been waiting to be
-    looked at; `for_nobody`: alerts of the last sweep for which no recipient was found."""
+    looked at; `for_nobody`: alerts of the last run that raised any for which no recipient was found."""
 
     sweeps: list[SweepHealth]
     ever_ran: bool
@@ -69,7 +69,7 @@ class AlertHealth(msgspec.Struct, frozen=True):
 
 
 FOR_NOBODY_SETTING = "alerts_for_nobody"
-"""How many alerts found no recipient at all, since the last sweep in which everyone was found."""
+"""How many alerts of the last run that raised any found no recipient at all."""
 
 
 def of_alerts(tx: Tx, now: dt.datetime, firm_until: dt.date) -> AlertHealth:
