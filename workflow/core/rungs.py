@@ -20,7 +20,7 @@ from definitions.calendar import WorkingCalendar
 from workflow.core.counting import ONE_DAY, OPEN_ENDED, Timer, due_date, used_days
 
 _RUNNING = ("running", "suspended")
-_MEMORY = 1 << 16
+_MEMORY = 1 << 14
 
 
 class Rung(NamedTuple):
