@@ -7,25 +7,20 @@ import json
 import threading
 from collections.abc import Iterator
 from email import message_from_string, policy
-from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
 
-from storage import AlertRow, Database, DestinationRow, MessageFilter, MessageRow, OrgRow, StaffRow, Tx
-from tests.alerts.receivers import LOOPBACK, MailServer, Receiver, receiver
+from storage import Database, MessageFilter, Tx
+from tests.alerts.mailroom import ALLOWED, QUICK, SECRET, Mailroom
+from tests.alerts.receivers import MailServer, Receiver, receiver
 from tests.core.driver import shipped_book
-from tests.service.conftest import Desk, HandClock
+from tests.service.conftest import HandClock
 from workflow.alerts import deliver
-from workflow.alerts.channels.webhook import Limits
 from workflow.alerts.deliver import Delivered, Delivery
 from workflow.core.times import write
 from workflow.service import Service
-from workflow.service.addresses import NETWORKS_VARIABLE, Addresses
 
-ALLOWED = Addresses.of_environment({NETWORKS_VARIABLE: LOOPBACK})
-QUICK = Limits(connect=1, read=0.5, answer=0.3, total=1.0)
-SECRET = "whsec_" + "c2VjcmV0" * 6
 MONDAY = "2026-01-05T10:00"  # a working day, in working hours
 
 
@@ -47,93 +42,17 @@ def mail() -> Iterator[MailServer]:
     one.close()
 
 
-class Office:
-    """A service with an outbox and one worker that delivers."""
-
-    def __init__(self, service: Service, clock: HandClock) -> None:
-        self.service, self.clock = service, clock
-        self.desk = Desk(service, clock)
-        self.delivery = Delivery(service, "worker-1", addresses=ALLOWED, limits=QUICK, relay_seconds=6.0)
-        self._number = 0
-        service.put_orgs(
-            [
-                OrgRow("HB", None, "province", "某省公司", "某电力公司", "420000"),
-                OrgRow("WH", "HB", "city", "某市公司", None, "420100"),
-                OrgRow("JA", "WH", "county", "某区公司", None, "420102"),
-            ]
-        )
-
-    def write(self, work: Any) -> Any:
-        return self.service.writer.submit((2, ""), work).result()
-
-    def case(self, number: int = 1, **more: Any) -> str:
-        case_id = self.desk.submit("hv_single", number, org="JA", **more).case_id
-        assert case_id is not None
-        return case_id
-
-    def destination(self, url: str, kind: str = "webhook", org: str | None = None) -> str:
-        self._number += 1
-        row = DestinationRow(
-            f"d{self._number}", "收端", kind, url, SECRET if kind == "webhook" else None, org, "[]",
-            write(self.clock.now()), "admin",
-        )  # fmt: skip
-        self.write(lambda tx: tx.add_destination(row))
-        return row.id
-
-    def staff(self, contact: str | None) -> str:
-        self.service.put_staff([StaffRow("wang", "王经理", "JA", "manager", contact, None)])
-        return "wang"
-
-    def alert(self, case_id: str, key: str = "step:supply_plan:1", level: str = "red", **more: Any) -> AlertRow:
-        self._number += 1
-        values: dict[str, Any] = {
-            "id": f"a{self._number:05}", "subject": case_id, "case_id": case_id, "org": "JA", "manager": None,
-            "key": key, "scope": "step", "step": "supply_plan", "level": level, "day": "2026-01-05",
-            "due_on": "2026-01-05", "remaining": 0, "status": "open", "raised_at": write(self.clock.now()), **more,
-        }  # fmt: skip
-        row = AlertRow(**values)
-        self.write(lambda tx: tx.raise_alerts([row]))
-        return row
-
-    def queue(self, recipient: str, channel: str = "webhook", alert: AlertRow | None = None, **more: Any) -> str:
-        self._number += 1
-        now = write(self.clock.now())
-        values: dict[str, Any] = {
-            "id": f"m{self._number:05}", "kind": "event" if alert is None else "alert",
-            "alert_id": None if alert is None else alert.id, "case_id": None if alert is None else alert.case_id,
-            "org": "JA", "recipient": recipient, "channel": channel, "body": '{"test":true,"destination":"收端"}',
-            "status": "pending", "attempts": 0, "not_before": now, "claimed_by": None, "claimed_until": None,
-            "last_error": None, "created_at": now, "sent_at": None, "read_at": None, "proof": None,
-            "dedupe": f"x{self._number}", **more,
-        }  # fmt: skip
-        row = MessageRow(**values)
-        self.write(lambda tx: tx.queue_messages([row]))
-        return row.id
-
-    def message(self, message_id: str) -> MessageRow:
-        with self.service.database.read() as tx:
-            row = tx.message(message_id)
-        assert row is not None
-        return row
-
-    def run(self, **more: Any) -> Delivered:
-        return self.delivery.run(**{"seconds": 15.0, **more})
-
-    def later(self, **passed: float) -> None:
-        self.clock.moment += dt.timedelta(**passed)
-
-
 @pytest.fixture
-def office(database: Database, clock: HandClock) -> Iterator[Office]:
+def office(database: Database, clock: HandClock) -> Iterator[Mailroom]:
     service = Service(database, shipped_book(), clock)
-    yield Office(service, clock)
+    yield Mailroom(service, clock)
     service.writer.close()
 
 
 # ---- a receiver that takes it ----------------------------------------------------------------------------------------
 
 
-def test_an_alert_reaches_a_system_as_a_signed_event_without_personal_data(office: Office, web: Receiver) -> None:
+def test_an_alert_reaches_a_system_as_a_signed_event_without_personal_data(office: Mailroom, web: Receiver) -> None:
     case_id = office.case()
     shown = office.desk.shown(case_id)
     alert = office.alert(case_id, manager="wang")
@@ -159,7 +78,9 @@ def test_an_alert_reaches_a_system_as_a_signed_event_without_personal_data(offic
     assert (proof["status"], proof["gateway"], len(proof["answer_sha256"])) == (200, web.url, 64)
 
 
-def test_a_person_reads_which_application_whose_clock_how_long_and_what_next(office: Office, mail: MailServer) -> None:
+def test_a_person_reads_which_application_whose_clock_how_long_and_what_next(
+    office: Mailroom, mail: MailServer
+) -> None:
     person = office.staff(f"mailto://127.0.0.1:{mail.port}/?from=a@example.com&to=b@example.com")
     case_id = office.case()
     office.desk.do(case_id, "complete_step", step="acceptance")
@@ -178,7 +99,7 @@ def test_a_person_reads_which_application_whose_clock_how_long_and_what_next(off
 
 
 def test_a_telephone_number_goes_through_the_gateway_of_the_unit(
-    office: Office, web: Receiver, mail: MailServer
+    office: Mailroom, web: Receiver, mail: MailServer
 ) -> None:
     person = office.staff("li@example.com")
     office.destination(f"mailto://127.0.0.1:{mail.port}/?from=a@example.com&to={{contact}}", "apprise", "WH")
@@ -187,7 +108,7 @@ def test_a_telephone_number_goes_through_the_gateway_of_the_unit(
     assert "li@example.com" in mail.mails[0]
 
 
-def test_nobody_to_reach_is_dead_at_once_and_says_what_to_do(office: Office) -> None:
+def test_nobody_to_reach_is_dead_at_once_and_says_what_to_do(office: Mailroom) -> None:
     message = office.queue(office.staff(None), "apprise")
     assert office.run().failed == 1
     row = office.message(message)
@@ -207,7 +128,7 @@ def test_nobody_to_reach_is_dead_at_once_and_says_what_to_do(office: Office) -> 
         ("2026-02-17T10:00", "2026-02-24T08:30"),  # Spring Festival of 2026: 15 to 23 February
     ],
 )
-def test_people_are_told_in_working_hours_systems_at_any(office: Office, web: Receiver, now: str, opens: str) -> None:
+def test_people_are_told_in_working_hours_systems_at_any(office: Mailroom, web: Receiver, now: str, opens: str) -> None:
     office.clock.set(now)
     case_id = office.case()
     alert = office.alert(case_id)
@@ -222,7 +143,9 @@ def test_people_are_told_in_working_hours_systems_at_any(office: Office, web: Re
 # ---- receivers that do not take it -----------------------------------------------------------------------------------
 
 
-def test_a_receiver_that_is_down_for_an_hour_gets_everything_under_the_same_ids(office: Office, web: Receiver) -> None:
+def test_a_receiver_that_is_down_for_an_hour_gets_everything_under_the_same_ids(
+    office: Mailroom, web: Receiver
+) -> None:
     web.mode = "500"
     there = f"destination:{office.destination(f'{web.url}/ok')}"
     ids = {office.queue(there) for _ in range(10)}
@@ -245,7 +168,7 @@ def test_a_receiver_that_is_down_for_an_hour_gets_everything_under_the_same_ids(
     assert all(bodies[one.id] == one.body for one in web.received)  # the same event at every attempt
 
 
-def test_after_the_last_attempt_a_message_is_dead_and_can_be_queued_again(office: Office, web: Receiver) -> None:
+def test_after_the_last_attempt_a_message_is_dead_and_can_be_queued_again(office: Mailroom, web: Receiver) -> None:
     message = office.queue(f"destination:{office.destination(f'{web.url}/500')}")
     waits = []
     for _ in range(12):
@@ -270,7 +193,7 @@ def test_after_the_last_attempt_a_message_is_dead_and_can_be_queued_again(office
     assert {one.id for one in web.received} == {message}
 
 
-def test_a_receiver_that_hangs_holds_up_nobody_else(office: Office, web: Receiver) -> None:
+def test_a_receiver_that_hangs_holds_up_nobody_else(office: Mailroom, web: Receiver) -> None:
     good = f"destination:{office.destination(f'{web.url}/ok')}"
     with receiver() as bad:
         hanging = f"destination:{office.destination(f'{bad.url}/hang')}"
@@ -284,14 +207,14 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(office: Office, web: Receive
     assert len(untouched) >= 190  # being left alone costs no attempt
 
 
-def test_a_redirect_is_not_followed_and_is_said(office: Office, web: Receiver) -> None:
+def test_a_redirect_is_not_followed_and_is_said(office: Mailroom, web: Receiver) -> None:
     message = office.queue(f"destination:{office.destination(f'{web.url}/redirect')}")
     office.run()
     assert [one.path for one in web.received] == ["/redirect"]
     assert "不跟随转向" in (office.message(message).last_error or "")
 
 
-def test_gone_disables_the_destination(office: Office, web: Receiver) -> None:
+def test_gone_disables_the_destination(office: Mailroom, web: Receiver) -> None:
     destination = office.destination(f"{web.url}/410")
     message = office.queue(f"destination:{destination}")
     office.run()
@@ -305,7 +228,7 @@ def test_gone_disables_the_destination(office: Office, web: Receiver) -> None:
     assert len(web.received) == 1
 
 
-def test_a_receiver_may_ask_for_more_patience(office: Office, web: Receiver) -> None:
+def test_a_receiver_may_ask_for_more_patience(office: Mailroom, web: Receiver) -> None:
     message = office.queue(f"destination:{office.destination(f'{web.url}/429')}")
     office.run()
     wait = dt.datetime.fromisoformat(office.message(message).not_before) - office.clock.now()
@@ -315,7 +238,7 @@ def test_a_receiver_may_ask_for_more_patience(office: Office, web: Receiver) -> 
 # ---- what changes meanwhile ------------------------------------------------------------------------------------------
 
 
-def test_the_message_of_a_cleared_alert_is_not_sent(office: Office, web: Receiver) -> None:
+def test_the_message_of_a_cleared_alert_is_not_sent(office: Mailroom, web: Receiver) -> None:
     case_id = office.case()
     alert = office.alert(case_id)
     message = office.queue(f"destination:{office.destination(f'{web.url}/ok')}", alert=alert)
@@ -325,14 +248,14 @@ def test_the_message_of_a_cleared_alert_is_not_sent(office: Office, web: Receive
     assert web.received == []
 
 
-def test_what_cannot_be_understood_is_dead_and_the_rest_goes_on(office: Office, web: Receiver) -> None:
+def test_what_cannot_be_understood_is_dead_and_the_rest_goes_on(office: Mailroom, web: Receiver) -> None:
     there = f"destination:{office.destination(f'{web.url}/ok')}"
     bad, good = office.queue(there, body="{", kind="event"), office.queue(there)
     office.run()
     assert (office.message(bad).status, office.message(good).status) == ("dead", "sent")
 
 
-def test_told_to_stop_it_finishes_what_is_under_way_and_gives_the_rest_back(office: Office, web: Receiver) -> None:
+def test_told_to_stop_it_finishes_what_is_under_way_and_gives_the_rest_back(office: Mailroom, web: Receiver) -> None:
     web.delay = 0.3
     there = f"destination:{office.destination(f'{web.url}/ok')}"
     ids = [office.queue(there) for _ in range(40)]
@@ -349,7 +272,7 @@ def test_told_to_stop_it_finishes_what_is_under_way_and_gives_the_rest_back(offi
     assert web.counts() == dict.fromkeys(ids, 1)
 
 
-def test_a_lease_that_was_left_behind_runs_out(office: Office, web: Receiver) -> None:
+def test_a_lease_that_was_left_behind_runs_out(office: Mailroom, web: Receiver) -> None:
     message = office.queue(f"destination:{office.destination(f'{web.url}/ok')}")
 
     def take(tx: Tx) -> object:
@@ -364,7 +287,7 @@ def test_a_lease_that_was_left_behind_runs_out(office: Office, web: Receiver) ->
     assert (office.message(message).status, web.counts()) == ("sent", {message: 1})
 
 
-def test_two_workers_share_an_outbox(office: Office, web: Receiver) -> None:
+def test_two_workers_share_an_outbox(office: Mailroom, web: Receiver) -> None:
     there = f"destination:{office.destination(f'{web.url}/ok')}"
     ids = [office.queue(there) for _ in range(60)]
     other = Delivery(office.service, "worker-2", addresses=ALLOWED, limits=QUICK)

@@ -44,6 +44,7 @@ RECENT: Final = dt.timedelta(days=7)
 """An application brought in from before, such as one from another system, was told then [D-DELIVERY]."""
 
 PAGE: Final = 500
+TITLE: Final = "用电报装告知"
 
 
 def sweep(run: Run) -> None:
@@ -118,11 +119,10 @@ def _page(service: Service, now: dt.datetime, after: str, room: int) -> tuple[li
                 said = text.text
                 if definition.charges.zero_investment and text.zero_investment is not None:
                     said = text.zero_investment
-                name = next(one.name.zh for one in definition.notices if one.code == notice)
                 body = {
                     "notice": notice,
                     "channel": _channel(way.url),
-                    "title": name,
+                    "title": TITLE,
                     "text": said.zh.format(application_no=row.application_no),
                 }
                 messages.append(_message(row, body, write(now), people_from))
