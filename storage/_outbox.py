@@ -156,12 +156,13 @@ class Outbox(Execution):
         oldest = sa.select(sa.func.min(c.not_before)).where(_PENDING, c.not_before <= now)
         return self._query(oldest).scalar()
 
-    def unsent_counts(self) -> dict[str, int]:
-        """How many messages are `pending` and how many `dead`."""
-        return {
-            status: int(self._query(sa.select(sa.func.count()).where(which)).scalar_one())
-            for status, which in (("pending", _PENDING), ("dead", _DEAD))
-        }
+    def pending_count(self) -> int:
+        """How many messages wait to be sent, now or later."""
+        return int(self._query(sa.select(sa.func.count()).where(_PENDING)).scalar_one())
+
+    def dead_count(self) -> int:
+        """How many messages were given up."""
+        return int(self._query(sa.select(sa.func.count()).where(_DEAD)).scalar_one())
 
     # Destinations
 

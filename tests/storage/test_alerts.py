@@ -255,7 +255,8 @@ def test_what_sweeps_ask_again_and_again_is_answered_by_an_index(sqlite_url: str
         tx.clear_alerts("c1", ["total"], LATER, "met")
         tx.lease_messages("w", MOMENT, LATER, 1)
         tx.oldest_unsent(LATER)
-        tx.unsent_counts()
+        tx.pending_count()
+        tx.dead_count()
         tx.list_messages(MessageFilter(status="dead"))
         tx.due_order_looks("2026-01-07", 1)
     assert len(asked) == 12

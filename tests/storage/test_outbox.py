@@ -83,7 +83,7 @@ def test_an_attempt_that_failed_is_made_again_later_or_never(database: Database)
         assert tx.message_failed("m1", "w", "hung", None)
         assert tx.message("m1") == message("m1", attempts=2, last_error="hung", not_before=LATER, status="dead")
         assert [row.id for row in tx.list_messages(MessageFilter(status="dead"))] == ["m1"]
-        assert tx.unsent_counts() == {"pending": 0, "dead": 1}
+        assert (tx.pending_count(), tx.dead_count()) == (0, 1)
         assert tx.lease_messages("w", LATEST, LATEST, 9) == []
         assert tx.retry_message("m1", LATEST)
         assert not tx.retry_message("m1", LATEST)

@@ -8,6 +8,7 @@ the database.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import secrets
 import signal
@@ -91,6 +92,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin to run the sweeps in the background, each as often as `health.EVERY` says, the first time at once."""
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # every run is a line of ours, with what it did
         scheduler = BackgroundScheduler(
             timezone=BUSINESS_ZONE,
             executors={"default": ThreadPoolExecutor(len(self.sweeps))},
@@ -140,8 +142,18 @@ class Worker:
         self.close()
 
 
-def serve(service: Service) -> None:
-    """Run a worker until SIGTERM or Ctrl-C. For the main thread of a process of its own."""
+def run_once(service: Service) -> list[SweepRow]:
+    """Every sweep once, by a worker of its own; how each ended."""
+    worker = Worker(service)
+    try:
+        return worker.once()
+    finally:
+        worker.close()
+
+
+def serve(service: Service, *, beside: int | None = None) -> None:
+    """Run a worker until SIGTERM or Ctrl-C, or until the process `beside`, which started this one, is gone. For the
+    main thread of a process of its own."""
     worker = Worker(service)
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -152,4 +164,6 @@ def serve(service: Service) -> None:
         signal.signal(one, stop)
     with worker:
         while not worker.stop.wait(1.0):
-            pass
+            if beside is not None and os.getppid() != beside:
+                log.warning("worker_orphaned", beside=beside)
+                worker.stop.set()

@@ -7,13 +7,18 @@ worker answers `/metrics` adds them up.  No label holds anything a caller choose
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+if TYPE_CHECKING:
+    from workflow.service.health import AlertHealth
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
+LEVELS = ("yellow", "orange", "red", "black")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -56,10 +61,48 @@ class Metrics:
         if code is not None:
             self._problems.labels(code).inc()
 
-    def exposition(self) -> bytes:
-        """Everything in the Prometheus text format, of all workers where there are several."""
+    def exposition(self, alerts: AlertHealth | None) -> bytes:
+        """Everything in the Prometheus text format, of all workers where there are several; with how `alerts` are
+        doing, which is the same whichever worker is asked (None: the database cannot say)."""
         registry = self._registry
         if MULTIPROCESS in os.environ:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # untyped upstream
-        return generate_latest(registry)
+        return generate_latest(registry) + generate_latest(_gauges(alerts))
+
+
+def _gauges(alerts: AlertHealth | None) -> CollectorRegistry:
+    registry = CollectorRegistry()
+
+    def gauge(name: str, says: str, values: dict[str, float], label: str | None = None) -> None:
+        one = Gauge(f"baozhuang_{name}", says, (label,) if label else (), registry=registry)
+        for value_of, value in values.items():
+            (one.labels(value_of) if label else one).set(value)
+
+    gauge("alerts_known", "Whether the database could be asked about alerts", {"": float(alerts is not None)})
+    if alerts is None:
+        return registry
+    ran = [one for one in alerts.sweeps if one.lag_seconds is not None]
+    gauge(
+        "sweep_lag_seconds", "Seconds since a sweep last ended well", {s.name: s.lag_seconds or 0 for s in ran}, "sweep"
+    )
+    gauge("sweep_late", "Whether a sweep is late", {s.name: float(s.late) for s in alerts.sweeps}, "sweep")
+    gauge(
+        "sweep_failing", "Whether the last run failed", {s.name: float(bool(s.error)) for s in alerts.sweeps}, "sweep"
+    )
+    gauge("sweep_cut_short", "Whether work was left over", {s.name: float(s.cut_short) for s in alerts.sweeps}, "sweep")
+    gauge("alerts_standing", "Alerts that stand", dict.fromkeys(LEVELS, 0.0) | (alerts.standing or {}), "level")
+    for name, says, value in (
+        ("looks_behind_days", "Days the oldest deadline has been waiting to be looked at", alerts.looks_behind_days),
+        (
+            "messages_oldest_unsent_seconds",
+            "Seconds the oldest sendable message has waited",
+            alerts.oldest_unsent_seconds,
+        ),
+        ("messages_pending", "Messages waiting to be sent", alerts.pending or 0),
+        ("messages_dead", "Messages given up", alerts.dead),
+        ("alerts_for_nobody", "Alerts without a recipient", alerts.for_nobody),
+        ("calendar_days_left", "Days until the calendar is no longer firm", alerts.calendar_days_left),
+    ):
+        gauge(name, says, {"": float(value)})
+    return registry

@@ -10,6 +10,7 @@ from workflow.api import metrics as exposition
 from workflow.api import respond
 from workflow.api.parameters import service_of
 from workflow.api.problems import Problem
+from workflow.service import StorageError
 
 
 async def health(request: Request) -> Response:
@@ -41,6 +42,16 @@ async def ready(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Counters in the Prometheus text format."""
-    counted = await to_thread.run_sync(request.app.state.metrics.exposition)
+    """Counters in the Prometheus text format, and how alerts are doing."""
+    service, counters = service_of(request), request.app.state.metrics
+
+    def expose() -> bytes:
+        try:
+            alerts = service.alert_health()
+        except StorageError:  # told by the metrics themselves
+            alerts = None
+        exposed: bytes = counters.exposition(alerts)
+        return exposed
+
+    counted = await to_thread.run_sync(expose)
     return Response(counted, media_type=exposition.CONTENT_TYPE)

@@ -19,6 +19,7 @@ from typer.main import get_command, get_group
 _COMMANDS = {
     "init": "workflow.cli.operation:init",
     "serve": "workflow.cli.operation:serve",
+    "worker": "workflow.cli.operation:worker",
     "demo": "workflow.cli.operation:demo",
     "due": "workflow.cli.due:due",
     "case": "workflow.cli.case:app",

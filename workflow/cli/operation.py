@@ -1,7 +1,12 @@
-"""`baozhuang init|serve|demo|doctor`: set an installation up, run it, look after it."""
+"""`baozhuang init|serve|worker|demo|doctor`: set an installation up, run it, look after it."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Annotated
 
@@ -11,6 +16,8 @@ import typer
 from workflow.cli.console import progress, say_json
 from workflow.cli.opening import DatabaseOption, JsonOption, address, opened
 from workflow.service import StorageError
+
+_SECONDS_TO_FINISH = 30
 
 
 def init(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
@@ -39,13 +46,64 @@ def serve(
     host: Annotated[str, typer.Option(help="监听地址 / address to listen at")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="端口 / port")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="进程数 / number of processes")] = 1,
+    with_worker: Annotated[
+        bool, typer.Option("--with-worker", "--worker", help="同时运行预警任务 / run the alerts' worker beside it")
+    ] = False,
     database: DatabaseOption = None,
 ) -> None:
     """启动 HTTP 服务。没有密钥的调用一律拒绝。 / Serve the HTTP interface; calls without a key are refused."""
     where = address(database)
     typer.echo(f"http://{host}:{port}/api/v1", err=True)
-    # By name: the two faces do not import each other.
-    import_module("workflow.api.serve").serve(host=host, port=port, workers=workers, database=where)
+    with _worker_beside(where) if with_worker else nullcontext():
+        # By name: the two faces do not import each other.
+        import_module("workflow.api.serve").serve(host=host, port=port, workers=workers, database=where)
+
+
+@contextmanager
+def _worker_beside(where: str) -> Iterator[None]:
+    """A worker in a process of its own, which ends with this one. Raises StorageError when the database cannot be
+    opened, before anything is started."""
+    from workflow.service import Service
+
+    Service.open(where).close()
+    command = [sys.executable, "-m", "workflow.cli", "worker", "--beside", str(os.getpid())]
+    # The address may hold a password: it goes by the environment, not by the command line everybody can read.
+    environment = {**os.environ, "BAOZHUANG_DATABASE": where}
+    with subprocess.Popen(command, env=environment) as process:  # noqa: S603  # this program itself
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(_SECONDS_TO_FINISH)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def worker(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="各任务运行一遍后退出 / run every sweep until nothing is left, then end")
+    ] = False,
+    beside: Annotated[int | None, typer.Option(hidden=True, help="end with this process")] = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """运行预警和发送任务, 可同时运行多个。 / Run the sweeps that raise and send alerts; several may run at once."""
+    from workflow.alerts import worker as alerts
+
+    import_module("workflow.api.logs").configure()
+    with opened(database) as service:
+        if not once:
+            alerts.serve(service, beside=beside)
+            return
+        rows = alerts.run_once(service)
+    if as_json:
+        say_json([row._asdict() for row in rows])
+    else:
+        for row in rows:
+            typer.echo(f"{row.name:10} {row.looked:8} {row.done:8}  {row.error or ''}".rstrip())
+    raise typer.Exit(1 if any(row.error for row in rows) else 0)
 
 
 def demo(

@@ -16,6 +16,7 @@ from definitions.calendar import WorkingCalendar
 from storage import Tx
 from workflow.core.state import from_snapshot
 from workflow.core.times import business_date
+from workflow.service import health
 from workflow.service.notices import UNFINISHED_SETTING
 from workflow.service.service import Service
 
@@ -49,6 +50,7 @@ def diagnose(service: Service, address: str) -> list[Fact]:
         facts += _schema(service, tx)
         facts += _calendar(service.calendars.refresh(tx), tx, today)
         facts += _unsigned(tx)
+    facts += _alerts(service)
     facts += _definitions(service.law.book, today)
     if service.database.dialect == "sqlite":
         facts.append(_disk(Path(address.removeprefix("sqlite:///")).absolute().parent))
@@ -107,6 +109,24 @@ def _unsigned(tx: Tx) -> Iterator[Fact]:
         f"待会签: {waiting['proposed']} 项申请 (中止、豁免、更正), {waiting['late']} 条补录",
         f"waiting for a second signature: {waiting['proposed']} proposals, {waiting['late']} late records",
     )
+
+
+def _alerts(service: Service) -> Iterator[Fact]:
+    found = service.alert_health()
+    concerns = {
+        one.name: Fact(one.name, "wrong" if one.urgent else "warn", one.zh, one.en) for one in health.concerns(found)
+    }
+    good = {
+        "sweeps": ("预警任务按时运行", "the sweeps run on time"),
+        "unsent": (f"待发送消息 {found.pending} 条", f"messages waiting to be sent: {found.pending}"),
+        "dead_letters": ("没有未送达的消息", "there are no dead letters"),
+        "no_recipient": ("预警都有可通知的人员", "every alert has a recipient"),
+    }
+    for name, (zh, en) in good.items():
+        yield concerns.get(name) or Fact(name, "ok", zh, en)
+    failing = [f"{one.name}: {one.error}" for one in found.sweeps if one.error]
+    if failing:
+        yield Fact("sweep_errors", "wrong", "; ".join(failing), "; ".join(failing))
 
 
 def _definitions(book: Book, today: dt.date) -> Iterator[Fact]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -37,11 +37,10 @@ UNSENT_SECONDS = 900
 
 
 class SweepHealth(msgspec.Struct, frozen=True):
-    """One sweep. `lag_seconds`: since it last ended well, None before it ever has; `late`: longer than it should be."""
+    """One sweep. `lag_seconds`: since it last ended well, None before it ever has; `late`: longer than it should be;
+    `cut_short`: it left something for the next run; `error`: of the last run."""
 
     name: str
-    worker: str | None
-    last_good_at: str | None
     lag_seconds: int | None
     late: bool
     cut_short: bool
@@ -50,17 +49,18 @@ class SweepHealth(msgspec.Struct, frozen=True):
 
 class AlertHealth(msgspec.Struct, frozen=True):
     """The sweeps and what waits. `looks_behind_days`: for how many days the oldest deadline has been waiting to be
-    looked at; `for_nobody`: alerts of the last run that raised any for which no recipient was found."""
+    looked at; `for_nobody`: alerts of the last run that raised any for which no recipient was found; `standing`:
+    alerts that stand, by level, and `pending` messages, both None where they were not counted."""
 
-    sweeps: list[SweepHealth]
+    sweeps: tuple[SweepHealth, ...]
     ever_ran: bool
     looks_behind_days: int
-    standing: dict[str, int]
     oldest_unsent_seconds: int
-    pending: int
     dead: int
     for_nobody: int
     calendar_days_left: int
+    standing: dict[str, int] | None
+    pending: int | None
 
     @property
     def late(self) -> list[str]:
@@ -72,77 +72,100 @@ FOR_NOBODY_SETTING = "alerts_for_nobody"
 """How many alerts of the last run that raised any found no recipient at all."""
 
 
-def of_alerts(tx: Tx, now: dt.datetime, firm_until: dt.date) -> AlertHealth:
-    """How alerts are doing as of `now`."""
+def of_alerts(tx: Tx, now: dt.datetime, firm_until: dt.date, *, counted: bool) -> AlertHealth:
+    """How alerts are doing as of `now`. `counted`: with what takes longer the more alerts stand."""
     today = business_date(now)
     there = {row.name: row for row in tx.sweeps()}
     oldest = tx.oldest_look()
     unsent = tx.oldest_unsent(write(now))
-    counts = tx.unsent_counts()
     return AlertHealth(
-        sweeps=[_sweep(name, there.get(name), now) for name in EVERY],
+        sweeps=tuple(_sweep(name, there.get(name), now) for name in EVERY),
         ever_ran=bool(there),
         looks_behind_days=0 if oldest is None else max(0, (today - dt.date.fromisoformat(oldest)).days),
-        standing=tx.standing_by_level(),
         oldest_unsent_seconds=0 if unsent is None else _seconds_since(unsent, now),
-        pending=counts["pending"],
-        dead=counts["dead"],
+        dead=tx.dead_count(),
         for_nobody=int(tx.setting(FOR_NOBODY_SETTING) or 0),
         calendar_days_left=(firm_until - today).days,
+        standing=tx.standing_by_level() if counted else None,
+        pending=tx.pending_count() if counted else None,
     )
 
 
 def _sweep(name: str, row: SweepRow | None, now: dt.datetime) -> SweepHealth:
     if row is None:
-        return SweepHealth(name, None, None, None, True, False, None)
+        return SweepHealth(name, None, True, False, None)
     lag = None if row.last_good_at is None else _seconds_since(row.last_good_at, now)
     late = lag is None or lag > EVERY[name] + GRACE_SECONDS
-    return SweepHealth(name, row.worker, row.last_good_at, lag, late, row.cut_short, row.error)
+    return SweepHealth(name, lag, late, row.cut_short, row.error)
 
 
 def _seconds_since(moment: str, now: dt.datetime) -> int:
     return max(0, int((now - dt.datetime.fromisoformat(moment)).total_seconds()))
 
 
-def concerns(health: AlertHealth) -> Iterator[tuple[str, str, str]]:
-    """What is not as it should be: name, and what to do about it in Chinese and English."""
+class Concern(NamedTuple):
+    """What is not as it should be, and what to do about it. `urgent`: now; otherwise soon."""
+
+    name: str
+    urgent: bool
+    zh: str
+    en: str
+
+
+def concerns(health: AlertHealth) -> Iterator[Concern]:
+    """What is not as it should be."""
     if not health.ever_ran:
-        yield (
+        yield Concern(
             "sweeps",
+            False,
             "从未运行过预警任务; 请运行 baozhuang worker",
             "no sweep has ever run: start baozhuang worker",
         )
     elif health.late:
         names = ", ".join(health.late)
-        yield (
+        yield Concern(
             "sweeps",
+            True,
             f"预警任务停滞或出错: {names}; 请检查 baozhuang worker 及其日志",
             f"sweeps are late or failing: {names}; look at baozhuang worker and its log",
         )
     if health.oldest_unsent_seconds > UNSENT_SECONDS:
         minutes = health.oldest_unsent_seconds // 60
-        yield (
+        yield Concern(
             "unsent",
-            f"最早一条待发送的消息已等待 {minutes} 分钟",
-            f"the oldest message that may go out has waited for {minutes} minutes",
+            True,
+            f"最早一条待发送的消息已等待 {minutes} 分钟; 请检查 baozhuang worker 和接收端",
+            f"the oldest sendable message has waited for {minutes} minutes: look at the worker and the receivers",
         )
     if health.dead:
-        yield (
+        yield Concern(
             "dead_letters",
+            False,
             f"{health.dead} 条消息多次发送失败, 请查看未送达清单并重新发送",
             f"{health.dead} messages could not be delivered: see the dead letters and send them again",
         )
     if health.for_nobody:
-        yield (
+        yield Concern(
             "no_recipient",
+            False,
             f"{health.for_nobody} 条预警没有可通知的人员, 请导入人员 (baozhuang staff import)",
             f"{health.for_nobody} alerts have no recipient: import the staff (baozhuang staff import)",
         )
 
 
 def as_facts(health: AlertHealth) -> dict[str, Any]:
-    """What `/readyz` shows of it."""
+    """What `/readyz` shows of it, where no key is asked for: no text of an error, which may name machines and files."""
     facts: dict[str, Any] = msgspec.to_builtins(health)
-    facts["sweeps"] = {one.pop("name"): one for one in facts["sweeps"]}
-    facts["concerns"] = [f"{zh} / {en}" for _, zh, en in concerns(health)]
+    for left_out in ("standing", "pending"):
+        facts.pop(left_out)
+    facts["sweeps"] = {
+        one.name: {
+            "lag_seconds": one.lag_seconds,
+            "late": one.late,
+            "cut_short": one.cut_short,
+            "failing": one.error is not None,
+        }
+        for one in health.sweeps
+    }
+    facts["concerns"] = [one.name for one in concerns(health)]
     return facts

@@ -27,6 +27,7 @@ from workflow.service import access, notices, rules
 from workflow.service.calendar import YearView, year_view
 from workflow.service.cases import Answer, Cases, Held, event_view, from_row
 from workflow.service.evidence import check_records, evidence_row
+from workflow.service.health import AlertHealth, as_facts, of_alerts
 from workflow.service.law import Calendars, Law
 from workflow.service.writer import Reply, Writer
 
@@ -347,4 +348,13 @@ class Service:
             "database": self.database.dialect,
         }
         facts["schema"] = self.database.schema_is_current()
+        if facts["schema"]:
+            # A fact, and no condition: applications are driven without alerts.
+            facts["alerts"] = as_facts(self.alert_health(counted=False))
         return bool(facts["writer"] and facts["schema"]), facts
+
+    def alert_health(self, *, counted: bool = True) -> AlertHealth:
+        """How the sweeps and the outbox are doing. `counted`: with what takes longer the more alerts stand."""
+        with self.database.read() as tx:
+            calendar = self.calendars.refresh(tx)
+            return of_alerts(tx, self.clock.now(), calendar.firm_until, counted=counted)
