@@ -200,6 +200,18 @@ def test_an_order_is_issued_answered_and_closed(face: Face) -> None:
     assert boss.get("/api/v1/orders?status=open").json()["items"] == []
 
 
+def test_an_order_of_another_unit_does_not_exist(face: Face) -> None:
+    (alert_id,) = raised(face.service, alert_row(None, "JA"))
+    asked = {"content": "c", "reply_by": FAR}
+    order_id = face.as_("supervisor", "WH").post(f"/api/v1/alerts/{alert_id}/orders", json=asked).json()["id"]
+    other = face.as_("supervisor", "YC")
+    assert other.get("/api/v1/orders").json()["items"] == []
+    assert other.get(f"/api/v1/orders/{order_id}").status_code == 404
+    assert other.post(f"/api/v1/orders/{order_id}/answer", json={"answer": "a"}).status_code == 404
+    assert other.post(f"/api/v1/orders/{order_id}/close").status_code == 404
+    assert read(face.service, lambda tx: tx.order(order_id).status) == "open"
+
+
 def test_who_answered_does_not_close(face: Face) -> None:
     (alert_id,) = raised(face.service, alert_row(None, "JA"))
     boss, second = face.as_("supervisor", "JA", "boss"), face.as_("supervisor", "JA", "second")
