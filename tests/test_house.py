@@ -51,6 +51,10 @@ def test_imports_point_downwards():
         ("workflow/core/strayed.py", "sqlalchemy"),
         ("workflow/core/strayed.py", "workflow.service"),
         ("workflow/service/strayed.py", "workflow.api"),
+        ("workflow/service/strayed.py", "workflow.alerts"),
+        ("workflow/service/strayed.py", "apscheduler"),
+        ("workflow/alerts/strayed.py", "workflow.cli"),
+        ("workflow/alerts/strayed.py", "sqlalchemy"),
         ("workflow/api/strayed.py", "workflow.core.times"),
         ("workflow/api/strayed.py", "workflow.cli"),
         ("workflow/cli/strayed.py", "definitions.model"),
@@ -63,7 +67,10 @@ def test_imports_point_downwards():
 def test_an_import_that_points_upwards_is_found(tmp_path, module, imported):
     """Against empty packages in the shape of ours, so that only the planted import can break a contract."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for package in (*PACKAGES, *(f"workflow/{part}" for part in ("core", "service", "api", "cli", "web", "replay"))):
+    for package in (
+        *PACKAGES,
+        *(f"workflow/{part}" for part in ("core", "service", "alerts", "api", "cli", "web", "replay")),
+    ):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
     (tmp_path / "definitions/model.py").touch()
