@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,10 +36,15 @@ def served(tmp_path: Path) -> Iterator[dict[str, str]]:
     environment = {**os.environ, "BAOZHUANG_DATABASE": str(tmp_path / "readme.db")}
     tool = [sys.executable, "-m", "workflow.cli"]
     subprocess.run([*tool, "init"], env=environment, check=True, capture_output=True)
-    made = subprocess.run(
-        [*tool, "keys", "create", "hall-1", "--role", "front_line", "--json"],
-        env=environment, check=True, capture_output=True, text=True,
-    )  # fmt: skip
+
+    def key(name: str, role: str) -> str:
+        made = subprocess.run(
+            [*tool, "keys", "create", name, "--role", role, "--json"],
+            env=environment, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return str(json.loads(made.stdout)["key"])
+
+    keys = {"BAOZHUANG_KEY": key("hall-1", "front_line"), "BAOZHUANG_MANAGER_KEY": key("wang", "manager")}
     server = subprocess.Popen(
         [*tool, "serve", "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -50,16 +56,17 @@ def served(tmp_path: Path) -> Iterator[dict[str, str]]:
                     break
             except OSError:
                 time.sleep(0.1)
-        yield {**environment, "BAOZHUANG_URL": url, "BAOZHUANG_KEY": json.loads(made.stdout)["key"]}
+        yield {**environment, "BAOZHUANG_URL": url, **keys}
     finally:
         server.terminate()
         server.wait(20)
 
 
-def _walk(name: str, environment: dict[str, str]) -> list[dict[str, object]]:
+def _walk(name: str, environment: dict[str, str], folder: Path | None = None) -> list[dict[str, Any]]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # where `baozhuang` is installed
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", BLOCKS["prepare"] + BLOCKS[name]],
-        env=environment, check=True, capture_output=True, text=True, timeout=60,
+        env={**environment, "PATH": path}, check=True, capture_output=True, text=True, timeout=60, cwd=folder,
     )  # fmt: skip
     return [json.loads(line) for line in done.stdout.splitlines() if line]
 
@@ -113,6 +120,20 @@ def test_a_dual_supply_application_reaches_energised(served: dict[str, str]) -> 
     days = explained["items"]
     assert isinstance(days, list)
     assert all(one["clauses"] for one in days)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_an_overdue_application_warns_and_gets_its_cause(served: dict[str, str], tmp_path: Path) -> None:
+    red, acknowledged, breaches, cause = _walk("alerts", served, tmp_path)
+    (alert,) = red["items"]
+    assert (alert["level"], alert["due_on"], alert["manager"]) == ("red", "2026-01-12", "wang")
+    assert (acknowledged["id"], acknowledged["status"], acknowledged["acknowledged_by"]) == (
+        alert["id"], "acknowledged", "wang",
+    )  # fmt: skip
+    assert [(one["key"], one["overdue"]) for one in breaches["items"]] == [("total", True)]
+    assert (cause["cause"], cause["counts"]) == ("material", True)
+    assert b"DTSTART;VALUE=DATE:20260112" in (tmp_path / "due.ics").read_bytes()
+    assert (tmp_path / "alerts.xlsx").read_bytes().startswith(b"PK")
 
 
 def test_both_readmes_give_the_same_commands() -> None:
