@@ -152,14 +152,15 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     ends = [KINDS[f"application.{end}"] for end in ("withdraw", "terminate", "refuse")]
     engine.make(
         "endings",
-        f"""SELECT cid, min(occurred) AS ended, max(CASE WHEN {customer} OR value IN ({_words(d14["lapsed"])})
+        f"""SELECT cid, min(occurred) AS ended, max(CASE WHEN {customer} THEN 1 ELSE 0 END) = 1 AS asked_for,
+            max(CASE WHEN {customer} OR value IN ({_words(d14["lapsed"])})
             OR value IN ({_words(d14["changed"])}) THEN 1 ELSE 0 END) = 1 AS proved,
             max(CASE WHEN value IN ({_words(d14["duplicate"])}) THEN 1 ELSE 0 END) = 1 AS duplicate
         FROM ev WHERE k IN ({_in(ends)}) AND occurred IS NOT NULL GROUP BY cid""",
     )
     engine.make(
         "sites",
-        """SELECT c.cid, c.case_id, c.premises_id, c.voltage, c.capacity_kw, w.t0, e.ended,
+        """SELECT c.cid, c.case_id, c.premises_id, c.voltage, c.capacity_kw, w.t0, e.ended, COALESCE(e.asked_for, FALSE) AS asked_for,
             COALESCE(e.proved, FALSE) OR (COALESCE(e.duplicate, FALSE) AND e.ended // {d} = w.t0 // {d}) AS proved
         FROM c JOIN w ON w.cid = c.cid LEFT JOIN endings AS e ON e.cid = c.cid
         WHERE c.premises_id IS NOT NULL AND c.premises_id <> '' AND w.t0 IS NOT NULL""".replace("{d}", str(MOMENT_DAY)),
@@ -175,7 +176,7 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     )
     engine.make(
         "pairs",
-        f"""SELECT o.cid AS old_cid, o.case_id AS old_case, o.ended, o.proved, n.cid AS new_cid, n.case_id AS new_case, n.t0, o.t0 AS old_t0
+        f"""SELECT o.cid AS old_cid, o.case_id AS old_case, o.ended, o.proved, o.asked_for, n.cid AS new_cid, n.case_id AS new_case, n.t0, o.t0 AS old_t0
         FROM (SELECT * FROM sites WHERE ended IS NOT NULL) AS o JOIN sites AS n ON {same}""",
     )
     in_window = (
@@ -222,6 +223,8 @@ def _shared(engine: Engine, detectors: Detectors) -> None:
     rule = detectors.detector("D37").thresholds
     prefixes: Any = rule["prefixes"]
     proof = " OR ".join(f"starts_with(e.ref, {quoted(one)})" for one in prefixes)
+    notices: Any = rule["notices"]
+    notice = " OR ".join(f"strpos(ref, {quoted(one)}) > 0" for one in notices) or "FALSE"
     engine.make(
         "proofs",
         f"""SELECT e.cid, e.ref, e.occurred, e.batch, c.customer_id FROM ev AS e JOIN c ON c.cid = e.cid
@@ -230,7 +233,8 @@ def _shared(engine: Engine, detectors: Detectors) -> None:
     engine.make(
         "common_proofs",
         f"""SELECT ref FROM proofs GROUP BY ref HAVING count(DISTINCT customer_id) >= {rule["customers"]}
-        AND NOT (count(DISTINCT batch) = 1 AND starts_with(min(batch), 'estate:'))""",
+        AND NOT (count(DISTINCT batch) = 1 AND starts_with(min(batch), 'estate:'))
+        AND NOT ({notice})""",
     )
     engine.make(
         "shared",

@@ -200,7 +200,7 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         "clocks",
         f"""SELECT cid, late_round, late_step, late_limit, late_used,
             not_governed OR (def_id IS NOT NULL AND NOT unknown AND (whole OR t0 IS NOT NULL)) AS rounds_known,
-            CASE WHEN whole THEN total_used ELSE steps_used END AS used,
+            CASE WHEN whole THEN total_used WHEN def_id IS NOT NULL THEN steps_used END AS used,
             CASE WHEN total_broken THEN COALESCE(metering_complete, ended, submitted, t0) END AS total_late,
             def_id IS NOT NULL AND t0 IS NOT NULL AND (total_broken OR NOT
                 (CASE WHEN whole THEN metering_completes > 0 AND metering_complete IS NULL

@@ -146,6 +146,10 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
         ready.append(
             f"SELECT g.cid, {latest} AS ready, w.{step}_start AS began FROM got AS g JOIN w ON w.cid = g.cid WHERE {known}"
         )
+    ready.append(
+        "SELECT d.cid, d.documents_complete AS ready, w.acceptance_start AS began FROM documents AS d JOIN w ON w.cid = d.cid "
+        "WHERE d.documents_complete IS NOT NULL"
+    )
     starts = ", ".join(str(KINDS[f"{step}.start"]) for step in ("mid_inspection", "completion_inspection"))
     contact = KINDS["service_contact.observed"]
     ready.append(
@@ -271,7 +275,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     shown, total = engine.rows(
         f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM ev WHERE k = {start}"
     )[0]
-    expected = total >= gates["comparable"] and shown >= gates["ref_share"] * total  # type: ignore[operator]  # numbers
+    expected = total < gates["comparable"] or shown >= gates["ref_share"] * total  # type: ignore[operator]  # numbers
     near = rule["near_working_days"]
     whole_end, total_start = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})", day("COALESCE(w.submitted, w.t0)")
     tolerance = str(gates["tolerance_minutes"])

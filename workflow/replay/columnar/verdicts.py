@@ -122,7 +122,7 @@ def _chains(run: Engine) -> None:
     run.make(
         "chains",
         f"""SELECT p.new_cid AS cid, min({day("p.old_t0")}) AS first_day, sum(x.used) AS used_before,
-            sum(CASE WHEN p.proved AND {day("p.t0")} > {day("p.ended")} THEN wd_at({day("p.t0")}) - wd_at({day("p.ended")}) ELSE 0 END) AS gaps
+            sum(CASE WHEN p.asked_for AND {day("p.t0")} > {day("p.ended")} THEN wd_at({day("p.t0")}) - wd_at({day("p.ended")}) ELSE 0 END) AS gaps
         FROM pairs AS p JOIN clocks AS x ON x.cid = p.old_cid WHERE {window} GROUP BY p.new_cid""",
     )
 
@@ -184,7 +184,7 @@ def _write_verdicts(run: Engine, plans: list[_Plan], out: Path) -> None:
         JOIN rule_list AS r ON r.rule = f.rule) AS x GROUP BY cid""",
     )
     lacking = " OR ".join(f"(d.group_{s} IS NOT NULL AND w.{s}_completes + w.{s}_waived = 0)" for s in STEPS)
-    core = f"""(w.ended IS NOT NULL AND w.metering_completes = 0) OR (w.metering_complete IS NOT NULL AND d.def_id IS NOT NULL
+    core = f"""(w.ended IS NOT NULL AND w.metering_completes = 0) OR (w.metering_complete IS NOT NULL AND (d.def_id IS NOT NULL OR w.not_governed)
         AND NOT COALESCE({lacking}, FALSE) AND s.shown > 0)"""
     run.make(
         "shown",
