@@ -132,6 +132,9 @@ class Delivery:
         end = time.monotonic() + seconds
         self._stopped = lambda: time.monotonic() >= end or (stop is not None and stop.is_set())
         self._counts.clear()
+        with self._service.database.read() as tx:
+            if tx.oldest_unsent(write(self._now())) is None:
+                return Delivered(0, 0, 0, 0, False)  # idling writes nothing
         self._gateways = {name: one for name, one in self._gateways.items() if one.failures or one.resting()}
         more = asyncio.run(self._run())
         counts = self._counts

@@ -77,7 +77,7 @@ def _make(run: Run, directory: Directory, calendar: WorkingCalendar, morning: Mo
     ]
 
     def store(tx: Tx) -> None:
-        tx.queue_messages([one for one in messages if tx.message_by_dedupe(one.dedupe) is None])
+        tx.queue_messages(messages)
         tx.put_setting(AT_SETTING, f"{run.today} {page[-1].id}")
 
     run.service.writer.submit((2, ""), store).result()

@@ -3,7 +3,7 @@
 Private networks (10/8, 172.16/12, 192.168/16, fc00::/7) are normal inside a utility and allowed.  Never allowed, unless
 the installation names the network in `BAOZHUANG_RECEIVER_NETWORKS` (a comma-separated list such as `127.0.0.0/8,::1`):
 this machine, link-local, multicast, unspecified and reserved addresses, and those where clouds answer questions about
-the machine itself [D-RECEIVERS].  A name is judged by every address it stands for, and the caller connects to an
+the machine itself [D-DELIVERY].  A name is judged by every address it stands for, and the caller connects to an
 address that was judged, not to the name again: a name that changes between check and use gains nothing.
 """
 
@@ -43,9 +43,6 @@ _CLOUD = tuple(
         "192.0.0.0/24",  # Oracle Cloud; reserved for protocols anyway
         "fd00:ec2::/32",  # Amazon, inside the private range
     )
-)
-_PRIVATE = tuple(
-    ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -289,15 +286,21 @@ def _meanings(address: Address) -> list[Address]:
 
 
 def _objection(address: Address) -> tuple[str, str] | None:
-    same = [network for network in (*_CLOUD, *_PRIVATE) if network.version == address.version and address in network]
-    if any(network in _CLOUD for network in same):
+    if any(address in network for network in _CLOUD if network.version == address.version):
         return "云平台元数据或链路本地地址", "it answers about the machine itself (cloud metadata, link-local)"
     if address.is_loopback:
         return "本机回环地址", "it is this machine (loopback)"
-    if same or (isinstance(address, ipaddress.IPv6Address) and address in _NAT64):
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
-        return "已废止的站点本地地址", "site-local addresses are no longer in use"
-    if address.is_link_local or address.is_multicast or address.is_unspecified or not address.is_global:
+    if isinstance(address, ipaddress.IPv6Address) and address in _NAT64:
+        return None  # what it carries is judged
+    site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+    this_network = isinstance(address, ipaddress.IPv4Address) and int(address) >> 24 == 0
+    if (
+        address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_reserved
+        or site_local
+        or this_network
+    ):
         return "链路本地、组播、未指定或保留地址", "it is link-local, multicast, unspecified or reserved"
     return None
