@@ -41,7 +41,7 @@ class CreateDestination(Strict):
     name: Line
     kind: Literal["webhook", "apprise", "customer"]
     url: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS, strict=True)]
-    events: Annotated[tuple[Event, ...], Field(max_length=16)] | None = None
+    events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=16)] | None = None
     org: Code | None = None
 
 
