@@ -23,6 +23,7 @@ _COMMANDS = {
     "demo": "workflow.cli.operation:demo",
     "due": "workflow.cli.due:due",
     "case": "workflow.cli.case:app",
+    "replay": "workflow.cli.replay:replay",
     "verify": "workflow.cli.chains:verify",
     "checkpoint": "workflow.cli.chains:checkpoint",
     "rebuild": "workflow.cli.chains:rebuild",

@@ -1,5 +1,8 @@
 """Histories as they come, made canonical: every row read is accepted, rejected with its reason, or ignored as told."""
 
+from workflow.replay.intake.faults import BadHistory
+from workflow.replay.intake.mapping import MappingFile, load, ready
 from workflow.replay.intake.result import Intake
+from workflow.replay.intake.run import take_in
 
-__all__ = ["Intake"]
+__all__ = ["BadHistory", "Intake", "MappingFile", "load", "ready", "take_in"]

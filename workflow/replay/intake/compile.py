@@ -13,7 +13,7 @@ from workflow.replay import tables
 from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.mapping import Condition, Emitter, MappingFile, Names, Table, Value
 from workflow.replay.intake.raw import AT, ROW, Raw, identifier, label, literal
-from workflow.replay.intake.values import Typed, among, as_text, typed
+from workflow.replay.intake.values import MOMENT, Typed, among, as_text, typed
 
 STATES = ("accepted", "rejected", "ignored", "other", "empty", "blank")
 """What can become of a row: `other` was not meant by this event's `when`, `empty` has not reached this milestone."""
@@ -41,7 +41,9 @@ class Part:
     @property
     def selected(self) -> str:
         """Our columns, but for the position, which needs to know what came before."""
-        return ", ".join(identifier(column.name) for column in self.target if column.name not in ("row", "rejected_rows"))
+        return ", ".join(
+            identifier(column.name) for column in self.target if column.name not in ("row", "rejected_rows")
+        )
 
 
 def parts(raw: Raw, table: Table, mapping: MappingFile, steps: tuple[str, ...]) -> Iterator[Part]:
@@ -99,7 +101,11 @@ class Columns:
             return f"coalesce({among(text, condition.values)}, false)"
         if condition.pattern:
             return f"coalesce(regexp_matches({text}, {literal(condition.pattern)}), false)"
-        return f"{text} IS NOT NULL"
+        return f"{text} IS NULL" if condition.empty else f"{text} IS NOT NULL"
+
+    def text_of(self, value: Value) -> str:
+        """SQL of a value as text."""
+        return _as_ready(*self.value(value))
 
     def value(self, value: Value) -> tuple[str, str]:
         """SQL and type of a value before it is read as ours."""
@@ -178,17 +184,15 @@ def part(
     files = '"#file"' if raw.lies else "0"
     # Stage by stage, so that each value is worked out once.
     taken = (
-        f"SELECT {identifier(AT)}, {identifier(ROW)}, {files} AS \"#file\", {when} AS \"#when\", "  # noqa: S608  # quoted
-        f"{f'CASE {why} END' if why else 'CAST(NULL AS INTEGER)'} AS \"#why\", {first} FROM ({raw.sql})"
+        f'SELECT {identifier(AT)}, {identifier(ROW)}, {files} AS "#file", {when} AS "#when", '  # noqa: S608  # quoted
+        f'{f"CASE {why} END" if why else "CAST(NULL AS INTEGER)"} AS "#why", {first} FROM ({raw.sql})'
     )
     plan = _Plan(target, emitter, given, mapping, steps, not raw.lies)
     columns.refuse_missing()
     present = frozenset(
         column for column, value in emitter.columns.items() if not all(_absent(columns, one) for one in value)
     ) | ({"activity", "lifecycle"} if target is tables.EVENTS else set())
-    return Part(
-        f"{table.name}: {name}", raw, table, target, plan.sql(taken), present, plan.sentinels, plan.faulty
-    )
+    return Part(f"{table.name}: {name}", raw, table, target, plan.sql(taken), present, plan.sentinels, plan.faulty)
 
 
 def _as_ready(x: str, kind: str) -> str:
@@ -204,9 +208,7 @@ def _lifecycle(given: Mapping[str, tuple[str, str]]) -> str:
     """The lifecycle, which goes without saying for records of other systems and for corrections."""
     activity = _as_ready(*given["activity"])
     own = _as_ready(*given["lifecycle"]) if "lifecycle" in given else "NULL"
-    implied = (
-        f"CASE WHEN {among(activity, tables.OBSERVED)} THEN 'observed' WHEN {activity} = 'correction' THEN 'changed' END"
-    )
+    implied = f"CASE WHEN {among(activity, tables.OBSERVED)} THEN 'observed' WHEN {activity} = 'correction' THEN 'changed' END"
     return f"coalesce({own}, {implied})"
 
 
@@ -255,8 +257,13 @@ class _Plan:
     def sql(self, taken: str) -> str:
         """The whole SELECT: typed, then checked against each other, then judged."""
         made = ["#at", "#row", "#file", "#when", "#why"]
+        parsed = {name: one.parsed for name, one in self.typed.items() if one.parsed}
+        if parsed:
+            added = ", ".join(f"{sql} AS {identifier('m_' + name)}" for name, sql in parsed.items())
+            taken = f"SELECT *, {added} FROM ({taken})"  # noqa: S608  # quoted
         second = [identifier(name) for name in made] + [identifier(f"t_{name}") for name in self.given]
-        for name, one in self.typed.items():
+        for name, plain in self.typed.items():
+            one = Typed(*(part.replace(MOMENT, identifier(f"m_{name}")) for part in plain))
             second += [f"{one.value} AS {identifier('v_' + name)}", f"{one.fault} AS {identifier('f_' + name)}"]
             if one.sentinel != "false":
                 second.append(f"{one.sentinel} AS {identifier('s_' + name)}")
@@ -265,9 +272,11 @@ class _Plan:
         values = f"SELECT {', '.join(second)} FROM ({taken})"  # noqa: S608  # quoted
         if self.target is tables.EVENTS:
             values = self._together(values)
-        third = [f"{self._final(column)} AS {identifier(column.name)}" for column in self.target if column.name != "row"]
-        third += [f"{self._state()} AS \"#state\"", f"{self._faults()} AS \"#faults\"", f"{self.faulty} AS \"#faulty\""]
-        third += [f"{self.sentinels} AS \"#sentinels\"", *map(identifier, ("#at", "#row", "#file", "#why"))]
+        third = [
+            f"{self._final(column)} AS {identifier(column.name)}" for column in self.target if column.name != "row"
+        ]
+        third += [f'{self._state()} AS "#state"', f'{self._faults()} AS "#faults"', f'{self.faulty} AS "#faulty"']
+        third += [f'{self.sentinels} AS "#sentinels"', *map(identifier, ("#at", "#row", "#file", "#why"))]
         return f"SELECT {', '.join(third)} FROM ({values})"  # noqa: S608  # quoted
 
     def _together(self, values: str) -> str:
@@ -277,6 +286,7 @@ class _Plan:
             f"{activity}.{lifecycle}" for activity, many in tables.lifecycles(self.steps).items() for lifecycle in many
         ]
         pair = "v_activity || '.' || v_lifecycle"
+        parsed: dict[str, str] = {}
         changes = {
             "f_activity": f"coalesce(f_activity, CASE WHEN {pair} IS NOT NULL AND NOT {among(pair, allowed)} THEN 'activity' END)",
         }
@@ -290,10 +300,14 @@ class _Plan:
             timed = "v_activity = 'correction' AND ends_with(v_value, '.occurred_at')"
             for name in ("old_value", "new_value"):
                 if name in self.typed:
-                    read = f"bz_moment(v_{name})"
+                    read = identifier(f"m_{name}")
+                    parsed[f"m_{name}"] = f"CASE WHEN {timed} THEN bz_moment(v_{name}) END"
                     changes[f"v_{name}"] = f"CASE WHEN {timed} THEN bz_written({read}) ELSE v_{name} END"
                     bad = f"{timed} AND v_{name} IS NOT NULL AND {read}.time IS NULL"
                     changes[f"f_{name}"] = f"coalesce(f_{name}, CASE WHEN {bad} THEN 'moment' END)"
+        if parsed:
+            added = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in parsed.items())
+            values = f"SELECT *, {added} FROM ({values})"  # noqa: S608  # quoted
         listed = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in changes.items())
         return f"SELECT * REPLACE ({listed}) FROM ({values})"  # noqa: S608  # quoted
 
@@ -350,7 +364,9 @@ class _Plan:
             if name not in self.typed:
                 continue
             value = self.emitter.columns.get(name)
-            theirs = next((" / ".join(one.columns or one.joined) for one in value or () if one.columns or one.joined), name)
+            theirs = next(
+                (" / ".join(one.columns or one.joined) for one in value or () if one.columns or one.joined), name
+            )
             if self.emitter.names and name == "activity":
                 theirs = " + ".join(self.emitter.names.value.columns or self.emitter.names.value.joined)
             missing = f"WHEN {self._lacks(name)} THEN 'missing'" if name in self._required() else ""

@@ -29,14 +29,15 @@ class Ledger:
         """Sheets of a workbook that a table of the mapping does not mean."""
         self._left.append({"file": file, "table": table, "sheets": sheets})
 
-    def reports(self, table: str, rows: int, cases: int, events: int) -> None:
+    def reports(self, table: str, rows: int, kept: int, cases: int, events: int) -> None:
         """What successive reports came to."""
         self._reports.append(
             {
                 "table": table,
                 "report_rows": rows,
-                "cases": cases,
-                "rows_superseded_by_a_later_report": rows - cases,
+                "ignored": rows - kept,
+                "superseded_by_a_later_report": kept - cases,
+                "rows_of_the_last_report_of_a_case": cases,
                 "milestones_and_changes": events,
             }
         )
@@ -73,7 +74,8 @@ class Ledger:
     def close(self, **totals: Any) -> dict[str, Any]:
         """The whole account. Raises Unreconciled when what was written is not what was accepted."""
         accepted = {
-            gives: sum(part["accepted"] for part in self._parts if part["gives"] == gives) for gives in ("cases", "events")
+            gives: sum(part["accepted"] for part in self._parts if part["gives"] == gives)
+            for gives in ("cases", "events")
         }
         rejected = sum(part["rejected"] for part in self._parts) + sum(len(raw.torn) for raw in self._raws.values())
         cases, events = totals["cases"], totals["events"]

@@ -26,7 +26,9 @@ Record = tuple[int, list[str] | None, str, str]
 """Line number, cells, the line as it stands, and the code of what is wrong with it."""
 
 
-def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str, table: Table, mapping: MappingFile, stem: Path) -> Raw:
+def read(
+    connection: duckdb.DuckDBPyConnection, path: Path, role: str, table: Table, mapping: MappingFile, stem: Path
+) -> Raw:
     """The one table of a CSV file. Raises BadHistory when there is none."""
     encoding = encoding_of(path, mapping.encoding)
     records = _records(path, encoding, mapping.delimiter)

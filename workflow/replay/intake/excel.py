@@ -161,7 +161,9 @@ def _faults(path: Path, sheet: str) -> dict[tuple[int, int], str]:
     try:
         for one in (values[sheet], written[sheet]):
             one.reset_dimensions()  # what the file says of its size is often wrong
-        for row, (there, formulas) in enumerate(zip(values[sheet].iter_rows(), written[sheet].iter_rows(), strict=True)):
+        for row, (there, formulas) in enumerate(
+            zip(values[sheet].iter_rows(), written[sheet].iter_rows(), strict=True)
+        ):
             for column, (cell, formula) in enumerate(zip(there, formulas, strict=True)):
                 if cell.data_type == "e":
                     found[row, column] = unreadable("error", cell.value)

@@ -146,13 +146,15 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Rows in which `column` holds one of `values`, any value (`filled`), or matches `pattern`."""
+    """Rows in which `column` holds one of `values`, any value (`filled`) or none (`empty`), or
+    matches `pattern`."""
 
     column: tuple[str, ...]
     values: tuple[str, ...] = ()
     filled: bool = False
     pattern: str | None = None
     because: tuple[str, str] = ("", "")
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +195,15 @@ class Header:
 @dataclass(frozen=True, slots=True)
 class Snapshots:
     """Successive reports of the same cases. `by`: the report's date; `key`: the case; `milestones`: column → event.
-    `run_within`: days after its date within which a report was made, so that a date in that time is not a future one."""
+    `run_within`: days after its date within which a report was made, so that a date in that time is not a future one.
+    `within`: the part of the report a row stands in, when the parts do not have the same columns."""
 
     by: Value
     key: Value
     milestones: Mapping[str, str]
     source: str | None = None
     run_within: int = 0
+    within: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +243,12 @@ class MappingFile:
 
 _CONDITION = Record(
     {"column": _OneOrMore()},
-    {"values": _TEXTS, "filled": Bool(only=True), "pattern": Str(None, ("正则表达式", "a regular expression"), re.compile)},
+    {
+        "values": _TEXTS,
+        "filled": Bool(only=True),
+        "empty": Bool(only=True),
+        "pattern": Str(None, ("正则表达式", "a regular expression"), re.compile),
+    },
 )
 _IGNORED = Record({**_CONDITION.required, "because": _SAID}, _CONDITION.optional)
 _EVENT_NAME: Final = r"^[a-z_]+\.[a-z_]+(=.+)?$"
@@ -259,11 +268,17 @@ _TABLE = Record(
         "sheets": _TEXTS,
         "hidden": Bool(),
         "header": Record({}, {"find": _TEXTS, "within": Int(1), "rows": Int(1)}),
-        "found": MapOf(r"^[a-z][a-z0-9_]*$", Record({"sheet": _TEXT, "pattern": Str(None, ("正则表达式", "a pattern"), _one_group)})),
+        "found": MapOf(
+            r"^[a-z][a-z0-9_]*$",
+            Record({"sheet": _TEXT, "pattern": Str(None, ("正则表达式", "a pattern"), _one_group)}),
+        ),
         "ignore": ListOf(_IGNORED),
         "case": Record({}, {column.name: _Value() for column in tables.CASES if not column.derived}),
         "events": ListOf(_EMITTER, minimum=1),
-        "snapshots": Record({"by": _Value(), "key": _Value(), "milestones": MapOf(r"\S", _EVENT, minimum=1)}, {"source": _TEXT, "run_within": Int(0)}),
+        "snapshots": Record(
+            {"by": _Value(), "key": _Value(), "milestones": MapOf(r"\S", _EVENT, minimum=1)},
+            {"source": _TEXT, "run_within": Int(0), "within": _Value()},
+        ),
     },
 )
 SHAPE: Final = Record(
@@ -322,7 +337,12 @@ def _condition(found: dict[str, Any] | None) -> Condition | None:
         return None
     because = found.get("because", {"zh": "", "en": ""})
     return Condition(
-        found["column"], found.get("values", ()), "filled" in found, found.get("pattern"), (because["zh"], because["en"])
+        found["column"],
+        found.get("values", ()),
+        "filled" in found,
+        found.get("pattern"),
+        (because["zh"], because["en"]),
+        "empty" in found,
     )
 
 
@@ -368,7 +388,14 @@ def _assemble(found: dict[str, Any]) -> MappingFile:
                 one.get("case", {}),
                 tuple(map(_emitter, one.get("events", ()))),
                 snapshots
-                and Snapshots(snapshots["by"], snapshots["key"], snapshots["milestones"], snapshots.get("source"), snapshots.get("run_within", 0)),
+                and Snapshots(
+                    snapshots["by"],
+                    snapshots["key"],
+                    snapshots["milestones"],
+                    snapshots.get("source"),
+                    snapshots.get("run_within", 0),
+                    snapshots.get("within"),
+                ),
             )
         )
     plain = (
@@ -389,7 +416,9 @@ def _between(mapping: MappingFile, reader: Reader, path: Path) -> Iterator[Probl
     for table in mapping.tables:
         if not (table.case or table.events or table.snapshots):
             yield problem(
-                table.name, f"表 {table.name} 既不出业务也不出事件", f"table {table.name} gives neither cases nor events"
+                table.name,
+                f"表 {table.name} 既不出业务也不出事件",
+                f"table {table.name} gives neither cases nor events",
             )
         if table.case and "case_id" not in table.case:
             yield problem(table.name, f"表 {table.name} 的 case 缺 case_id", f"case of {table.name} lacks case_id")
@@ -410,7 +439,9 @@ def _between(mapping: MappingFile, reader: Reader, path: Path) -> Iterator[Probl
             activity, _, rest = event.partition(".")
             lifecycle = rest.partition("=")[0]
             if activities is not None and lifecycle not in activities.get(activity, ()):
-                yield problem(event, f"没有 {activity}.{lifecycle} 这种事件", f"there is no event {activity}.{lifecycle}")
+                yield problem(
+                    event, f"没有 {activity}.{lifecycle} 这种事件", f"there is no event {activity}.{lifecycle}"
+                )
 
 
 def _targets(value: Value) -> Iterator[str]:

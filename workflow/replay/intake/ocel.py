@@ -119,7 +119,9 @@ def _json(path: Path) -> tuple[Iterator[Thing], Iterator[Happening]]:
         log = json.loads(b"".join(parts).decode("utf-8-sig"))
         objects, events = log["objects"], log["events"]
     except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise BadHistory(f"{path.name}: 不是完整的 OCEL 2.0 JSON / is no whole OCEL 2.0 JSON: {error!r:.200}") from error
+        raise BadHistory(
+            f"{path.name}: 不是完整的 OCEL 2.0 JSON / is no whole OCEL 2.0 JSON: {error!r:.200}"
+        ) from error
     return (
         (
             Thing(o["id"], o["type"], [(a["name"], a.get("time") or "", a["value"]) for a in o.get("attributes") or ()])

@@ -27,7 +27,9 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
     except duckdb.Error as error:
-        raise BadHistory(f"{path.name}: 各文件的列合不到一起 / the files do not fit together: {error!s:.300}") from error
+        raise BadHistory(
+            f"{path.name}: 各文件的列合不到一起 / the files do not fit together: {error!s:.300}"
+        ) from error
     columns = {name: kind for name, kind, *_ in described if name != "file_row_number"}
     if nested := [name for name, kind in columns.items() if kind.endswith("[]") or kind.startswith(("STRUCT", "MAP"))]:
         raise BadHistory(
@@ -39,7 +41,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
     selected = ", ".join(map(identifier, columns))
     sql = (
         f"SELECT {selected}, file_row_number + 1{offset} AS {identifier(AT)}, "  # noqa: S608  # quoted
-        f"file_row_number + 1 AS {identifier(ROW)}, {'file_index' if before else '0'} AS \"#file\" FROM {scan}"
+        f'file_row_number + 1 AS {identifier(ROW)}, {"file_index" if before else "0"} AS "#file" FROM {scan}'
     )
     names = tuple(str(file.relative_to(path)) if path.is_dir() else file.name for file in files)
     return Raw(role, path.name, "", sql, columns, total, files=names, lies=True)

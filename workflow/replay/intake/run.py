@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -158,13 +159,20 @@ def _of_reports(
     steps: tuple[str, ...], ledger: Ledger,
 ) -> Iterator[Part]:  # fmt: skip
     """Cases and events of successive reports, with the arithmetic from rows to events."""
-    last, told = snapshots.latest(series, table), snapshots.events(series, table, mapping)
-    rows: list[Raw] = []
-    for raw in (last, told):
-        counted = connection.execute(f"SELECT count(*) FROM ({raw.sql})").fetchone()  # noqa: S608  # our own SELECT
-        rows.append(raw.counted(int(counted[0]) if counted else 0))
-    ledger.reports(table.name, sum(raw.rows for raw in series), rows[0].rows, rows[1].rows)
+    last, told = snapshots.latest(series, table), snapshots.events(series, table)
+    kept, undated = _numbers(connection, snapshots.undated(series, table))
+    if undated:
+        raise BadHistory(
+            f"{series[0].place}: {undated} 行读不出报告日期 / the day of the report cannot be read in {undated} rows"
+        )
+    rows = [raw.counted(_numbers(connection, f"SELECT count(*) FROM ({raw.sql})")[0]) for raw in (last, told)]  # noqa: S608  # our own SELECT
+    ledger.reports(table.name, sum(raw.rows for raw in series), kept, rows[0].rows, rows[1].rows)
+    plain = replace(table, ignore=())  # what it ignores is left out already
     if table.case:
-        yield part(rows[0], table, mapping, tables.CASES, Emitter(table.case), steps, "case")
-    yield part(rows[1], table, mapping, tables.EVENTS, snapshots.emitter(), steps, "reports")
+        yield part(rows[0], plain, mapping, tables.CASES, Emitter(table.case), steps, "case")
+    yield part(rows[1], plain, mapping, tables.EVENTS, snapshots.emitter(), steps, "reports")
 
+
+def _numbers(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
+    found = connection.execute(sql).fetchone()
+    return tuple(int(number) for number in found or (0, 0))

@@ -57,7 +57,7 @@ def macros(reading: Reading) -> list[str]:
     ]
     if reading.excel_serials:
         ways.append(
-            r"WHEN regexp_full_match(t, '\d{5}(\.\d+)?') AND CAST(t AS DOUBLE) BETWEEN 36526 AND 73050 THEN "
+            r"WHEN regexp_full_match(t, '\d{5}(\.\d+)?') AND CAST(t AS DOUBLE) BETWEEN 18264 AND 73050 THEN "
             "{'time': TIMESTAMP '1899-12-30' + to_seconds(round(CAST(t AS DOUBLE) * 86400)), 'day': NOT contains(t, '.')}"
         )
     if reading.times:
@@ -108,15 +108,32 @@ def _taken_apart(offsets: str) -> str:
 
 
 class Typed(NamedTuple):
-    """SQL of one value: of `value`, of `fault` (a code, or NULL), of `day` (date only), of `sentinel`."""
+    """SQL of one value: of `value`, of `fault` (a code, or NULL), of `day` (date only), of `sentinel`. Where `parsed` is
+    set the others read its result as the column `MOMENT`, so that a time is taken apart once."""
 
     value: str
     fault: str = "NULL"
     day: str = "false"
     sentinel: str = "false"
+    parsed: str = ""
 
 
-_WHOLE: Final = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+MOMENT: Final = '"#moment"'
+"""Name under which the others of a `Typed` read what `parsed` gives; the caller may replace it."""
+
+
+_WHOLE: Final = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+)
 _BROKEN: Final = ("FLOAT", "DOUBLE")
 
 
@@ -155,7 +172,7 @@ def _of_text(kind: Kind, x: str) -> Typed:
     if kind == "text":
         return Typed(x)
     if kind in ("moment", "date"):
-        return _of_moment(kind, f"bz_moment({x}).time", f"coalesce(bz_moment({x}).day, false)", x)
+        return _of_moment(kind, f"bz_moment({x})", x)
     if kind == "flag":
         return Typed(f"bz_flag({x})", f"CASE WHEN {x} IS NOT NULL AND bz_flag({x}) IS NULL THEN 'flag' END")
     fault = f"WHEN {x} IS NOT NULL AND (bz_number({x}) IS NULL OR NOT isfinite(bz_number({x}))) THEN 'number'"
@@ -167,15 +184,18 @@ def _of_type(kind: Kind, x: str, given: str) -> Typed:
         text = as_text(x, given)
         if given in _BROKEN:
             return Typed(
-                f"CASE WHEN bz_bad({text}) THEN NULL ELSE {text} END", f"CASE WHEN bz_bad({text}) THEN bz_code({text}) END"
+                f"CASE WHEN bz_bad({text}) THEN NULL ELSE {text} END",
+                f"CASE WHEN bz_bad({text}) THEN bz_code({text}) END",
             )
         return Typed(text)
     if kind in ("moment", "date"):
         if given == "DATE":
-            return _of_moment(kind, f"CAST({x} AS TIMESTAMP)", "true", x)
+            return _of_moment(kind, f"{{'time': CAST({x} AS TIMESTAMP), 'day': true}}", x)
         if given.startswith("TIMESTAMP"):
-            zoned = f"timezone('Asia/Shanghai', {x})" if given == "TIMESTAMP WITH TIME ZONE" else f"CAST({x} AS TIMESTAMP)"
-            return _of_moment(kind, zoned, "false", x)
+            zoned = (
+                f"timezone('Asia/Shanghai', {x})" if given == "TIMESTAMP WITH TIME ZONE" else f"CAST({x} AS TIMESTAMP)"
+            )
+            return _of_moment(kind, f"{{'time': {zoned}, 'day': false}}", x)
     if kind == "flag" and given == "BOOLEAN":
         return Typed(x)
     if kind in ("number", "count") and (given in _WHOLE or given in _BROKEN or given.startswith("DECIMAL")):
@@ -191,11 +211,19 @@ def _of_number(kind: Kind, number: str, fault: str) -> Typed:
         return Typed(finite, f"CASE {fault} END")
     whole = f"try_cast({finite} AS BIGINT)"
     broken = f"WHEN {number} IS NOT NULL AND (abs({number}) > 9e15 OR {number} <> trunc({number})) THEN 'count'"
-    return Typed(f"CASE WHEN abs({number}) <= 9e15 AND {number} = trunc({number}) THEN {whole} END", f"CASE {fault} {broken} END")
+    return Typed(
+        f"CASE WHEN abs({number}) <= 9e15 AND {number} = trunc({number}) THEN {whole} END", f"CASE {fault} {broken} END"
+    )
 
 
-def _of_moment(kind: Kind, at: str, day: str, x: str) -> Typed:
-    fault = f"CASE WHEN {x} IS NOT NULL AND {at} IS NULL THEN 'moment' WHEN bz_year({at}) THEN 'year' END"
-    sentinel = f"coalesce(bz_sentinel({at}), false)"
-    value = f"CASE WHEN bz_sentinel({at}) OR bz_year({at}) THEN NULL ELSE {at} END"
-    return Typed(f"CAST({value} AS DATE)" if kind == "date" else value, fault, day, sentinel)
+def _of_moment(kind: Kind, parsed: str, x: str) -> Typed:
+    time = f"{MOMENT}.time"
+    fault = f"CASE WHEN {x} IS NOT NULL AND {time} IS NULL THEN 'moment' WHEN bz_year({time}) THEN 'year' END"
+    value = f"CASE WHEN bz_sentinel({time}) OR bz_year({time}) THEN NULL ELSE {time} END"
+    return Typed(
+        f"CAST({value} AS DATE)" if kind == "date" else value,
+        fault,
+        f"coalesce({MOMENT}.day, false)",
+        f"coalesce(bz_sentinel({time}), false)",
+        parsed,
+    )

@@ -72,7 +72,7 @@ def _count(connection: duckdb.DuckDBPyConnection, part: Part, ledger: Ledger, st
     """What became of the rows of a part, and how many hold a fault that matters."""
     found = connection.execute(
         'SELECT "#state", "#why", count(*), sum("#sentinels"), '  # noqa: S608  # our own SELECT
-        f"count(*) FILTER (\"#faulty\" AND \"#state\" = 'accepted') FROM ({part.sql}) GROUP BY ALL"
+        f'count(*) FILTER ("#faulty" AND "#state" = \'accepted\') FROM ({part.sql}) GROUP BY ALL'
     ).fetchall()
     states: dict[str, int] = {}
     why: dict[int, int] = {}
@@ -134,8 +134,8 @@ def number_of(place: Any) -> int:
 
 def _faults(connection: duckdb.DuckDBPyConnection, part: Part) -> Iterator[tuple[Any, ...]]:
     cursor = connection.execute(
-        f"SELECT {identifier(AT)}, {identifier(ROW)}, \"#file\", \"#state\", case_id, unnest(\"#faults\") FROM ({part.sql}) "  # noqa: S608  # our own SELECT
-        f"WHERE \"#state\" = 'rejected' OR (\"#state\" = 'accepted' AND \"#faulty\") ORDER BY {identifier(AT)}"
+        f'SELECT {identifier(AT)}, {identifier(ROW)}, "#file", "#state", case_id, unnest("#faults") FROM ({part.sql}) '  # noqa: S608  # our own SELECT
+        f'WHERE "#state" = \'rejected\' OR ("#state" = \'accepted\' AND "#faulty") ORDER BY {identifier(AT)}'
     )
     while batch := cursor.fetchmany(10_000):
         yield from batch
@@ -156,7 +156,7 @@ def _safe(text: str) -> str:
 
 def _union(parts: list[Part], starts: dict[int, int]) -> str:
     return " UNION ALL ".join(
-        f"SELECT {part.selected}, {identifier(AT)} + {starts[id(part.raw)]} AS \"row\" FROM ({part.sql}) "  # noqa: S608  # our own
+        f'SELECT {part.selected}, {identifier(AT)} + {starts[id(part.raw)]} AS "row" FROM ({part.sql}) '  # noqa: S608  # our own
         "WHERE \"#state\" = 'accepted'"
         for part in parts
     )
@@ -210,7 +210,7 @@ def _write_cases(
     if rows > distinct:
         # What the first row that says anything says.
         kept = ", ".join(
-            f"arg_min({identifier(c.name)}, \"row\") FILTER ({identifier(c.name)} IS NOT NULL) AS {identifier(c.name)}"
+            f'arg_min({identifier(c.name)}, "row") FILTER ({identifier(c.name)} IS NOT NULL) AS {identifier(c.name)}'
             for c in own
         )
         merged = f'SELECT case_id, {kept}, min("row") AS "row" FROM given GROUP BY case_id'  # noqa: S608  # our own names
@@ -262,7 +262,7 @@ def _conflicts(connection: duckdb.DuckDBPyConnection, own: list[tables.Column], 
             cursor = connection.execute(
                 f'SELECT case_id, CAST(first AS VARCHAR), first_row, CAST({name} AS VARCHAR), "row" FROM ('  # noqa: S608  # ours
                 f'SELECT *, arg_min({name}, "row") OVER one AS first, min("row") OVER one AS first_row FROM given '
-                f"WHERE {name} IS NOT NULL WINDOW one AS (PARTITION BY case_id)) WHERE {name} <> first ORDER BY case_id, \"row\""
+                f'WHERE {name} IS NOT NULL WINDOW one AS (PARTITION BY case_id)) WHERE {name} <> first ORDER BY case_id, "row"'
             )
             while batch := cursor.fetchmany(10_000):
                 for case_id, first, first_row, other, row in batch:

@@ -1,0 +1,77 @@
+"""`baozhuang replay`: read a history, judge it case by case, and leave findings, verdicts and what could not be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workflow.cli.console import progress, refuse, say_json, say_table
+
+
+def replay(
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="结果文件夹 / folder for the results")],
+    cases: Annotated[
+        Path | None, typer.Option("--cases", metavar="FILE", help="业务表, 或台账 / the cases, or a ledger")
+    ] = None,
+    events: Annotated[
+        Path | None, typer.Option("--events", metavar="FILE", help="事件表, 或日志 / the events, or a log")
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option("--mapping", metavar="FILE", help="列名对照表, 或随附对照表的名称 / mapping file, or a ready one"),
+    ] = None,
+    engine: Annotated[str, typer.Option("--engine", metavar="duckdb|spark", help="计算引擎 / engine")] = "duckdb",
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="DATE", help="判定基准日, 默认今天 / judged as of, default today")
+    ] = None,
+    memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="内存上限, 如 8GB / memory bound")] = "8GB",
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
+) -> None:
+    """回放历史工单并判定。 / Replay a history and judge every case of it."""
+    from workflow.service import replay as service
+    from workflow.service import rules
+
+    try:
+        with progress("回放 / replay") as report:
+            found = service.replay(
+                cases=cases,
+                events=events,
+                mapping=mapping or _by_format(events or cases),
+                engine=engine,
+                as_of=None if as_of is None else rules.parse_day(as_of),
+                out=out,
+                memory_limit=memory,
+                progress=lambda _what, done, of: report(done, of or None),
+            )
+    except (service.BadHistory, *rules.BAD_QUESTION) as error:
+        refuse(error)
+    if as_json:
+        say_json({"intake": found.intake.counts, "judged": found.judged})
+    else:
+        _show(found)
+
+
+def _by_format(path: Path | None) -> str:
+    """Without a mapping a log is read by the standard attributes, anything else as our own tables."""
+    return (
+        "xes" if path is not None and path.name.lower().removesuffix(".gz").endswith((".xes", ".xml")) else "contract"
+    )
+
+
+def _show(found: Any) -> None:
+    counts, judged = found.intake.counts, found.judged
+    rows = [
+        ("业务 / cases", str(counts["cases"]["written"])),
+        ("事件 / events", str(counts["events"]["written"])),
+        ("退回的行 / rows rejected", str(counts["rejected"]["rows"])),
+        ("退回的值 / values rejected", str(counts["rejected"]["values"])),
+        ("互相矛盾的业务值 / conflicting case values", str(counts["cases"]["conflicting_values"])),
+    ]
+    rows += [(f"判定 / verdict {name}", str(many)) for name, many in sorted(judged.verdict_counts.items())]
+    rows += [(f"发现 / finding {name}", str(many)) for name, many in sorted(judged.finding_counts.items())]
+    say_table(("项目 / what", "数量 / how many"), rows)
+    if counts["rejected"]["rows"] or counts["rejected"]["values"]:
+        typer.echo(f"原因见 / the reasons are in {found.intake.rejected}", err=True)

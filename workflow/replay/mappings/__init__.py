@@ -1,0 +1,1 @@
+"""Ready mapping files, and their JSON Schema for editors."""
