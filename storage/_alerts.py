@@ -75,7 +75,8 @@ class Alerts(Execution):
 
     def oldest_look(self) -> str | None:
         """The earliest `look_on` there is: what the sweep has to do first, and how far it is behind."""
-        return self._query(sa.select(sa.func.min(_deadline.c.look_on))).scalar()
+        look_on = _deadline.c.look_on
+        return self._query(sa.select(look_on).where(look_on.is_not(None)).order_by(look_on).limit(1)).scalar()
 
     def move_looks(self, moved: Iterable[tuple[str | None, str, str]]) -> None:
         """Set `look_on` of deadlines, each given as (look_on, case_id, key)."""
