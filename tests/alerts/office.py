@@ -54,14 +54,18 @@ class Office:
         self.desk.do(case_id, "complete_step", step="acceptance")
         return case_id
 
-    def sweep(self, name: str, on: str | None = None, **bounds: Any) -> SweepRow | Run:
-        """Run one sweep, with its heartbeat; or, with bounds, the run itself."""
+    def bounded(self, name: str, on: str | None = None, **bounds: Any) -> Run:
+        """Run one sweep within bounds, without a heartbeat."""
         if on is not None:
             self.clock.set(on)
-        if bounds:
-            run = Run(self.service, "hand", threading.Event(), **bounds)
-            SWEEPS[name](run)
-            return run
+        run = Run(self.service, "hand", threading.Event(), **bounds)
+        SWEEPS[name](run)
+        return run
+
+    def sweep(self, name: str, on: str | None = None) -> SweepRow:
+        """Run one sweep, with its heartbeat."""
+        if on is not None:
+            self.clock.set(on)
         row = self.pulse.beat(Sweep(name, SWEEPS[name]))
         assert row.error is None, row
         return row

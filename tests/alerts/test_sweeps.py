@@ -210,14 +210,14 @@ def test_when_there_is_nobody_at_all_that_is_told(office: Office):
 def test_a_sweep_is_bounded_and_says_that_it_was_cut_short(office: Office):
     for number in range(7):
         office.case(number)
-    run = office.sweep("due", "2024-01-11 03:00", at_most=3)
+    run = office.bounded("due", "2024-01-11 03:00", at_most=3)
     assert (run.looked, run.done, run.cut_short) == (3, 3, True)
-    run = office.sweep("due", at_most=3)
+    run = office.bounded("due", at_most=3)
     assert (run.looked, run.done, run.cut_short) == (3, 3, True)
-    run = office.sweep("due", at_most=3)
+    run = office.bounded("due", at_most=3)
     assert (run.looked, run.done, run.cut_short) == (1, 1, False)
     assert len(office.alerts()) == 7
-    run = office.sweep("due", "2024-01-12 03:00", seconds=0.0)
+    run = office.bounded("due", "2024-01-12 03:00", seconds=0.0)
     assert (run.looked, run.cut_short) == (0, True)
 
 
@@ -244,7 +244,7 @@ def test_one_row_that_cannot_be_judged_keeps_no_other_from_it(office: Office):
     with office.service.database.write() as tx:
         tx._query(sa.text("UPDATE deadline SET ledger = 'x' WHERE case_id = :it").bindparams(it=bad))
     office.clock.set("2024-01-11 03:00")
-    run = office.sweep("due", at_most=100)
+    run = office.bounded("due", at_most=100)
     assert [row.case_id for row in office.alerts()] == [good]
     assert len(run.faults) == 1
     assert run.faults[0].startswith(bad)

@@ -97,7 +97,7 @@ def test_the_reply_date_of_an_order_is_watched(office: Office):
 
 
 def test_report_dates_are_watched_for_every_province_and_let_go_a_month_later(office: Office):
-    raised = []
+    raised: list[list[tuple[str, str, str]]] = []
     for day in ("2024-06-30", "2024-07-01", "2024-07-10", "2024-07-15", "2024-07-16", "2024-07-30"):
         office.sweep("reports", f"{day} 09:00")
         raised.append([(row.subject, row.level, row.day) for row in office.alerts()][sum(map(len, raised)) :])
