@@ -66,7 +66,7 @@ _POOL = 100_000
 """How many open applications, drawn at random, the commands are spread over; fewer when there are fewer."""
 
 _WARM_UP = 300
-_BATCH = 2_000
+_BATCH = 5_000
 _START = dt.datetime(2025, 3, 3, 9, tzinfo=BUSINESS_ZONE)
 _BULK = (
     # The file is thrown away when filling it is broken off, so nothing has to be durable before the end.
@@ -83,6 +83,11 @@ _TABLES: dict[str, tuple[str, ...]] = {
     "idempotency": Remembered._fields,
     "personal": PersonalRow._fields,
 }
+
+_CAME_AT = {"event": "recorded_at", "step_round": "started_at", "deadline": "due_on"}
+"""By what the rows of a batch of applications are written in the order of time. In life weeks lie between the rows of
+one application, and those of others come in between; written one application after the other they would fill every page
+of the tables to the brim, and each later row would split one."""
 
 
 class Mould(NamedTuple):
@@ -208,7 +213,10 @@ def fill(path: Path, many: int) -> float:
         while batch := list(islice(source, _BATCH)):
             for place, (table, fields) in enumerate(_TABLES.items()):
                 sql = f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({', '.join('?' * len(fields))})"
-                connection.executemany(sql, (row for rows in batch for row in rows[place]))
+                rows = [row for case in batch for row in case[place]]
+                if table in _CAME_AT:
+                    rows.sort(key=_moment(fields.index(_CAME_AT[table])))
+                connection.executemany(sql, rows)
             done += len(batch)
             if sys.stderr.isatty():
                 print(f"\r{done:,} of {many:,} applications", end="", file=sys.stderr)
@@ -220,6 +228,10 @@ def fill(path: Path, many: int) -> float:
     _check(draft)
     draft.replace(path)
     return time.perf_counter() - began
+
+
+def _moment(place: int) -> Callable[[Any], str]:
+    return lambda row: row[place] or ""
 
 
 def _check(path: Path) -> None:
@@ -258,12 +270,21 @@ class Stored:
         left = iter(range(commands))
 
         async def caller() -> None:
+            case = None
             for _ in left:
-                place = self._chance.randrange(len(self._pool))
-                self._pool[place], self._pool[-1] = self._pool[-1], self._pool[place]
-                case = self._pool.pop()
+                if case is None:
+                    place = self._chance.randrange(len(self._pool))
+                    self._pool[place], self._pool[-1] = self._pool[-1], self._pool[place]
+                    case = self._pool.pop()
                 case.take(await case.ask(self._service))
-                self._pool.append(fresh.pop() if case.turn == case.length else case)
+                if case.turn == case.length:
+                    # The next command submits another one: both databases see as many endings as beginnings.
+                    case = fresh.pop()
+                else:
+                    self._pool.append(case)
+                    case = None
+            if case is not None and case.turn:
+                self._pool.append(case)
 
         async def all_callers() -> float:
             began = time.perf_counter()

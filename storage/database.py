@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage._execution import Link
+from storage._wal import WalKeeper
 from storage.dialects import POSTGRESQL, SQLITE, Backend
 from storage.errors import Contention, NotMigrated, OutcomeUnknown, StorageError, StorageUnavailable
 from storage.transaction import Tx
@@ -35,7 +36,7 @@ _SQLITE_PRAGMAS = (
 # The driver sets `busy_timeout` on connecting, hence before the change to WAL, which needs it.
 SQLITE_WRITER_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
-    "PRAGMA wal_autocheckpoint = 4000",  # pages
+    "PRAGMA wal_autocheckpoint = 16000",  # pages; before that, see `_wal`
     "PRAGMA journal_size_limit = 67108864",
     *_SQLITE_PRAGMAS,
 )
@@ -61,6 +62,7 @@ class Database:
         self._reading = _engine(
             url, lock_seconds, SQLITE_READER_PRAGMAS, poolclass=sa.QueuePool, pool_timeout=lock_seconds
         )
+        self._wal = WalKeeper(self._writing.connect) if backend is SQLITE else None
 
     @classmethod
     def open(cls, url: str | Path, *, migrate: bool = False, lock_seconds: float = 10.0) -> Database:
@@ -104,6 +106,8 @@ class Database:
 
     def close(self) -> None:
         """Close all connections. No thread may be inside a transaction."""
+        if self._wal is not None:
+            self._wal.close()
         with self._registry:
             for link in self._writers.values():
                 link.sa.close()
@@ -224,6 +228,8 @@ class Database:
                     "the connection broke while committing; ask again with the same idempotency key",
                 ) from error
             raise self._backend.translate(error) from error
+        if self._wal is not None:
+            self._wal.note_commit()
 
     def _roll_back(self, link: Link) -> None:
         try:

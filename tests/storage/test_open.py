@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,27 @@ def test_errors_cross_process_borders():
     error = pickle.loads(pickle.dumps(Duplicate("event")))
     assert isinstance(error, Duplicate)
     assert (error.table, str(error), error.zh) == ("event", str(Duplicate("event")), Duplicate("event").zh)
+
+
+def test_the_log_is_carried_over_beside_the_writer(sqlite_url: str):
+    """Far fewer pages than `wal_autocheckpoint`, and the database stays open: only the keeper can have moved them."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    database = Database.open(sqlite_url)
+    before = path.stat().st_size
+    with database.write() as tx:
+        for number in range(200):
+            tx.put_setting(f"key {number}", "x" * 4000)
+    until = time.monotonic() + 30
+    while path.stat().st_size < before + 200 * 4000 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert path.stat().st_size >= before + 200 * 4000
+    database.close()
+
+
+def test_a_database_is_closed_at_once_and_leaves_no_thread(sqlite_url: str):
+    database = Database.open(sqlite_url)
+    with database.write() as tx:
+        tx.put_setting("key", "value")
+    assert "baozhuang-wal" in [thread.name for thread in threading.enumerate()]
+    database.close()
+    assert "baozhuang-wal" not in [thread.name for thread in threading.enumerate()]
