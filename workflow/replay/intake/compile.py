@@ -286,9 +286,13 @@ class _Plan:
             f"{activity}.{lifecycle}" for activity, many in tables.lifecycles(self.steps).items() for lifecycle in many
         ]
         pair = "v_activity || '.' || v_lifecycle"
+        outside = (
+            f"{pair} IS NOT NULL AND NOT {among(pair, allowed)} OR v_activity IS NOT NULL AND v_lifecycle IS NULL "
+            f"AND NOT {among('v_activity', tables.lifecycles(self.steps))}"
+        )
         parsed: dict[str, str] = {}
         changes = {
-            "f_activity": f"coalesce(f_activity, CASE WHEN {pair} IS NOT NULL AND NOT {among(pair, allowed)} THEN 'activity' END)",
+            "f_activity": f"coalesce(f_activity, CASE WHEN {outside} THEN 'activity' END)",
         }
         if "value" in self.typed:
             wrong = " OR ".join(

@@ -15,7 +15,7 @@ import duckdb
 
 from workflow.replay.intake.faults import LONGEST_CELL, BadHistory, clean
 from workflow.replay.intake.mapping import Header, MappingFile, Table
-from workflow.replay.intake.raw import AT, ROW, Raw, Spool, distinct_names, identifier, label, literal, read_sql
+from workflow.replay.intake.raw import AT, ROW, Raw, Spool, distinct_names, identifier, label, literal
 from workflow.replay.intake.text import chunks, decoded_lines, encoding_of
 
 _LONGEST_LINE: Final = 10 * LONGEST_CELL
@@ -87,19 +87,26 @@ def _whole(
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     listed = ", ".join(map(identifier, names))
     try:
+        # In the order of the file, so that a row's position in the spool is its position in the file.
+        connection.execute("SET preserve_insertion_order = true")
         counted = connection.execute(
-            f"COPY (SELECT {listed}, file_row_number + 2 AS {identifier(ROW)}, file_row_number + 1 AS {identifier(AT)} "  # noqa: S608  # names and paths are quoted
-            f"FROM read_csv({literal(path)}, columns = {{{columns}}}, delim = {literal(delimiter)}, header = true, "
-            "auto_detect = false, quote = '\"', escape = '\"', max_line_size = 2097152, file_row_number = true)) "
+            f"COPY (SELECT {listed} FROM read_csv({literal(path)}, columns = {{{columns}}}, delim = {literal(delimiter)}, "  # noqa: S608  # names and paths are quoted
+            "header = true, auto_detect = false, quote = '\"', escape = '\"', max_line_size = 2097152)) "
             f"TO {literal(spooled)} (FORMAT parquet, COMPRESSION lz4)"
         ).fetchone()
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
         spooled.unlink(missing_ok=True)
         return None
+    finally:
+        connection.execute("SET preserve_insertion_order = false")
     rows = int(counted[0]) if counted else 0
     if rows != lines - 1:  # cells with line breaks, or blank lines: their rows would be counted wrongly
         return None
-    return Raw(role, path.name, "", read_sql([spooled], names), dict.fromkeys(names, "VARCHAR"), rows)
+    sql = (
+        f"SELECT {listed}, file_row_number + 2 AS {identifier(ROW)}, file_row_number + 1 AS {identifier(AT)} "  # noqa: S608  # quoted
+        f"FROM read_parquet({literal(spooled)}, file_row_number = true)"
+    )
+    return Raw(role, path.name, "", sql, dict.fromkeys(names, "VARCHAR"), rows)
 
 
 def _records(path: Path, encoding: str, delimiter: str | None) -> Iterator[Record]:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from workflow.replay.intake.faults import BadHistory, clean
 from workflow.replay.intake.raw import Raw, Spool, identifier
 from workflow.replay.intake.text import chunks, opened
-from workflow.replay.intake.xes import elements
+from workflow.replay.intake.xes import elements, inside
 
 _LARGEST_JSON: Final = 2 << 30
 
@@ -142,7 +142,7 @@ def _xml(path: Path) -> tuple[Iterator[Thing], Iterator[Happening]]:
     def things() -> Iterator[Thing]:
         for one, _ in elements(path, {"object"}, "log"):
             if one.get("type") is not None:
-                given = [(a.get("name", ""), a.get("time", ""), a.text) for a in one.iter("{*}attribute")]
+                given = [(a.get("name", ""), a.get("time", ""), a.text) for a in inside(one, "attribute")]
                 yield Thing(one.attrib["id"], one.attrib["type"], given)
 
     def happenings() -> Iterator[Happening]:
@@ -150,8 +150,8 @@ def _xml(path: Path) -> tuple[Iterator[Thing], Iterator[Happening]]:
             if one.get("type") is not None:
                 yield Happening(
                     one.attrib["id"], one.attrib["type"], one.get("time"),
-                    [(a.get("name", ""), a.text) for a in one.iter("{*}attribute")],
-                    [(r.attrib["object-id"], r.get("qualifier", "")) for r in one.iter("{*}relationship")],
+                    [(a.get("name", ""), a.text) for a in inside(one, "attribute")],
+                    [(r.attrib["object-id"], r.get("qualifier", "")) for r in inside(one, "relationship")],
                 )  # fmt: skip
 
     return things(), happenings()

@@ -35,8 +35,8 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
         raise BadHistory(
             f"{path.name}: 列 {', '.join(nested)} 不是单个值, 请先展开 / hold lists or records; flatten them first"
         )
-    before = f"{starts}::BIGINT[]" if len(files) > 1 else None
-    offset = f" + {before}[file_index + 1]" if before else ""
+    before = len(files) > 1
+    offset = f" + list_extract({starts}, CAST(file_index AS BIGINT) + 1)" if before else ""
     # A file of contracts may have a column of our name: the reader's own is asked for under another.
     selected = ", ".join(map(identifier, columns))
     sql = (

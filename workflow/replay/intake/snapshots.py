@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workflow.replay.intake.compile import columns_of
-from workflow.replay.intake.mapping import Emitter, MappingFile, Snapshots, Table, Value
+from workflow.replay.intake.mapping import Emitter, Snapshots, Table, Value
 from workflow.replay.intake.raw import AT, ROW, Raw, identifier, literal
 from workflow.replay.intake.values import MOMENT, typed
 

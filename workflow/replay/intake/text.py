@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,12 +167,12 @@ def decoded_lines(path: Path, encoding: str) -> Iterator[tuple[str, bool]]:
 
 def _wide_lines(path: Path, encoding: str) -> Iterator[tuple[str, bool]]:
     """Lines of UTF-16 or UTF-32, whose line ends are not single bytes; a broken pair shows as U+FFFD."""
-    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(errors="replace"), translate=True)
     rest = ""
     for chunk in chunks(path):
         *whole, rest = (rest + decoder.decode(chunk)).split("\n")
         for line in whole:
-            yield line.removesuffix("\r"), "�" not in line
+            yield line, "�" not in line
     rest += decoder.decode(b"", final=True)
     if rest:
-        yield rest.removesuffix("\r"), "�" not in rest
+        yield rest.removesuffix("\n"), "�" not in rest

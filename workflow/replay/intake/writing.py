@@ -203,7 +203,7 @@ def _write_cases(
         f"CAST(NULL AS {tables.SQL_TYPES[column.kind]}) AS {identifier(column.name)}" for column in tables.CASES
     )
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE given AS {_union(parts, starts) or f'SELECT {none} WHERE false'}"  # noqa: S608  # our own
+        f"CREATE OR REPLACE TEMP TABLE given AS {_union(parts, starts) or f'SELECT {none} WHERE false'}"  # our own
     )
     rows, distinct = _one(connection, "SELECT count(*), count(DISTINCT case_id) FROM given")
     conflicts = _conflicts(connection, own, out / "conflicts.csv") if rows > distinct else _no_conflicts(out)

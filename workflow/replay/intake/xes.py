@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-from xml.etree.ElementTree import Element, ParseError  # noqa: S405  # the types; parsing is defusedxml's
+from xml.etree.ElementTree import Element, ParseError  # the types; parsing is defusedxml's
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
@@ -74,7 +74,7 @@ def attributes(element: Element, prefix: str = "") -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for one in element:
         tag, key = _tag(one), one.get("key")
-        if key is None or tag not in _VALUES and tag not in ("list", "container"):
+        if key is None or (tag not in _VALUES and tag not in ("list", "container")):
             continue
         value = one.get("value")
         if tag in _VALUES and value is not None and value.strip():
@@ -83,6 +83,11 @@ def attributes(element: Element, prefix: str = "") -> dict[str, str | None]:
         if nested is not None and len(nested):
             found |= attributes(nested, f"{prefix}{key}/")
     return found
+
+
+def inside(element: Element, name: str) -> Iterator[Element]:
+    """The elements of a name in `element`, whatever their namespace."""
+    return (one for one in element.iter() if _tag(one) == name)
 
 
 def _tag(element: Any) -> str:

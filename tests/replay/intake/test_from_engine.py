@@ -1,0 +1,92 @@
+"""A live case, driven through the engine, comes out as replay rows that intake accepts to the last one."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+from pathlib import Path
+
+from workflow.replay import tables
+from workflow.replay.from_engine import rows
+
+_SPEC = importlib.util.spec_from_file_location("engine_driver", Path(__file__).parents[2] / "core" / "driver.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+driver = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(driver)
+
+
+def told(case, *names):
+    return [tuple(row.get(name) for name in names) for row in rows(case.history).events]
+
+
+def as_csv(columns, made):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [column.name for column in columns if not column.derived])
+    writer.writeheader()
+    writer.writerows(made)
+    return text.getvalue()
+
+
+def test_a_case_says_what_was_recorded_and_intake_takes_it(take):
+    case = driver.submitted("hv_single", "2024-01-08 09:00")
+    case.do("complete_step", "2024-01-09 10:00", step="acceptance")
+    case.do("complete_step", "2024-01-12 10:00", step="supply_plan")
+    case.drive("2024-01-15 10:00")
+    assert told(case, "activity", "lifecycle", "occurred_at")[:9] == [
+        ("application", "submit", "2024-01-08 09:00:00"),
+        *[("document", "received", "2024-01-08 09:00:00")] * 3,
+        ("acceptance", "start", "2024-01-08 09:00:00"),
+        ("acceptance", "complete", "2024-01-09 10:00:00"),
+        ("supply_plan", "start", "2024-01-09 10:00:00"),
+        ("supply_plan", "complete", "2024-01-12 10:00:00"),
+        ("document", "received", "2024-01-15 10:00:00"),  # the design waits for the customer: no clock before
+    ]
+    made = rows(case.history, customer_id="C1")
+    assert made.case["user_class"] == "hv_single"
+    assert made.case["capacity_kw"] == 630.0
+    taken = take(as_csv(tables.EVENTS, made.events), cases=as_csv(tables.CASES, [made.case]))
+    assert taken.rejected == []
+    assert taken.counts["events"]["written"] == len(made.events)
+
+
+def test_a_corrected_time_is_the_one_on_record_and_moves_the_start_that_followed():
+    case = driver.submitted("hv_single", "2024-01-08 09:00")
+    case.do("complete_step", "2024-01-09 10:00", step="acceptance")
+    case.do(
+        "correct",
+        "2024-01-09 15:00",
+        field="acceptance.complete.occurred_at",
+        new_value="2024-01-08T16:00:00",
+        reason="笔误",
+    )
+    before = told(case, "activity", "lifecycle", "occurred_at")
+    assert ("correction", "changed", "2024-01-09 15:00:00") not in before  # nobody has signed it yet
+    case.do("countersign", "2024-01-09 16:00")
+    assert told(case, "activity", "lifecycle", "occurred_at", "old_value", "new_value")[-3:] == [
+        ("acceptance", "complete", "2024-01-08 16:00:00", None, None),
+        ("supply_plan", "start", "2024-01-08 16:00:00", None, None),
+        ("correction", "changed", "2024-01-09 15:00:00", "2024-01-09 10:00:00", "2024-01-08 16:00:00"),
+    ]
+
+
+def test_a_suspension_ends_on_the_day_named_when_work_resumed():
+    case = driver.submitted("hv_single", "2024-01-08 09:00")
+    case.do("complete_step", "2024-01-08 10:00", step="acceptance")
+    case.suspend("2024-01-10 10:00", "2024-01-10", "2024-01-19", notice="N7")
+    case.do("resume", "2024-01-16 10:00", to="2024-01-15")
+    assert [
+        row for row in told(case, "activity", "lifecycle", "occurred_at", "value", "ref") if row[0] == "suspension"
+    ] == [
+        ("suspension", "start", "2024-01-10", "force_majeure", "N7"),
+        ("suspension", "end", "2024-01-15", "force_majeure", "N7"),
+    ]
+
+
+def test_an_ending_carries_its_proof():
+    case = driver.submitted("residential", "2024-01-08 09:00")
+    case.do("withdraw", "2024-01-09 09:00", reason="搬家", evidence={"ref": "APP-1", "source": "customer_app"})
+    assert told(case, "activity", "lifecycle", "value", "ref", "source")[-1] == (
+        "application", "withdraw", "搬家", "APP-1", "customer_app",
+    )  # fmt: skip
