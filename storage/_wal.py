@@ -46,6 +46,8 @@ class WalKeeper:
                 cursor = connection.connection.cursor()
                 while self._committed.wait() and not self._stopped.wait(_PAUSE):
                     self._committed.clear()
+                    if self._stopped.is_set():
+                        return  # what was cleared may have been the call to stop
                     cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except (sqlite3.Error, sa.exc.DBAPIError):
             # A full or vanished disk. Nothing is lost: the log keeps every commit, the writer says what is wrong at its

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage import Database, Duplicate, NotMigrated, StorageError, StorageUnavailable
+from storage._wal import WalKeeper
 
 
 def test_a_bare_path_a_path_object_and_a_url_open_the_same_file(tmp_path: Path):
@@ -125,3 +126,23 @@ def test_a_database_is_closed_at_once_and_leaves_no_thread(sqlite_url: str):
     assert "baozhuang-wal" in [thread.name for thread in threading.enumerate()]
     database.close()
     assert "baozhuang-wal" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_call_to_stop_is_not_lost_between_two_looks(sqlite_url: str, monkeypatch: pytest.MonkeyPatch):
+    """The call comes just before the keeper takes note that it has seen the last commit."""
+    monkeypatch.setattr("storage._wal._PAUSE", 0.0)
+    database = Database.open(sqlite_url)
+    keeper = WalKeeper(database._writing.connect)
+    seen = keeper._committed.clear
+
+    def stopped_meanwhile() -> None:
+        keeper._stopped.set()
+        keeper._committed.set()
+        seen()
+
+    monkeypatch.setattr(keeper._committed, "clear", stopped_meanwhile)
+    keeper.note_commit()
+    assert keeper._thread is not None
+    keeper._thread.join(30)
+    assert not keeper._thread.is_alive()
+    database.close()
