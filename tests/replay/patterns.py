@@ -203,7 +203,8 @@ def _(m: Maker, d: Draft) -> None:
 def _(m: Maker, d: Draft) -> None:
     done = d.get("completion_inspection", "complete")["occurred_at"]
     for activity, lifecycle, gap in (
-        ("metering", "start", 1), ("work_ticket", "observed", 1), ("fee_paid", "observed", 1), ("meter_installed", "observed", 2),
+        ("metering", "start", 1), ("work_ticket", "observed", 1), ("fee_paid", "observed", 1),
+        ("meter_installed", "observed", 2),
         ("first_energy", "observed", 5), ("metering", "complete", 6),
     ):  # fmt: skip
         d.move(d.get(activity, lifecycle), done + gap * MINUTE)
@@ -642,7 +643,10 @@ def _(m: Maker, d: Draft) -> None:
 @guilty("D33", "capacity raised out of zero investment", ("lv_other",))
 def _(m: Maker, d: Draft) -> list[Draft]:
     later = m.lawful(
-        "lv_other", at=dt.datetime(2024, 3, m.rng.randint(4, 8), 9, 10), capacity_kw=200.0, enterprise_size="small"
+        "lv_other",
+        at=dt.datetime.combine(dt.date(2024, 3, m.rng.randint(4, 8)), dt.time(9, 10)),
+        capacity_kw=200.0,
+        enterprise_size="small",
     )
     at = later.get("supply_plan", "complete")["occurred_at"] + MINUTE
     later.add("correction", "changed", at, value="case.capacity_kw", old_value="100", new_value="200")
@@ -704,7 +708,10 @@ def _round_trip(m: Maker, d: Draft) -> list[Draft]:
     return others
 
 
-_FINISH = (("metering", "complete", 0), ("meter_installed", "observed", 8), ("first_energy", "observed", 6), ("work_ticket", "observed", 9))  # fmt: skip
+_FINISH = (
+    ("metering", "complete", 0), ("meter_installed", "observed", 8), ("first_energy", "observed", 6),
+    ("work_ticket", "observed", 9),
+)  # fmt: skip
 
 
 @guilty("D38", "three places in ten minutes", ("residential",), may="D08")

@@ -1,4 +1,4 @@
-"""The engine's own judgement of a finished case against the naive oracle, on histories in which anything may be wrong."""
+"""The engine's own judgement of a case against the naive oracle, on histories in which anything may be wrong."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import defaultdict
 
 import pytest
 
-from tests.core.driver import REGIONS
 from definitions import load
+from tests.core.driver import REGIONS
 from tests.replay.histories import FACTS, calendar, disturbed
 from tests.replay.oracle.judge import Answer, judge
 from workflow.replay.exact import ExactVerdict, judge_case

@@ -47,9 +47,7 @@ def d08(case: Case) -> Finding | None:
             continue
         last = passes[-1]
         for later in steps[i + 1 :]:
-            for e in _completes(case, later):
-                if in_order(when(e), when(last)):
-                    high.append(rows(e, last))
+            high += [rows(e, last) for e in _completes(case, later) if in_order(when(e), when(last))]
             for part in later.parts:
                 medium += [rows(e, last) for e in case.all(part, "start") if in_order(when(e), when(last))]
     if not any(_completes(case, step) for step in steps):
@@ -62,19 +60,20 @@ def d08(case: Case) -> Finding | None:
 
 
 def d09(case: Case) -> Finding | None:
-    steps = _not_waived(case)
+    """The steps of the path, and those recorded although the profile does not ask for them."""
+    path = {step.code for step in case.path()}
+    codes = [code for code in SIX if code not in case.waived and (code in path or case.all(code, "complete"))]
     last = {}
-    for step in steps:
-        kept = [e for e in _completes(case, step) if not in_batch(e, "migration:", "estate:")]
+    for code in codes:
+        kept = [e for e in case.all(code, "complete") if not in_batch(e, "migration:", "estate:")]
         if kept:
-            last[step.code] = kept[-1]
+            last[code] = kept[-1]
     if not last:
-        if any(_completes(case, step) for step in steps):
+        if any(case.all(code, "complete") for code in codes):
             return None
         raise Unjudged("step.complete")
     recorded = {code: case.file.entered(e) for code, e in last.items() if not e.get("recorded_is_date")}
     grounds = []
-    codes = [step.code for step in steps]
     for three in zip(codes, codes[1:], codes[2:], strict=False):
         if all(code in recorded for code in three):
             times = [recorded[code] for code in three]
@@ -85,9 +84,13 @@ def d09(case: Case) -> Finding | None:
             if max(times) - min(times) <= dt.timedelta(minutes=10) and not one_visit:
                 grounds.append(rows(*(last[code] for code in three)))
     a, b = last.get("mid_inspection"), last.get("completion_inspection")
-    if a and b and not (when(a).only_date or when(b).only_date):
-        if abs(when(b).moment - when(a).moment) < dt.timedelta(minutes=30):
-            grounds.append(rows(a, b))
+    grounds += [
+        rows(x, y)
+        for x in ([a] if a else [])
+        for y in ([b] if b else [])
+        if not (when(x).only_date or when(y).only_date)
+        and abs(when(y).moment - when(x).moment) < dt.timedelta(minutes=30)
+    ]
     return Finding(case.id, "D09", "high", tuple(grounds), frozenset({"marketing"})) if grounds else None
 
 
@@ -233,9 +236,8 @@ def d20(case: Case) -> Finding | None:
         if not passed or not dated:
             continue
         judged = True
-        for e in dated:
-            if e["value"] not in ("standard_design", "reuse", "factory_test") and when(e).date < when(passed[0]).date:
-                guilty.append((e, passed[0]))
+        own = [e for e in dated if e["value"] not in ("standard_design", "reuse", "factory_test")]
+        guilty += [(e, passed[0]) for e in own if when(e).date < when(passed[0]).date]
     if not judged:
         raise Unjudged("design_dated")
     if not guilty:
@@ -270,7 +272,10 @@ def d24(case: Case) -> Finding | None:
         return None
     absent = []
     for step in case.path():
-        if any(case.all(part, "complete") for part in step.parts) or set(step.parts) & case.waived:
+        if (
+            any(case.all(part, "complete") or case.untimed(part, "complete") for part in step.parts)
+            or set(step.parts) & case.waived
+        ):
             continue
         if step.code in ("design_review", "mid_inspection") and _rarely_recorded(case, step.code):
             continue
@@ -330,10 +335,7 @@ def d28(case: Case) -> Finding | None:
     calls = [e for e in case.all("callback") if e["value"] == "energised"]
     if not (fitted or tickets or calls):
         raise Unjudged("meter_installed")
-    guilty = []
-    for records in (fitted, tickets):
-        if records and done.date < when(records[0]).date:
-            guilty.append(records[0])
+    guilty = [records[0] for records in (fitted, tickets) if records and done.date < when(records[0]).date]
     guilty += [e for e in calls if case.file.wd(done.date, when(e).date) > 1][:1]
     if not guilty:
         return None
@@ -349,12 +351,14 @@ def d29(case: Case) -> Finding | None:
     if not live:
         return None
     on = when(live[0]).date
-    limit = case.file.as_of
-    for e in case.all("metering", "complete"):
+    filed = case.all("metering", "complete")
+    if not filed and case.untimed("metering", "complete"):
+        raise Unjudged("metering.complete")
+    for e in filed:
         recorded = (e.get("recorded_at") or e["occurred_at"]).date()
         if case.file.wd(on, recorded) <= 5:
             return None
-    if case.file.wd(on, limit) <= 5:
+    if not filed and case.file.wd(on, case.file.as_of) <= 5:
         return None
     return found(case, "D29", "medium", [rows(live[0])], [live[0]])
 
@@ -392,12 +396,12 @@ def d38(file: File) -> list[Finding]:
 
 
 def d43(case: Case) -> Finding | None:
+    if case.user_class == "residential" or case.get("customer_kind") == "residential":
+        return None
     surveys = case.some("site_survey", "observed")
     plan = case.some("supply_plan", "complete")[-1]
     if case.user_class is None and case.get("customer_kind") is None:
         raise Unjudged("customer_kind")
-    if case.user_class == "residential" or case.get("customer_kind") == "residential":
-        return None
     if when(surveys[0]).date <= when(plan).date:
         return None
     guilty = [e for e in surveys if e["value"] not in ("desk_survey", "recheck")][:1]

@@ -1,5 +1,5 @@
-"""Clocks of a finished or open case, counted day by day: rounds of steps, the total, what is late (policy 5 and 6 L01 L02,
-gate g)."""
+"""Clocks of a finished or open case, counted day by day: rounds of steps, the total, what is late (policy 5 and 6
+L01 L02, gate g)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ END = ("complete", "return", "waive")
 
 @dataclass
 class Round:
-    """One turn of a step. `start` None: nothing says when it began. `end` None: it runs. `cut`: the case ended in it."""
+    """One turn of a step. `start` None: nobody says when. `end` None: it runs. `cut`: the case ended in it."""
 
     code: str
     budget: int | None
@@ -55,6 +55,8 @@ def rounds(case: Case) -> list[Round]:
         for end in ends:
             usable = [s for s in starts if when(s).date <= when(end).date]
             began = usable[0] if usable else derived if first else None
+            if began is None and end["lifecycle"] == "waive":
+                continue  # a waiver of a step that never ran leaves no round
             out.append(Round(step.code, step.limit, when(began).date if began else None, began, end))
             starts = [s for s in starts if s is not began and when(s).date >= when(end).date]
             first = False
@@ -145,7 +147,7 @@ def total_clock(case: Case, until: dt.date | None = None) -> Clock:
         used += case.file.wd(turn.start, when(turn.end).date if turn.end else case.file.as_of)
         events += [e for e in (turn.began, turn.end) if e]
     if case.energised is not None and case.ending is None:
-        seen = {turn.code for turn in turns}
+        seen = {turn.code for turn in turns} | case.waived
         required = [s for s in rules.steps if not s.important_only or case.get("important_customer") is not False]
         if any(step.code not in seen for step in required):
             raise Unjudged("round")

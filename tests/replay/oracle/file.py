@@ -39,7 +39,7 @@ class Finding(NamedTuple):
     org: str | None = None
 
 
-class Unjudged(Exception):  # noqa: N818 - an answer, not a fault
+class Unjudged(Exception):
     """Evidence the rule needs is missing."""
 
 
@@ -129,6 +129,18 @@ class Case:
         if not found:
             raise Unjudged(f"{activity}.{lifecycle}")
         return found
+
+    def untimed(self, activity: str, lifecycle: str) -> bool:
+        """It happened, and nobody knows when."""
+        return any(
+            e["occurred_at"] is None and (e["activity"], e["lifecycle"]) == (activity, lifecycle)
+            for e in self.all_events
+        )
+
+    def none_kept(self, activity: str) -> None:
+        """Nothing of this in the case: clean where the organisation keeps such records, else Unjudged."""
+        if not self.file.org_keeps(self.get("org"), activity):
+            raise Unjudged(activity)
 
     # the claims
 
@@ -281,6 +293,12 @@ class File:
             if self.calendar.is_working(day) and day not in resting:
                 left -= 1
         return day
+
+    @functools.cache  # noqa: B019 - a file lives as long as its test
+    def org_keeps(self, org: Any, activity: str) -> bool:
+        """Whether such records appear for the organisation at all: where they do, their absence from a case says that
+        there were none."""
+        return any(e["activity"] == activity and self.org_of(e) == org for e in self.events)
 
     # gate (b): recorded_at is a load time
 

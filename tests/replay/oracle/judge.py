@@ -214,11 +214,11 @@ def _predecessor(case: Case) -> Case | None:
     if named is not None:
         return case.file.by_id.get(named)
     found = []
-    for other in case.file.cases:
-        if other is case or other.ending is None or not other.claims or not over_limit.same_need(other, case):
+    for one in case.file.cases:
+        if one is case or one.ending is None or not one.claims or not over_limit.same_need(one, case):
             continue
-        ended, submitted = when(other.ending).date, case.submitted_on
+        ended, submitted = when(one.ending).date, case.submitted_on
         near = case.file.wd(submitted, ended) <= 10 if submitted <= ended else (submitted - ended).days <= 365
-        if near and (other.t0.moment, other.id) < (case.t0.moment, case.id):
-            found.append(other)
+        if near and (one.t0.moment, one.id) < (case.t0.moment, case.id):
+            found.append(one)
     return max(found, key=lambda c: (c.ending["occurred_at"], c.id)) if found else None  # type: ignore[index]  # only ended cases are kept

@@ -1,5 +1,5 @@
-"""The law as the oracle knows it: written from policy 1 to 3, not read from `definitions`, so that a slip in the data or
-in the code that reads it shows as a difference.
+"""The law as the oracle knows it: written from policy 1 to 3, not read from `definitions`, so that a slip in the data
+or in the code that reads it shows as a difference.
 
 The sample city 420100 of `tests/scenarios/regions` is written here a second time, from its own articles.
 """
@@ -82,7 +82,8 @@ def rules_of(user_class: str, on: dt.date, region: str | None) -> Rules | None:
         return Rules(user_class, two, "whole_process", limit, True)
     if user_class == "lv_other":
         three = (
-            _step("acceptance", 1, "low", False), _step("supply_plan", 3, "low", False), _step("metering", 2, "low", True),
+            _step("acceptance", 1, "low", False), _step("supply_plan", 3, "low", False),
+            _step("metering", 2, "low", True),
         )  # fmt: skip
         return Rules(user_class, three, "step_sum", 6, False)
     if user_class not in ("hv_single", "hv_dual"):

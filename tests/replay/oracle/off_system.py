@@ -153,7 +153,7 @@ def _all_in(case: Case) -> Event | None:
 
 
 def kind_of(value: str | None) -> str | None:
-    from tests.replay.oracle.law import FORMS  # noqa: PLC0415 - beside its only use
+    from tests.replay.oracle.law import FORMS
 
     return FORMS.get(value or "", value)
 
@@ -191,8 +191,6 @@ def d27(case: Case) -> Finding | None:
     t0 = case.t0
     entries = [e for e in case.claims if not in_batch(e, "outage:", "migration:")]
     if not entries:
-        if case.claims:
-            return None
         raise Unjudged("T0r")
     entered = [(case.file.entered(e), e) for e in entries]
     t0r, entry = min(entered, key=lambda pair: (pair[0], pair[1]["_i"]))
@@ -223,9 +221,9 @@ def d27(case: Case) -> Finding | None:
 
 
 def d31(case: Case) -> Finding | None:
-    works = case.some("works_started", "observed")
     if case.need("business_type") == "increase":
         return None
+    works = case.some("works_started", "observed")
     works = [
         e
         for e in works
@@ -266,9 +264,9 @@ def d34(case: Case) -> Finding | None:
         return None
     premises = case.need("premises_id")
     for other in case.file.cases:
-        if other is not case and other.get("premises_id") == premises and other.claims:
-            if other.t0.moment < t0.moment:
-                return None
+        elsewhere = other is case or other.get("premises_id") != premises or not other.claims
+        if not elsewhere and other.t0.moment < t0.moment:
+            return None
     return found(case, "D34", "high", [rows(case.first_claim)], [case.first_claim])
 
 

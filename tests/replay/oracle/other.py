@@ -103,7 +103,9 @@ def d37(file: File) -> list[Finding]:
 def d41(case: Case) -> Finding | None:
     if not case.ledger_applies:
         return None
-    paid = case.some("fee_paid", "observed")
+    paid = case.all("fee_paid")
+    if not paid:
+        return None
     if case.rules is None:
         raise Unjudged("class")
     if not case.rules.zero_investment:

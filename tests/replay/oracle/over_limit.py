@@ -67,8 +67,11 @@ def _with(case: Case, event: Event, moment: dt.datetime, only_date: bool) -> Cas
 
 
 def d13(case: Case) -> Finding | None:
-    corrections = case.some("correction", "changed")
     if not case.ledger_applies:
+        return None
+    corrections = case.all("correction", "changed")
+    if not corrections:
+        case.none_kept("correction")
         return None
     guilty, severities, judged = [], [], False
     for correction in corrections:
@@ -156,9 +159,11 @@ def near_a_limit(case: Case, on: dt.date) -> bool:
     if case.rules.whole_process:
         clock = total_clock(case, until=on)
         left.append((clock.budget - clock.used, clock.budget))
-    for turn in rounds(case):
-        if turn.cut and turn.budget is not None and turn.start is not None:
-            left.append((turn.budget - case.file.wd(turn.start, on), turn.budget))
+    left += [
+        (turn.budget - case.file.wd(turn.start, on), turn.budget)
+        for turn in rounds(case)
+        if turn.cut and turn.budget is not None and turn.start is not None
+    ]
     return any(remaining <= min(3, budget / 2) for remaining, budget in left)
 
 
@@ -212,8 +217,11 @@ def d35(case: Case) -> Finding | None:
 # D16
 
 
-def d16(case: Case) -> Finding | None:
+def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names five ways and two excuses, in its order
     starts = case.all("suspension", "start")
+    if not starts:
+        case.none_kept("suspension")
+        return None
     guilty: list[Event] = []
     unknown = False
     last = when(case.closed).date if case.closed else case.file.as_of
@@ -416,9 +424,9 @@ def _sent_back(case: Case, start: Event, end: Event, steps: list[Any]) -> bool:
     allowed = {kind for step in steps for kind in step.documents} | set(AGENT)
     for e in case.events:
         asked = (e["activity"], e["lifecycle"]) == ("document", "requested") and kind_of(e["value"]) in allowed
-        if asked or (is_step(e) and e["lifecycle"] == "return"):
-            if not in_order(when(e), when(start)) and not in_order(when(end), when(e)):
-                return True
+        back = asked or (is_step(e) and e["lifecycle"] == "return")
+        if back and not in_order(when(e), when(start)) and not in_order(when(end), when(e)):
+            return True
     return False
 
 
@@ -434,10 +442,13 @@ def _fact(name: str, text: str | None) -> Any:
         raise Unjudged(name) from None
 
 
-def d33(case: Case) -> Finding | None:
+def d33(case: Case) -> Finding | None:  # noqa: C901 - one condition after another, as the rule has them
+    if not case.all("correction", "changed"):
+        case.none_kept("correction")
+        return None
     corrections = [
         (e, match[1])
-        for e in case.some("correction", "changed")
+        for e in case.all("correction", "changed")
         if (match := re.fullmatch(r"case\.([a-z_]+)", e["value"] or "")) and match[1] in FIELDS
     ]
     if not corrections:

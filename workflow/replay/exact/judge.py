@@ -154,9 +154,9 @@ def _charges(case: _Case, definition: Definition | None) -> None:
     """D41: a charge where the rules of the date allow none."""
     if case.business_type == "transfer":
         return
-    if not case.history.all("fee_paid") or definition is None or case.business_type is None:
+    if case.business_type is None or (definition is None and case.history.all("fee_paid")):
         case.unjudged.append("D41")
-    elif definition.charges.zero_investment and case.history.charged:
+    elif definition is not None and definition.charges.zero_investment and case.history.charged:
         case.found("D41", "high")
 
 

@@ -23,7 +23,7 @@ UPLOADS = ("image:", "file:")
 
 class Reconstruction(NamedTuple):
     """`state`: the case as the engine would hold it. `torn`: steps with a round whose start nothing tells (gate g);
-    X"""
+    `missing`: steps of an energised case without any round."""
 
     state: State
     torn: tuple[str, ...]
@@ -56,12 +56,11 @@ def reconstruct(
         turns = _turns(definition, history, position)
         if turns.torn:
             torn.append(rule.code)
-        if (
-            not turns.rounds
-            and not turns.torn
-            and (rule.required_for == "all" or case.get("important_customer") is not False)
-        ):
-            missing.append(rule.code)  # of an ordinary customer a step kept for important ones is not missed
+        # Of an ordinary customer a step kept for important ones is not missed, and nobody misses one that was waived.
+        waived = rule.waivable and bool(history.all(rule.code, "waive"))
+        asked = rule.required_for == "all" or case.get("important_customer") is not False
+        if asked and not (turns.rounds or turns.torn or waived):
+            missing.append(rule.code)
         steps.append(_step(turns.rounds, rule.code))
     closed = history.closed
     last = history.records[-1].at
@@ -110,7 +109,7 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
         answered = [start for start in starts if start.date <= end.date]
         began = answered[0] if answered else derived if number == 0 else None
         if began is None:
-            torn = True
+            torn = torn or end.lifecycle != "waive"  # a waiver of a step that never ran leaves no round
         else:
             rounds.append(Round(began.at, end.at, end.lifecycle))
         starts = [start for start in starts if start is not began and start.date >= end.date]
