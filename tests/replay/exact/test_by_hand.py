@@ -1,0 +1,87 @@
+"""The exact judge on cases worked by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from definitions import load
+from tests.replay.histories import calendar
+from tests.replay.oracle.test_oracle import HOME, event, home
+from workflow.replay.exact import ExactVerdict, judge_case
+
+SHOP = {**HOME, "customer_kind": "non_residential", "enterprise_size": "large", "capacity_kw": 100.0,
+        "area": "urban", "user_class": "lv_other"}  # fmt: skip
+
+
+def judged(
+    events: list[dict[str, Any]], on: str = "2024-06-28", before: tuple[Any, ...] = (), **facts: Any
+) -> ExactVerdict:
+    row = {**HOME, **facts}
+    return judge_case(load(), calendar(), row, events, dt.date.fromisoformat(on), before=before)
+
+
+def rules(verdict: ExactVerdict) -> set[tuple[str, str]]:
+    return {(one.rule, one.severity) for one in verdict.findings}
+
+
+def test_an_open_case_is_overdue_the_working_day_after_its_due_date():
+    # Submitted Monday 2024-01-08: due on the 15th; the 20th and 21st are a weekend.
+    waiting = home("2024-01-15 09:00")[:-1]
+    assert rules(judged(waiting, "2024-01-15")) == set()
+    assert rules(judged(waiting, "2024-01-16")) == {("L02", "high")}
+    verdict = judged(waiting, "2024-01-15")
+    assert (verdict.used_filed, verdict.limit, verdict.due_on) == (5, 5, dt.date(2024, 1, 15))
+    assert verdict.on_time_filed is None
+
+
+def shop(plan: str, meter_started: str) -> list[dict[str, Any]]:
+    return [
+        event("application", "submit", "2024-01-08 09:00"),
+        event("acceptance", "complete", "2024-01-08 10:00"),
+        event("supply_plan", "complete", plan),
+        event("metering", "start", meter_started),
+        event("metering", "complete", "2024-01-16 15:00"),
+    ]
+
+
+def test_order_by_date_where_only_dates_are_known():
+    # Metering begun and planned on one date: nothing is out of order.
+    assert rules(judged(shop("2024-01-11", "2024-01-11"), **SHOP)) == {("L01", "high")}  # metering 12 15 16: 3 of 2
+    done = shop("2024-01-16", "2024-01-15 09:00")
+    assert ("D08", "medium") in rules(
+        judged(done, **SHOP)
+    )  # begun the day before; finished on the same date, not before it
+    assert ("D08", "high") in rules(judged(shop("2024-01-17", "2024-01-15 09:00"), **SHOP))
+
+
+def test_what_the_engine_would_have_refused():
+    skipped = [one for one in shop("2024-01-11 10:00", "2024-01-15 09:00") if one["activity"] != "supply_plan"]
+    assert rules(judged(skipped, **SHOP)) == {("D24", "high")}
+    asked = event("document", "requested", "2024-01-08 09:05", value="用电承诺书")
+    assert rules(judged(home("2024-01-10 09:00", asked))) == {("D23", "high")}
+    under_a_law = {**asked, "ref": "law:《某某条例》第三条"}
+    assert rules(judged(home("2024-01-10 09:00", under_a_law))) == set()
+    fee = event("fee_paid", "observed", "2024-01-10 09:00", amount=200.0, source="finance")
+    assert rules(judged(home("2024-01-10 09:00", fee))) == {("D41", "high")}
+
+
+def test_the_class_comes_from_the_facts_and_is_never_assumed():
+    late = home("2024-01-24 09:00")
+    assert rules(judged(late, user_class="lv_zero")) == {("D26", "medium"), ("L02", "high")}
+    unknown = judged(late, **{**SHOP, "enterprise_size": None})
+    assert unknown.user_class is None
+    assert {"D26", "L01", "L02"} <= set(unknown.unjudged)
+    # Before 2021 there is no rule, and none is guessed.
+    old = [{**one, "occurred_at": one["occurred_at"].replace(year=2020)} for one in late]
+    assert judged(old).findings == ()
+
+
+def test_ended_and_filed_again_is_counted_from_the_first():
+    # First: Monday the 8th to Friday the 12th, 4 days. Second: 15th to 18th, 3. From the first: 9-12 and 15-18 are 8.
+    ended = [*home("2024-01-12 09:00")[:-1], event("application", "terminate", "2024-01-12 16:00", value="other")]
+    first = judged(ended)
+    again = [{**one, "occurred_at": one["occurred_at"] + dt.timedelta(days=7)} for one in home("2024-01-11 09:00")]
+    second = judged(again, before=(first,))
+    assert (first.used_filed, second.used_filed, second.on_time_filed) == (4, 3, True)
+    assert (second.used_chained, second.on_time_chained) == (8, False)
