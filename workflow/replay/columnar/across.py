@@ -140,7 +140,7 @@ def _one_day(engine: Engine, detectors: Detectors) -> None:
 
 
 def _all_months() -> Any:
-    from workflow.replay.columnar.fold import _months  # noqa: PLC0415, PLC2701 - the same day table over a longer span
+    from workflow.replay.columnar.fold import _months  # noqa: PLC0415 - the same day table over a longer span
 
     return _months(36_524, 73_050)  # 2000 to 2099
 

@@ -56,7 +56,9 @@ def _closing() -> str:
 
 def _rounds(engine: Engine, as_of_day: int) -> None:
     numbers = {
-        (KINDS[f"{step}.{life}"]): (at, life) for at, step in enumerate(STEPS) for life in ("start", "complete", "return")
+        (KINDS[f"{step}.{life}"]): (at, life)
+        for at, step in enumerate(STEPS)
+        for life in ("start", "complete", "return")
     }
     step = "CASE k " + " ".join(f"WHEN {n} THEN {at}" for n, (at, _) in numbers.items()) + " END"
     life = "CASE k " + " ".join(f"WHEN {n} THEN '{life}'" for n, (_, life) in numbers.items()) + " END"
@@ -85,7 +87,7 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
         GROUP BY cid, def_id, grp, lim, derived, place, g""",
     )
     # What starts a first round of itself: the pass of the step before, or the submission.
-    previous = f"CASE WHEN r.place = 0 THEN s.submitted ELSE p.passed END"
+    previous = "CASE WHEN r.place = 0 THEN s.submitted ELSE p.passed END"
     engine.make(
         "passes",
         "SELECT cid, place, max(finished) AS passed FROM turned WHERE back = 0 AND finished IS NOT NULL GROUP BY cid, place",
@@ -170,7 +172,9 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             f"CASE WHEN limit_{step} IS NOT NULL AND s_{step} IS NOT NULL AND e_{step} IS NOT NULL "
             f"THEN GREATEST(wd_at(e_{step}) - wd_at({day(f's_{step}')}), 0) ELSE 0 END"
         )
-        unknowns.append(f"(limit_{step} IS NOT NULL AND {step}_completes > 0 AND (s_{step} IS NULL OR e_{step} IS NULL))")
+        unknowns.append(
+            f"(limit_{step} IS NOT NULL AND {step}_completes > 0 AND (s_{step} IS NULL OR e_{step} IS NULL))"
+        )
     first = lambda what: "CASE " + " ".join(f"WHEN {late} THEN {what.format(step=s)}" for s, late in picks) + " END"  # noqa: E731 - one phrase, four columns
     needed = " OR ".join(
         f"(limit_{s} IS NOT NULL AND {s}_completes = 0 AND {s}_waived = 0)" for s in STEPS if s != "metering"
@@ -208,7 +212,7 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             metering_complete IS NOT NULL OR ended IS NOT NULL AS is_closed
         FROM (SELECT *, CASE WHEN def_id IS NULL THEN NULL WHEN whole THEN broken_whole
             ELSE steps_used > total_limit END AS total_broken FROM (
-        SELECT w.*, COALESCE(sl.late_round, CASE WHEN NOT {is_special} THEN {first(f"COALESCE({{step}}_complete, s_{{step}})")} END) AS late_round,
+        SELECT w.*, COALESCE(sl.late_round, CASE WHEN NOT {is_special} THEN {first("COALESCE({step}_complete, s_{step})")} END) AS late_round,
             COALESCE(sl.late_step, CASE WHEN NOT {is_special} THEN {first("'{step}'")} END) AS late_step,
             COALESCE(sl.late_limit, CASE WHEN NOT {is_special} THEN {first("limit_{step}")} END) AS late_limit,
             COALESCE(sl.late_used, CASE WHEN NOT {is_special} THEN {first("wd_at(e_{step}) - wd_at(" + day("s_{step}") + ")")} END) AS late_used,

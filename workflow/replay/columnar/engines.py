@@ -233,9 +233,7 @@ def _for_spark(sql: str) -> str:
             value, window = node.expressions[0].sql(dialect="spark"), str(node.expressions[1].this)
             values = f"array_sort(collect_list({value}) OVER ({window}))"
             half = f"size({values})"
-            text = (
-                f"(element_at({values}, ({half} + 1) DIV 2) + element_at({values}, {half} DIV 2 + 1)) DIV 2"
-            )
+            text = f"(element_at({values}, ({half} + 1) DIV 2) + element_at({values}, {half} DIV 2 + 1)) DIV 2"
             return sqlglot.parse_one(f"CASE WHEN {half} > 0 THEN {text} END", read="spark")
         return node
 

@@ -80,10 +80,12 @@ def prepare(engine: Engine, cases: Path, events: Path) -> None:
         first = f'SELECT "row" AS cid, {attributes} FROM cases_in WHERE "row" IS NOT NULL'
         sql = f"{first} UNION ALL {last}" if numbered < total else first
     else:
-        first = f'SELECT *, row_number() OVER (PARTITION BY case_id ORDER BY "row") AS copy FROM cases_in'
+        first = 'SELECT *, row_number() OVER (PARTITION BY case_id ORDER BY "row") AS copy FROM cases_in'
         sql = f'SELECT row_number() OVER (ORDER BY "row", case_id) AS cid, {attributes} FROM ({first}) AS x WHERE copy = 1'
     engine.make("c0", sql)
-    engine.make("orgs", "SELECT row_number() OVER (ORDER BY org) AS org_id, org FROM (SELECT DISTINCT org FROM c0) AS x")
+    engine.make(
+        "orgs", "SELECT row_number() OVER (ORDER BY org) AS org_id, org FROM (SELECT DISTINCT org FROM c0) AS x"
+    )
     engine.make("c", "SELECT c0.*, orgs.org_id FROM c0 JOIN orgs ON orgs.org = c0.org")
     number = [("activity", pa.string()), ("lifecycle", pa.string()), ("k", pa.int16())]
     engine.put("kinds", arrow(number, ([*name.split("."), at] for name, at in KINDS.items())))
@@ -146,7 +148,8 @@ def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
     found: int = engine.rows("SELECT count(*) FROM loads")[0][0]
     if found:
         engine.make(
-            "load_days", "SELECT loads.org_id, loads.src, months.day_no FROM loads JOIN months ON months.month = loads.month"
+            "load_days",
+            "SELECT loads.org_id, loads.src, months.day_no FROM loads JOIN months ON months.month = loads.month",
         )
         engine.view(
             "events",
@@ -221,9 +224,7 @@ class Compiled:
             groups.setdefault(places.pop(), []).append(f"{_aggregate(fact.take, where)} AS {name}")
         for group, columns in sorted(groups.items()):
             listed = ",\n".join(columns)
-            engine.make(
-                f"fold{group}", f"SELECT cid, {listed} FROM events WHERE {_GROUP_FILTER[group]} GROUP BY cid"
-            )
+            engine.make(f"fold{group}", f"SELECT cid, {listed} FROM events WHERE {_GROUP_FILTER[group]} GROUP BY cid")
         return " ".join(f"LEFT JOIN fold{group} ON fold{group}.cid = c.cid" for group in sorted(groups))
 
     def select(self, names: Iterable[str]) -> str:

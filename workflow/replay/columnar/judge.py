@@ -97,7 +97,9 @@ def _judge(
 ) -> Judged:
     say("读入 / read", 0.0)
     prepare(run, cases, events)
-    low, high, count = run.rows("SELECT min(LEAST(occurred, recorded)), max(GREATEST(occurred, recorded)), count(*) FROM ev")[0]
+    low, high, count = run.rows(
+        "SELECT min(LEAST(occurred, recorded)), max(GREATEST(occurred, recorded)), count(*) FROM ev"
+    )[0]
     first = EPOCH + dt.timedelta(days=low // MOMENT_DAY) if low is not None else as_of
     last = EPOCH + dt.timedelta(days=high // MOMENT_DAY) if high is not None else as_of
     earliest, latest = max(first, calendar.first_day), min(max(last, as_of), calendar.last_day)

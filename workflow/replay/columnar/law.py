@@ -81,9 +81,7 @@ class Law:
         engine.put("regions", arrow([("region", _TEXT), ("rg", _INT)], regions))
         kinds = [("rg", _INT), ("class", _TEXT), ("day_from", _INT), ("day_to", _INT), ("def_id", _INT)]
         engine.put("laws", arrow(kinds, laws))
-        engine.put(
-            "tables", arrow([("rg", _INT), ("day_from", _INT), ("day_to", _INT), ("table_id", _INT)], tables)
-        )
+        engine.put("tables", arrow([("rg", _INT), ("day_from", _INT), ("day_to", _INT), ("table_id", _INT)], tables))
         self._put_definitions()
 
     def _classifications(self, region: str, first: dt.date, last: dt.date) -> list[tuple[int, int, int]]:
@@ -172,9 +170,9 @@ class Law:
             CASE WHEN NOT k0.not_governed THEN COALESCE(k0.lenient, CASE WHEN k0.user_class IN ({named})
                 THEN k0.user_class END) END AS law_class,
             l.def_id, f.total_limit AS filed_limit, f.zero AS filed_zero, r.total_limit AS rules_limit,
-            r.zero AS rules_zero
+            r.zero AS rules_zero, COALESCE(l.def_id, fl.def_id) AS path_id
             FROM k0
-            LEFT JOIN laws AS l ON l.rg = k0.rg AND l.class = COALESCE(k0.lenient, k0.user_class) AND NOT k0.not_governed
+            LEFT JOIN laws AS l ON l.rg = k0.rg AND l.class = k0.lenient AND NOT k0.not_governed
                 AND k0.on_day BETWEEN l.day_from AND l.day_to
             LEFT JOIN laws AS fl ON fl.rg = k0.rg AND fl.class = k0.user_class AND k0.on_day BETWEEN fl.day_from AND fl.day_to
             LEFT JOIN defs AS f ON f.def_id = fl.def_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, earlier, past_due
 from definitions.detectors import Detectors
@@ -67,9 +67,13 @@ def _documents(engine: Engine, detectors: Detectors) -> None:
 def _outside(engine: Engine) -> None:
     """D23: what was asked for outside the closed list at the step in force, second forms of one kind included."""
     requested = KINDS["document.requested"]
-    in_force = "GREATEST(" + ", ".join(
-        f"CASE WHEN w.{step}_complete < r.occurred THEN {at + 1} ELSE 0 END" for at, step in enumerate(STEPS)
-    ) + ")"
+    in_force = (
+        "GREATEST("
+        + ", ".join(
+            f"CASE WHEN w.{step}_complete < r.occurred THEN {at + 1} ELSE 0 END" for at, step in enumerate(STEPS)
+        )
+        + ")"
+    )
     engine.make(
         "asked",
         f"""SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, w.def_id, {in_force} AS reached, w.group_acceptance
@@ -187,7 +191,11 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
     judged = []
     total_start = day("COALESCE(w.submitted, w.t0)")
     for step in STEPS:
-        start = "w.acceptance_start" if step == "acceptance" else f"COALESCE(w.{step}_start, CASE WHEN w.derived_{step} THEN w.acceptance_pass END)"
+        start = (
+            "w.acceptance_start"
+            if step == "acceptance"
+            else f"COALESCE(w.{step}_start, CASE WHEN w.derived_{step} THEN w.acceptance_pass END)"
+        )
         if step == "acceptance":
             start = f"COALESCE(w.submitted, {start})"
         for field, first, second in (
@@ -206,7 +214,11 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
             )
     whole = [
         ("metering.complete.occurred_at", (total_start, day("h.was")), (total_start, day("h.now"))),
-        ("application.submit.occurred_at", (day("h.was"), day("w.metering_pass")), (day("h.now"), day("w.metering_pass"))),
+        (
+            "application.submit.occurred_at",
+            (day("h.was"), day("w.metering_pass")),
+            (day("h.now"), day("w.metering_pass")),
+        ),
     ]
     judged += [
         f"SELECT h.*, w.metering_pass FROM changes AS h JOIN w ON w.cid = h.cid WHERE w.whole AND h.field = '{field}' "
@@ -272,12 +284,13 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     work = ", ".join(str(KINDS[name]) for name in _UTILITY_WORK)
     gates = detectors.gates
     start = KINDS["suspension.start"]
-    shown, total = engine.rows(
-        f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM ev WHERE k = {start}"
-    )[0]
+    shown, total = engine.rows(f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM ev WHERE k = {start}")[0]
     expected = total < gates["comparable"] or shown >= gates["ref_share"] * total  # type: ignore[operator]  # numbers
     near = rule["near_working_days"]
-    whole_end, total_start = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})", day("COALESCE(w.submitted, w.t0)")
+    whole_end, total_start = (
+        f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})",
+        day("COALESCE(w.submitted, w.t0)"),
+    )
     tolerance = str(gates["tolerance_minutes"])
     inside = f"{earlier('s.began', 'e.occurred', tolerance)} AND {earlier('e.occurred', 's.finished', tolerance)}"
     engine.make(
@@ -305,7 +318,9 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         f"(wd_at({whole_end}) - wd_at({day('w.t0')}))",
     }
     flaw = "CASE " + " ".join(f"WHEN {when} THEN '{name}'" for name, when in flaws.items()) + " END"
-    opened = f"s.recorded IS NULL OR wd_at({day('s.recorded')}) - wd_at({day('s.began')}) <= {rule['notice_working_days']}"
+    opened = (
+        f"s.recorded IS NULL OR wd_at({day('s.recorded')}) - wd_at({day('s.began')}) <= {rule['notice_working_days']}"
+    )
     excused = (
         f"(s.ground = 'force_majeure' AND s.ref <> '' AND ({opened})) OR "
         "(NOT w.whole AND w.acceptance_completes > 0 AND COALESCE(r.overlaps, 0) = 0)"

@@ -49,7 +49,8 @@ def evidence(run: Engine, plans: list[_Plan]) -> None:
         for place in range(MOMENTS)
     )
     run.make(
-        "seen", "SELECT ev.cid, k, src, occurred, recorded, row_no FROM ev JOIN (SELECT DISTINCT cid FROM found) AS f ON f.cid = ev.cid"
+        "seen",
+        "SELECT ev.cid, k, src, occurred, recorded, row_no FROM ev JOIN (SELECT DISTINCT cid FROM found) AS f ON f.cid = ev.cid",
     )
     run.make(
         "picked",
@@ -60,8 +61,8 @@ def evidence(run: Engine, plans: list[_Plan]) -> None:
         GROUP BY p.cid, p.rule, p.branch, p.place, p.m, r.accuses""",
     )
     record = (
-        "'{\"field\": \"' || kinds.activity || '.' || kinds.lifecycle || '\", \"value\": \"' || moment_text(p.m) || "
-        f"'\", \"source\": \"' || {names_of_sources('p.m')} || '\", \"row\": ' || CAST(p.event_id // 128 AS VARCHAR) || '}}'"
+        '\'{"field": "\' || kinds.activity || \'.\' || kinds.lifecycle || \'", "value": "\' || moment_text(p.m) || '
+        f'\'", "source": "\' || {names_of_sources("p.m")} || \'", "row": \' || CAST(p.event_id // 128 AS VARCHAR) || \'}}\''
     )
     run.make(
         "proof",
@@ -169,7 +170,8 @@ def _write_verdicts(run: Engine, plans: list[_Plan], out: Path) -> None:
     # Which rules lacked evidence is one number per case, and its words are looked up: there are few different ones.
     halves = [plans[:30], plans[30:]]
     masks = [
-        " + ".join(f"CAST(u_{plan.rule} AS BIGINT) * {1 << at}" for at, plan in enumerate(half)) or "0" for half in halves
+        " + ".join(f"CAST(u_{plan.rule} AS BIGINT) * {1 << at}" for at, plan in enumerate(half)) or "0"
+        for half in halves
     ]
     run.make("masks", f"SELECT cid, {masks[0]} AS u0, {masks[1]} AS u1 FROM judged")
     words = []
@@ -208,7 +210,7 @@ def _write_verdicts(run: Engine, plans: list[_Plan], out: Path) -> None:
             {filed} AS on_time_filed, {late_chained.replace("chained >", "z.chained >").replace("chained IS", "z.chained IS")} AS on_time_chained
         FROM w JOIN c ON c.cid = w.cid JOIN k ON k.cid = w.cid JOIN clocks AS x ON x.cid = w.cid
         JOIN masks AS m ON m.cid = w.cid JOIN mask_words AS mw ON mw.u0 = m.u0 AND mw.u1 = m.u1
-        LEFT JOIN defs AS d ON d.def_id = w.def_id LEFT JOIN shown AS s ON s.cid = w.cid
+        LEFT JOIN defs AS d ON d.def_id = k.path_id LEFT JOIN shown AS s ON s.cid = w.cid
         LEFT JOIN tagged AS t ON t.cid = w.cid LEFT JOIN suspects AS sp ON sp.cid = w.cid
         LEFT JOIN chains AS h ON h.cid = w.cid
         LEFT JOIN (SELECT w.cid, {chained} AS chained FROM w JOIN clocks AS x ON x.cid = w.cid

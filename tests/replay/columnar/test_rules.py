@@ -1,0 +1,39 @@
+"""Every rule on one case at a time: guilty, each look-alike, boundary values, missing evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.replay.columnar.conftest import Result, case, events, run
+
+SCENARIOS: dict[str, list[dict[str, Any]]] = yaml.safe_load(
+    (Path(__file__).parent / "scenarios.yaml").read_text(encoding="utf-8")
+)
+LISTED = [(f"{rule}-{at}", rule, one) for rule, ones in SCENARIOS.items() for at, one in enumerate(ones)]
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory) -> Result:
+    """All scenarios in one history: each case has an organisation, a customer and premises of its own."""
+    cases = [case(case_id, one["like"], **one.get("facts", {})) for case_id, _, one in LISTED]
+    rows = [row for case_id, _, one in LISTED for row in events(case_id, one["like"], *one["add"])]
+    return run(tmp_path_factory.mktemp("scenarios"), cases, rows)
+
+
+@pytest.mark.parametrize(("case_id", "rule", "one"), LISTED, ids=[f"{rule}: {one['name']}" for _, rule, one in LISTED])
+def test_scenario(result: Result, case_id: str, rule: str, one: dict[str, Any]):
+    assert result.said(case_id, rule) == one["say"]
+
+
+def test_a_finding_says_what_it_rests_on(result: Result):
+    found = result.findings["D01-0"]["D01"]
+    assert found["evidence"].startswith(
+        '{"records": [{"field": "first_energy.observed", "value": "2024-03-03 10:00:00"'
+    )
+    assert '"field": "application.submit", "value": "2024-03-04 09:00:00", "source": "marketing"' in found["evidence"]
+    assert "2024-03-03 10:00:00" in found["explanation"]
+    assert "2024-03-03 10:00:00" in found["explanation_en"]
