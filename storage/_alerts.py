@@ -93,6 +93,22 @@ class Alerts(Execution):
             again = sa.update(_deadline).where(c.case_id == case_id, c.key == key, c.status == "running", later)
             self._query(again.values(look_on=day))
 
+    def look_at_all(self, day: str, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
+        """Have up to `limit` open deadlines looked at from `day` on, in the order of (case_id, key) following `after`;
+        which ones. Those that are being written at this moment are left out: their writer sets the look."""
+        c = _deadline.c
+        wanted = (
+            sa.select(c.case_id, c.key)
+            .where(c.status.in_(("running", "suspended")), sa.tuple_(c.case_id, c.key) > after)
+            .order_by(c.case_id, c.key)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        found: Sequence[Any] = self._query(wanted).all()
+        page = [(row[0], row[1]) for row in found]
+        self.move_looks([(day, case_id, key) for case_id, key in page])
+        return page
+
     def raise_alerts(self, rows: Sequence[AlertRow]) -> Raised:
         """Claim rungs by inserting their alerts. A rung that was cleared meanwhile stands again, with its old id."""
         if not rows:
@@ -133,6 +149,11 @@ class Alerts(Execution):
         rows = [(now, because, case_id, key) for key in keys]
         if rows:
             self._execute_many(_clear(self._backend), rows)
+
+    def hand_over_alerts(self, case_id: str, manager: str | None, org: str | None) -> None:
+        """What stands of a case goes with it to another manager or unit, who find it in their lists."""
+        standing = sa.update(_alert).where(_alert.c.case_id == case_id, _STANDING)
+        self._query(standing.values(manager=manager, org=org))
 
     def clear_subject(self, subject: str, now: str, because: str, *, keep: str | None = None) -> int:
         """Clear what stands of a subject that is no case, except the alert with the id `keep`; how many."""
@@ -210,9 +231,12 @@ class Alerts(Execution):
         return self._query(acknowledge).rowcount == 1
 
     def snooze_alert(self, alert_id: str, until: str, reason: str) -> bool:
-        """Let a standing alert rest until a moment: it is not escalated before; False when it does not stand."""
-        snooze = sa.update(_alert).where(_alert.c.id == alert_id, _STANDING)
-        return self._query(snooze.values(snoozed_until=until, snooze_reason=reason)).rowcount == 1
+        """Let a standing alert rest until a moment, when it comes up again: it is not escalated before; False when it
+        does not stand."""
+        c = _alert.c
+        snooze = sa.update(_alert).where(c.id == alert_id, _STANDING)
+        again = sa.case((sa.or_(~_OPEN, c.escalate_at > until), c.escalate_at), else_=until)
+        return self._query(snooze.values(snoozed_until=until, snooze_reason=reason, escalate_at=again)).rowcount == 1
 
     def alerts_to_escalate(self, now: str, limit: int, *, lock: bool = False) -> list[AlertRow]:
         """Up to `limit` open alerts that nobody has acknowledged in time, and that do not rest. `lock` as of

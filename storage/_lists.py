@@ -103,6 +103,7 @@ class Lists(Execution):
             sa.select(*_DEADLINE)
             .where(
                 c.status.in_(("running", "suspended")),
+                c.scope != "plan",  # counts natural days
                 sa.or_(c.provisional, c.due_on > due_after),
                 sa.tuple_(c.case_id, c.key) > after,
             )

@@ -28,6 +28,7 @@ STAFF = [
 SWEEPS = {
     "due": due.run,
     "stale": upkeep.stale,
+    "ladders": upkeep.ladders,
     "escalate": upkeep.escalate,
     "orders": dates.orders,
     "reports": dates.reports,

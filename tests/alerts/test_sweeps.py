@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -249,3 +250,31 @@ def test_one_row_that_cannot_be_judged_keeps_no_other_from_it(office: Office):
     assert len(run.faults) == 1
     assert run.faults[0].startswith(bad)
     assert office.looks(bad)["total"] == "2024-01-12"
+
+
+def test_what_stands_goes_with_the_application_to_another_manager_and_unit(office: Office):
+    case_id = office.case()
+    office.sweep("due", "2024-01-12 03:00")
+    office.do(case_id, "assign", manager="m2", org="JA")
+    assert office.alerts(manager="m1") == []
+    assert [(row.level, row.org) for row in office.alerts(manager="m2")] == [("yellow", "JA"), ("orange", "JA")]
+
+
+def test_a_stricter_ladder_reaches_timers_that_run(office: Office, monkeypatch: pytest.MonkeyPatch):
+    # The new yellow comes at four days left, on Tuesday the 9th; the timer's bookmark stands at the 11th.
+    case_id = office.case()
+    office.sweep("ladders", "2024-01-10 03:00")
+    office.sweep("due")
+    assert (office.rungs(), office.looks(case_id)["total"]) == ([], "2024-01-11")
+    assert office.sweep("ladders").looked == 0
+    book = office.service.law.book
+    old = book.ladder(on=office.clock.now().date())
+    legal = old.of("total")
+    yellow = msgspec.structs.replace(legal.bands[1], left=4)
+    stricter = msgspec.structs.replace(legal, bands=(legal.bands[0], yellow, *legal.bands[2:]))
+    new = msgspec.structs.replace(old, rules={**old.rules, "total": stricter, "step": stricter, "approval": stricter})
+    monkeypatch.setattr(type(book), "ladder", lambda self, *, on, region="000000": new)
+    assert office.sweep("ladders").looked > 0
+    office.sweep("due")
+    assert office.rungs() == [("yellow", "2024-01-09", 4)]
+    assert office.sweep("ladders").looked == 0

@@ -59,6 +59,22 @@ def test_what_is_acknowledged_snoozed_or_cleared_goes_nowhere(office: Office):
     assert "county" in office.told(second)
 
 
+def test_what_was_snoozed_comes_back_to_those_who_had_it(office: Office):
+    """A yellow one, too, which is never escalated: once, to the manager, to nobody above."""
+    office.case()
+    office.sweep("due", "2024-01-11 10:00")
+    (yellow,) = office.alerts()
+    with office.service.database.write() as tx:
+        tx.snooze_alert(yellow.id, "2024-01-12T09:00:00.000000+08:00", "等停电")
+    office.sweep("escalate", "2024-01-12 08:59")
+    assert office.told(yellow) == ["m1"]
+    for at in ("09:00", "09:01", "17:00"):
+        office.sweep("escalate", f"2024-01-12 {at}")
+        assert office.told(yellow) == ["m1", "m1"]
+    (found,) = office.alerts()
+    assert (found.escalations, found.escalate_at) == (0, None)
+
+
 def test_a_rung_that_went_to_the_top_of_the_chain_waits_for_nobody(office: Office):
     office.case()
     office.sweep("due", "2024-01-17 10:00")

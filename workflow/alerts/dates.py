@@ -14,6 +14,7 @@ from storage import AlertFilter, OrderRow, Tx
 from workflow.alerts.raising import Raiser, Reached, Subject
 from workflow.alerts.recipients import Directory
 from workflow.alerts.sweep import Run
+from workflow.core.inner import months_after
 from workflow.core.rungs import course_until, next_look, rungs_due
 from workflow.core.times import business_date, write
 
@@ -115,7 +116,7 @@ def horizon(run: Run) -> None:
         tops = [org.code for org in tx.orgs() if org.parent is None]
     org = tops[0] if len(tops) == 1 else None
     months = book.delivery(on=run.today).verify_after_months
-    ends = {"calendar": calendar.firm_until, "definitions": _months_after(book.verified_on, months)}
+    ends = {"calendar": calendar.firm_until, "definitions": months_after(book.verified_on, months)}
     run.count(len(ends), 0)
     reached: list[Reached] = []
     for key, due_on in ends.items():
@@ -123,14 +124,6 @@ def horizon(run: Run) -> None:
         course = course_until(calendar, ladder, "horizon", due_on, start=due_on - _LONG_BEFORE)
         reached += [Reached(about, one, ladder) for one in rungs_due(calendar, ladder, course, run.today)]
     _settle(run, reached, [(f"horizon:{key}", "moved", due_on.isoformat()) for key, due_on in ends.items()])
-
-
-def _months_after(day: dt.date, months: int) -> dt.date:
-    """The same day of the month `months` later, or the last one there is."""
-    month = day.month - 1 + months
-    first = dt.date(day.year + month // 12, month % 12 + 1, 1)
-    following = (first + dt.timedelta(days=31)).replace(day=1)
-    return min(first.replace(day=1) + dt.timedelta(days=day.day - 1), following - dt.timedelta(days=1))
 
 
 # In common

@@ -89,9 +89,11 @@ class Raiser:
         """The staff ids of everybody in `roles`."""
         return self._directory.people(roles, ladder.recipients, org, named)
 
-    def messages(self, row: AlertRow, people: Iterable[str], body: str = "{}") -> list[MessageRow]:
-        """The messages about an alert to `people`."""
-        return [self._message(row, way, body) for person in people for way in self._directory.ways(person)]
+    def messages(
+        self, row: AlertRow, people: Iterable[str], body: str = "{}", again: str | None = None
+    ) -> list[MessageRow]:
+        """The messages about an alert to `people`, once each; `again`: for what reason once more."""
+        return [self._message(row, way, body, again) for person in people for way in self._directory.ways(person)]
 
     def told_systems(self, row: AlertRow) -> list[MessageRow]:
         """The messages about an alert to the destinations that listen to its level."""
@@ -121,10 +123,11 @@ class Raiser:
             self._at, escalate_at=self.patience(rung.level) if self.next_role(rung.recipients) else None,
         )  # fmt: skip
 
-    def _message(self, row: AlertRow, way: Receiver, body: str) -> MessageRow:
+    def _message(self, row: AlertRow, way: Receiver, body: str, again: str | None = None) -> MessageRow:
         stored = way.channel == "inbox"
+        once = f"{row.id}:{way.recipient}:{way.channel}"
         return MessageRow(
             str(uuid6.uuid7()), "alert", row.id, row.case_id, row.org, way.recipient, way.channel, body,
             "sent" if stored else "pending", 0, self._people_from if way.person else self._at, None, None, None,
-            self._at, self._at if stored else None, None, None, f"{row.id}:{way.recipient}:{way.channel}",
+            self._at, self._at if stored else None, None, None, once if again is None else f"{once}:{again}",
         )  # fmt: skip

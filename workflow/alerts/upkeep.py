@@ -1,6 +1,9 @@
-"""The sweeps over alerts that were raised: `stale` clears what no longer holds, `escalate` tells the next ones."""
+"""The sweeps over alerts that were raised: `stale` clears what no longer holds, `escalate` tells the next ones, and
+`ladders` has everything looked at again when the ladders have changed."""
 
 from __future__ import annotations
+
+import hashlib
 
 import msgspec
 
@@ -12,6 +15,13 @@ from workflow.alerts.sweep import Run
 from workflow.core.times import write
 
 PAGE = 500
+
+LADDERS_SETTING = "ladders"
+"""The hash of the ladders that open timers were last looked at by; while they are being gone through, with the last
+timer that was reached."""
+
+FROM_THE_START = "2021-01-01"
+"""Any day gone by: to look from the start of a timer on."""
 
 ENDED = {"met": "met", "breached": "met", "suspended": "suspended", "cancelled": "ended", "waiting": "ended"}
 """Why an alert no longer holds, by the status its timer has now."""
@@ -35,6 +45,30 @@ def stale(run: Run) -> None:
         if len(page) < limit:
             return
         after = (page[-1].case_id, page[-1].id)
+
+
+def ladders(run: Run) -> None:
+    """Once the ladders in force have changed, by a new version of the program or a day from which another one holds,
+    have every open timer looked at again from its start: what was raised does not come twice [D-LADDER]."""
+    book = run.service.law.book
+    in_force = {id(one): one for one in (book.ladder(on=run.today, region=code) for code in ("000000", *book.regions))}
+    encoded = msgspec.json.encode([one.rules for one in in_force.values()], order="sorted")
+    digest = hashlib.sha256(encoded).hexdigest()
+    with run.service.database.read() as tx:
+        known, *at = (tx.setting(LADDERS_SETTING) or "").split(" ")
+    if known == digest and not at:
+        return
+    after = (at[0], at[1]) if known == digest else ("", "")
+    run.begins()
+    while limit := run.room(PAGE):
+        with run.service.database.write() as tx:
+            page = tx.look_at_all(FROM_THE_START, after, limit)
+            ended = len(page) < limit
+            tx.put_setting(LADDERS_SETTING, digest if ended else " ".join((digest, *page[-1])))
+        run.count(len(page), len(page))
+        if ended:
+            return
+        after = page[-1]
 
 
 def why(one: Standing) -> str | None:
@@ -75,7 +109,7 @@ def escalate(run: Run) -> None:
             for row in rows:
                 messages += _next_ones(raiser, directory, ladder, row)
             tx.queue_messages(messages)
-            tx.set_escalations([(row.escalations + 1, _following(raiser, ladder, row), row.id) for row in rows])
+            tx.set_escalations([(*_following(raiser, ladder, row), row.id) for row in rows])
         run.count(len(rows), len(rows))
         if len(rows) < limit:
             return
@@ -84,18 +118,31 @@ def escalate(run: Run) -> None:
 def _next_ones(raiser: Raiser, directory: Directory, ladder: Ladder, row: AlertRow) -> list[MessageRow]:
     told = told_at(ladder, row)
     named = (("manager", row.manager),)
-    role = raiser.next_role(told, row.escalations)
-    people = () if role is None else raiser.people((role,), ladder, row.org, named)
+    first = raiser.people(told, ladder, row.org, named)
+    # One that rested comes back to those who had it.
+    back = [] if row.snoozed_until is None else raiser.messages(row, first, again=row.snoozed_until)
+    role = _next_role(raiser, ladder, row, row.escalations)
+    if role is None:
+        return back
+    people = raiser.people((role,), ladder, row.org, named)
     if row.escalations == 0:
-        people = (*directory.substitutes(raiser.people(told, ladder, row.org, named)), *people)
+        people = (*directory.substitutes(first), *people)
     body = msgspec.json.encode({"escalation": row.escalations + 1}).decode()
     # Who has it already is not told again: the outbox holds one message for each person and channel.
-    return raiser.messages(row, dict.fromkeys(people), body)
+    return [*back, *raiser.messages(row, dict.fromkeys(people), body)]
 
 
-def _following(raiser: Raiser, ladder: Ladder, row: AlertRow) -> str | None:
-    more = raiser.next_role(told_at(ladder, row), row.escalations + 1)
-    return None if more is None else raiser.patience(row.level)
+def _next_role(raiser: Raiser, ladder: Ladder, row: AlertRow, escalations: int) -> str | None:
+    """Who is told after so many escalations; None where the level or the chain has nobody left."""
+    return None if raiser.patience(row.level) is None else raiser.next_role(told_at(ladder, row), escalations)
+
+
+def _following(raiser: Raiser, ladder: Ladder, row: AlertRow) -> tuple[int, str | None]:
+    """How many escalations there were with this one, and when the next is due."""
+    if _next_role(raiser, ladder, row, row.escalations) is None:
+        return row.escalations, None
+    done = row.escalations + 1
+    return done, raiser.patience(row.level) if _next_role(raiser, ladder, row, done) else None
 
 
 def told_at(ladder: Ladder, row: AlertRow) -> tuple[str, ...]:

@@ -66,6 +66,7 @@ class Worker:
             "deliver": self._delivery.sweep,
             "escalate": upkeep.escalate,
             "stale": upkeep.stale,
+            "ladders": upkeep.ladders,
             "horizon": dates.horizon,
             "reports": dates.reports,
             "orders": dates.orders,

@@ -126,7 +126,7 @@ def plan_timer(definition: Definition, state: State) -> Timer | None:
     if rule is None or plan is None or plan.status != "done" or not plan.rounds:
         return None
     start = business_date(plan.rounds[-1].ended)
-    due = _months_after(start, rule.months)
+    due = months_after(start, rule.months)
     budget = (due - start).days
     following = state.steps[state.steps.index(plan) + 1 :]
     kept = {one.code for one in definition.milestones if one.keeps_plan}
@@ -143,7 +143,7 @@ def plan_timer(definition: Definition, state: State) -> Timer | None:
     return Timer("plan", "plan", None, None, budget, (Interval(start, ended, used),), (), due, False, status, used)
 
 
-def _months_after(day: dt.date, months: int) -> dt.date:
+def months_after(day: dt.date, months: int) -> dt.date:
     """The day of the same number `months` later, or the last of a shorter month."""
     month = day.month - 1 + months
     year, month = day.year + month // 12, month % 12 + 1

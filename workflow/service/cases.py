@@ -251,6 +251,8 @@ class Cases:
             head = tx.append_events(state.case_id, before.state.version + 1, before.row.head_hash, events)
             row = case_row(state, fresh, head)
             tx.update_case(row, before.row)
+            if (row.manager, row.org) != (before.row.manager, before.row.org):
+                tx.hand_over_alerts(state.case_id, row.manager, row.org)
         self._project(tx, context, before, state, fresh)
         held = self._kept[state.case_id] = Held(row, state, definition, context.calendar, fresh)
         self._kept.move_to_end(state.case_id)

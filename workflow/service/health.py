@@ -17,6 +17,7 @@ from storage import SweepRow, Tx
 from workflow.core.times import business_date, write
 
 EVERY = {
+    "ladders": 60,
     "due": 5,
     "deliver": 5,
     "escalate": 60,
