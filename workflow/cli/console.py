@@ -63,3 +63,34 @@ def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar for each stage of long work, with rows per second and the time left, on a terminal; nothing in a
+    pipe. The block is given `report(what, done, of)`; `of` 0: unknown."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class RowsPerSecond(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if not speed else f"{speed:,.0f} 行/秒 rows/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), RowsPerSecond(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        behind = 0
+
+        def report(what: str, done: int, of: int) -> None:
+            nonlocal behind
+            if done < behind:
+                bar.reset(task)
+            behind = done
+            bar.update(task, description=what, completed=done, total=of or None)
+
+        yield report

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from workflow.cli.console import progress, refuse, say_json, say_table
+from workflow.cli.console import refuse, say_json, say_table, stages
 
 
 def replay(
@@ -28,6 +31,10 @@ def replay(
         str | None, typer.Option("--as-of", metavar="DATE", help="判定基准日, 默认今天 / judged as of, default today")
     ] = None,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="内存上限, 如 8GB / memory bound")] = "8GB",
+    detectors: Annotated[
+        Path | None,
+        typer.Option("--rules", metavar="DIR", help="规则文件夹, 默认随附 / folder of rules, default the shipped"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
 ) -> None:
     """回放历史工单并判定。 / Replay a history and judge every case of it."""
@@ -35,7 +42,7 @@ def replay(
     from workflow.service import rules
 
     try:
-        with progress("回放 / replay") as report:
+        with _stoppable(), stages() as report:
             found = service.replay(
                 cases=cases,
                 events=events,
@@ -44,14 +51,34 @@ def replay(
                 as_of=None if as_of is None else rules.parse_day(as_of),
                 out=out,
                 memory_limit=memory,
-                progress=lambda _what, done, of: report(done, of or None),
+                detectors=detectors,
+                progress=report,
             )
+    except KeyboardInterrupt:
+        typer.echo(
+            "已停止, 再次运行同一命令会接着做 / stopped; the same command takes up where this run ended", err=True
+        )
+        raise typer.Exit(130) from None
     except (service.BadHistory, *rules.BAD_QUESTION) as error:
         refuse(error)
     if as_json:
         say_json({"intake": found.intake.counts, "judged": found.judged})
     else:
         _show(found)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """A request to end (SIGTERM) stops the run as the keyboard does, so that nothing half-written stays."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _by_format(path: Path | None) -> str:

@@ -1,0 +1,242 @@
+"""What the report and the summary say, counted from the tables: set-based, bounded, in a fixed order."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from definitions.detectors import Detector, Detectors, Statistic
+from workflow.replay.output.words import VERDICTS
+
+WORST: Final = 20
+"""How many cases the report shows with both their timelines."""
+SHOWN_EVENTS: Final = 60
+"""How many events of a case, of each of the two timelines."""
+DOTTED: Final = 400
+"""How many cases the dotted chart draws, evenly over all."""
+DOTS: Final = 12_000
+SHOWN_ORGS: Final = 200
+SHOWN_FINDINGS: Final = 12
+BEYOND: Final = 10
+"""Working days beyond the limit up to which days are counted singly."""
+
+LAGS: Final = ("before", "hour", "day0", "day1", "day3", "day7", "day30", "later", "unknown")
+_LAG: Final = """CASE WHEN occurred_at IS NULL OR recorded_at IS NULL THEN 'unknown'
+    WHEN occurred_is_date OR recorded_is_date THEN CASE WHEN CAST(recorded_at AS DATE) < CAST(occurred_at AS DATE) THEN 'before'
+        WHEN CAST(recorded_at AS DATE) = CAST(occurred_at AS DATE) THEN 'day0' ELSE days END
+    WHEN recorded_at < occurred_at THEN 'before' WHEN recorded_at - occurred_at <= INTERVAL 1 HOUR THEN 'hour'
+    WHEN CAST(recorded_at AS DATE) = CAST(occurred_at AS DATE) THEN 'day0' ELSE days END"""
+_DAYS: Final = """CASE WHEN gap <= 1 THEN 'day1' WHEN gap <= 3 THEN 'day3' WHEN gap <= 7 THEN 'day7' WHEN gap <= 30 THEN 'day30'
+    ELSE 'later' END"""
+
+RANK: Final = (
+    "CASE v.verdict "
+    + " ".join(f"WHEN '{name}' THEN {at}" for at, name in enumerate(VERDICTS))
+    + f" ELSE {len(VERDICTS)} END"
+)
+"""SQL that puts the verdicts in the order in which an inspector reads."""
+WEIGHT: Final = "CASE f.severity WHEN 'critical' THEN 1000 WHEN 'high' THEN 100 WHEN 'medium' THEN 10 ELSE 1 END"
+
+Rows = list[tuple[Any, ...]]
+
+
+class Tables:
+    """The four tables of a finished judging, under the names c (cases), e (events), f (findings), v (verdicts)."""
+
+    def __init__(
+        self, cases: Path, events: Path, findings: Path, verdicts: Path, *, memory_limit: str, spill: Path
+    ) -> None:
+        self.con = duckdb.connect()
+        self.con.execute("SET memory_limit = $limit", {"limit": memory_limit})
+        self.con.execute("SET temp_directory = $dir", {"dir": str(spill)})
+        self.con.execute("SET TimeZone = 'UTC'")
+        for name, path in (("c", cases), ("e", events), ("f", findings), ("v", verdicts)):
+            where = str(path).replace("'", "''")
+            self.con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{where}')")
+
+    def rows(self, sql: str, **given: Any) -> Rows:
+        """The rows of a small result."""
+        return self.con.execute(sql, given or None).fetchall()
+
+    def close(self) -> None:
+        self.con.close()
+
+
+def gather(tables: Tables, rules: Detectors) -> dict[str, Any]:
+    """The summary: counts only, no row of a case. Every number can be counted again from the tables."""
+    verdicts = dict(tables.rows("SELECT verdict, count(*) FROM v GROUP BY verdict"))
+    kinds = {
+        name: {"events": events, "cases": cases}
+        for name, events, cases in tables.rows(
+            "SELECT activity || '.' || lifecycle, count(*), count(DISTINCT case_id) FROM e GROUP BY ALL ORDER BY 1"
+        )
+    }
+    return {
+        "verdicts": {name: verdicts.get(name, 0) for name in VERDICTS},
+        "organisations": _organisations(tables),
+        "rules": _rules(tables, rules, kinds, sum(verdicts.values())),
+        "lags": _lags(tables),
+        "days": _days(tables),
+        "kinds": kinds,
+    }
+
+
+def _organisations(tables: Tables) -> list[dict[str, Any]]:
+    counts = ", ".join(f"count(*) FILTER (verdict = '{name}')" for name in VERDICTS)
+    found = tables.rows(
+        f"""WITH j AS (SELECT COALESCE(c.org, '') AS org, v.* FROM v JOIN c ON c.case_id = v.case_id),
+        g AS (SELECT COALESCE(f.org, c.org, '') AS org, count(*) AS n FROM f LEFT JOIN c ON c.case_id = f.case_id GROUP BY 1)
+        SELECT j.org, count(*), {counts}, count(*) FILTER (on_time_filed), count(*) FILTER (NOT on_time_filed),
+            count(*) FILTER (NOT on_time_chained), COALESCE(max(g.n), 0)
+        FROM j LEFT JOIN g ON g.org = j.org GROUP BY j.org
+        ORDER BY count(*) FILTER (verdict = 'suspected') DESC, max(g.n) DESC NULLS LAST, j.org"""  # noqa: S608  # our own names
+    )
+    names = ("org", "cases", *VERDICTS, "on_time", "late", "late_chained", "findings")
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _rules(tables: Tables, rules: Detectors, kinds: Mapping[str, Any], cases: int) -> list[dict[str, Any]]:
+    severities: dict[str, dict[str, int]] = {}
+    hit: dict[str, int] = {}
+    for rule, severity, many in tables.rows("SELECT rule, severity, count(*) FROM f GROUP BY ALL ORDER BY ALL"):
+        severities.setdefault(rule, {})[severity] = many
+    for rule, many in tables.rows("SELECT rule, count(DISTINCT case_id) FROM f GROUP BY rule"):
+        hit[rule] = many
+    unjudged: Counter[str] = Counter()
+    for listed, many in tables.rows("SELECT unjudged, count(*) FROM v GROUP BY unjudged"):
+        unjudged.update(dict.fromkeys((rule for rule in (listed or "").split(",") if rule), many))
+    return [
+        {
+            "rule": one.rule, "name": {"zh": one.name.zh, "en": one.name.en}, "tag": one.tag, "enabled": one.enabled,
+            "findings": sum(severities.get(one.rule, {}).values()), "by_severity": severities.get(one.rule, {}),
+            "cases": hit.get(one.rule, 0), "cannot_judge": unjudged[one.rule], "thresholds": one.thresholds,
+            "clauses": list(one.clauses), "needs": _needs(one, rules, kinds, cases),
+        }
+        for one in (*rules.detectors, *rules.statistics)
+    ]  # fmt: skip
+
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def _needs(one: Detector | Statistic, rules: Detectors, kinds: Mapping[str, Any], cases: int) -> dict[str, Any]:
+    """Which records a rule rests on, with the number of cases that have none of them, and which facts beside records."""
+    if isinstance(one, Statistic):
+        return {"records": [], "facts": []}
+    records: dict[str, None] = {}
+    facts: dict[str, None] = {}
+    waiting, seen = _NAME.findall(one.needs), set[str]()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        fact = one.facts.get(name) or rules.folded.get(name)
+        if fact is not None:
+            records.update(dict.fromkeys(fact.of))
+        elif name in rules.derived:
+            waiting += _NAME.findall(rules.derived[name])
+        elif name in rules.supplied:
+            facts[name] = None
+    lacking = [{"kind": name, "cases_without": cases - kinds.get(name, {"cases": 0})["cases"]} for name in records]
+    told = [{"zh": rules.supplied[name].zh, "en": rules.supplied[name].en} for name in facts]
+    return {"records": lacking, "facts": told}
+
+
+def _lags(tables: Tables) -> dict[str, dict[str, int]]:
+    """How long after it is said to have happened each event was recorded, by source. Natural days."""
+    found: dict[str, dict[str, int]] = {}
+    for source, bucket, many in tables.rows(
+        f"""SELECT COALESCE(source, ''), {_LAG} AS lag, count(*) FROM (SELECT *, {_DAYS} AS days FROM (SELECT source, occurred_at,
+            recorded_at, occurred_is_date, recorded_is_date, date_diff('day', occurred_at, recorded_at) AS gap FROM e))
+            GROUP BY ALL ORDER BY ALL"""  # noqa: S608  # our own names
+    ):
+        found.setdefault(source, dict.fromkeys(LAGS, 0))[bucket] = many
+    return found
+
+
+def _days(tables: Tables) -> list[dict[str, Any]]:
+    """Working days used (as filed) of the cases whose keeping of the limit can be said, per class and limit."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for code, limit, used, many in tables.rows(
+        f"""SELECT COALESCE(user_class, ''), limit_working_days, least(used_working_days_filed, limit_working_days + {BEYOND}),
+            count(*) FROM v WHERE limit_working_days IS NOT NULL AND used_working_days_filed IS NOT NULL
+            AND on_time_filed IS NOT NULL GROUP BY ALL ORDER BY ALL"""  # noqa: S608  # our own names
+    ):
+        one = found.setdefault((code, limit), {"user_class": code, "limit": limit, "used": {}})
+        one["used"][int(used)] = many
+    return list(found.values())
+
+
+def worst(tables: Tables, most: int = WORST) -> list[dict[str, Any]]:
+    """The cases that weigh most, with their findings and their events."""
+    ranked = tables.rows(
+        f"""SELECT v.case_id, v.verdict, v.user_class, v.used_working_days_filed, v.used_working_days_chained,
+            v.limit_working_days, v.unjudged, c.org, c.region, c.capacity_kw, c.voltage
+        FROM v JOIN c ON c.case_id = v.case_id JOIN f ON f.case_id = v.case_id
+        GROUP BY ALL ORDER BY min({RANK}), sum({WEIGHT}) DESC, v.case_id LIMIT {most}"""  # noqa: S608  # our own names
+    )
+    names = (
+        "case_id",
+        "verdict",
+        "user_class",
+        "used",
+        "used_chained",
+        "limit",
+        "unjudged",
+        "org",
+        "region",
+        "capacity_kw",
+        "voltage",
+    )
+    cases = {row[0]: dict(zip(names, row, strict=True), findings=[], own=[], others=[]) for row in ranked}
+    listed = list(cases)
+    for case_id, *finding in tables.rows(
+        f"""SELECT case_id, rule, tag, severity, evidence, explanation, explanation_en FROM f
+        WHERE list_contains($listed, case_id) ORDER BY case_id, {WEIGHT} DESC, rule""",  # noqa: S608  # our own names
+        listed=listed,
+    ):
+        one = dict(zip(("rule", "tag", "severity", "evidence", "zh", "en"), finding, strict=True))
+        one["records"] = json.loads(one.pop("evidence")).get("records", [])
+        cases[case_id]["findings"].append(one)
+    for case_id, *event in tables.rows(
+        """SELECT case_id, activity, lifecycle, occurred_at, recorded_at, occurred_is_date, recorded_is_date, source, value,
+            old_value, new_value, ref, "row" FROM e WHERE list_contains($listed, case_id)
+        ORDER BY case_id, occurred_at NULLS FIRST, recorded_at NULLS FIRST, activity, lifecycle, value, "row" """,
+        listed=listed,
+    ):
+        names = (
+            "activity", "lifecycle", "occurred", "recorded", "occurred_is_date", "recorded_is_date", "source", "value",
+            "old", "new", "ref", "row",
+        )  # fmt: skip
+        one = dict(zip(names, event, strict=True))
+        cases[case_id]["others" if one["lifecycle"] == "observed" else "own"].append(one)
+    return list(cases.values())
+
+
+def dotted(tables: Tables) -> tuple[list[tuple[int, str, str, dt.datetime]], list[bool], int]:
+    """Dots (place, activity, lifecycle, moment) of evenly chosen cases in the order of their first trace; for each of
+    them whether it is suspected; and of how many cases they were chosen."""
+    tables.con.execute(
+        """CREATE OR REPLACE TEMP TABLE first_trace AS SELECT case_id, row_number() OVER (ORDER BY min(occurred_at), case_id) - 1 AS place
+        FROM e WHERE activity IN ('application', 'acceptance') AND occurred_at IS NOT NULL GROUP BY case_id"""
+    )
+    (total,) = tables.rows("SELECT count(*) FROM first_trace")[0]
+    tables.con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE chosen AS SELECT t.case_id, t.place * least({DOTTED}, {total}) // {total or 1} AS line,
+            v.verdict = 'suspected' AS suspected FROM first_trace AS t JOIN v ON v.case_id = t.case_id
+        QUALIFY row_number() OVER (PARTITION BY line ORDER BY t.place) = 1"""  # noqa: S608  # our own numbers
+    )
+    lines = [bool(row[0]) for row in tables.rows("SELECT suspected FROM chosen ORDER BY line")]
+    dots = tables.rows(
+        f"""SELECT line, activity, lifecycle, occurred_at FROM e JOIN chosen ON chosen.case_id = e.case_id
+        WHERE occurred_at IS NOT NULL AND activity <> 'licence_expires' ORDER BY ALL LIMIT {DOTS}"""  # noqa: S608  # our own numbers
+    )
+    return [(int(line), activity, life, at) for line, activity, life, at in dots], lines, int(total)
