@@ -126,7 +126,7 @@ _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
 _PRIMITIVES: Final = {"wd_at": 1, "moment_text": 1}
 
 
-def parse(text: str) -> exp.Expression:
+def parse(text: str) -> exp.Expr:
     """The tree of `text`. Raises `ExpressionError` for anything but one expression of the language."""
     try:
         tree = sqlglot.parse_one(text, read=DIALECT)
@@ -163,17 +163,17 @@ def _check_call(node: exp.Anonymous, text: str) -> None:
         raise ExpressionError(f"{name} 的参数个数不对: {text}", f"{name} takes {low} to {high} arguments: {text}")
 
 
-def names(tree: exp.Expression) -> set[str]:
+def names(tree: exp.Expr) -> set[str]:
     """The facts that `tree` names."""
     return {str(node.name) for node in tree.find_all(exp.Column)}
 
 
-def thresholds(tree: exp.Expression) -> set[str]:
+def thresholds(tree: exp.Expr) -> set[str]:
     """The thresholds that `tree` names."""
     return {str(node.this) for node in tree.find_all(exp.Placeholder)}
 
 
-def check(text: str, known: Collection[str], given: Collection[str]) -> exp.Expression:
+def check(text: str, known: Collection[str], given: Collection[str]) -> exp.Expr:
     """The tree of `text`, whose facts are among `known` and whose thresholds are among `given`. Raises
     `ExpressionError`."""
     tree = parse(text)
@@ -184,26 +184,26 @@ def check(text: str, known: Collection[str], given: Collection[str]) -> exp.Expr
     return tree
 
 
-def _literal(value: Threshold | str) -> exp.Expression:
+def _literal(value: Threshold | str) -> exp.Expr:
     if isinstance(value, str):
         return exp.Literal.string(value)
     return exp.Literal.number(str(value))
 
 
-def bind(tree: exp.Expression, values: Mapping[str, Threshold], sources: Mapping[str, int]) -> exp.Expression:
+def bind(tree: exp.Expr, values: Mapping[str, Threshold], sources: Mapping[str, int]) -> exp.Expr:
     """`tree` with its functions of the field spelt out and its thresholds put in. `sources`: the number of each source
     in a moment. Raises `ExpressionError` for an unknown source."""
 
-    def put(node: exp.Expression) -> Any:
+    def put(node: exp.Expr) -> Any:
         if isinstance(node, exp.In):
-            options: list[exp.Expression] = []
+            options: list[exp.Expr] = []
             for one in node.expressions:
                 value = values.get(str(one.this)) if isinstance(one, exp.Placeholder) else None
                 options.extend([_literal(v) for v in value] if isinstance(value, tuple) else [one])
             node.set("expressions", options or [exp.Literal.string("")])
             return node
         if isinstance(node, exp.Placeholder) and str(node.this) in values:
-            return _literal(values[str(node.this)])  # type: ignore[arg-type]  # a list stands only after IN
+            return _literal(values[str(node.this)])
         if isinstance(node, exp.Anonymous):
             name = str(node.this).lower()
             if name == "comes_from":
@@ -222,4 +222,5 @@ def bind(tree: exp.Expression, values: Mapping[str, Threshold], sources: Mapping
     spelt = tree.copy()
     while any(isinstance(n, exp.Anonymous) and str(n.this).lower() not in _PRIMITIVES for n in spelt.walk()):
         spelt = spelt.transform(put)
-    return spelt.transform(put)
+    bound: exp.Expr = spelt.transform(put)
+    return bound

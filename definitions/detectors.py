@@ -2,8 +2,9 @@
 
 One file per detector under `data/detectors/`: name, tag, severity, thresholds, exemptions, clause, the evidence it
 needs, what is flagged, and the sentence that explains a finding.  `facts.yaml` names the facts that an expression may
-speak of, `gates.yaml` what must hold before a record is evidence at all, `verdicts.yaml` how findings add up.  A detector
-is switched off by `enabled: false`, re-weighted or given other thresholds by editing its file or a copy of the folder.
+speak of, `gates.yaml` what must hold before a record is evidence at all, `verdicts.yaml` how findings add up.  A
+detector is switched off by `enabled: false`, re-weighted or given other thresholds by editing its file or a copy of the
+folder.
 """
 
 from __future__ import annotations
@@ -50,15 +51,15 @@ TAKES: Final = ("first", "last", "count", "first_recorded", "last_recorded", "fi
 TESTS: Final = ("binomial", "difference", "share_above")
 
 EVENT_COLUMNS: Final = ("value", "ref", "batch", "amount", "occurred", "recorded", "entered", "names_case", "src")
-"""What the condition of a folded fact may speak of: one event. `occurred`, `recorded`: moments; `entered`: the moment of
-recording where it is an entry time and not a load time (gate b); `names_case`: its reference is the case's own number.
-Texts that are missing are empty."""
+"""What the condition of a folded fact may speak of: one event. `occurred`, `recorded`: moments; `entered`: the moment
+of recording where it is an entry time and not a load time (gate b); `names_case`: its reference is the case's own
+number. Texts that are missing are empty."""
 
 
 class Fact(Frozen, frozen=True):
-    """A fact folded from the events of a case. `of`: the kinds of event (`metering.complete`); `take`: the first or last
-    moment, the number, the first or last moment of recording (`entered`: where it is not a load time), or the total
-    amount; `where`: a condition on one event."""
+    """A fact folded from the events of a case. `of`: the kinds of event (`metering.complete`); `take`: the first or
+    last moment, the number, the first or last moment of recording (`entered`: where it is not a load time), or the
+    total amount; `where`: a condition on one event."""
 
     of: tuple[str, ...]
     take: str
@@ -111,8 +112,8 @@ class Statistic(Frozen, frozen=True):
 
 
 class Detectors(Frozen, frozen=True):
-    """Everything a replay judges by. `folded`, `derived`, `supplied`: the facts by name; `gates`, `verdicts`: numbers and
-    lists of rules by name."""
+    """Everything a replay judges by. `folded`, `derived`, `supplied`: the facts by name; `gates`, `verdicts`: numbers
+    and lists of rules by name."""
 
     folded: dict[str, Fact]
     derived: dict[str, str]
@@ -121,6 +122,11 @@ class Detectors(Frozen, frozen=True):
     statistics: tuple[Statistic, ...]
     gates: dict[str, Threshold]
     verdicts: dict[str, Threshold]
+
+    @property
+    def rules(self) -> tuple[Detector | Statistic, ...]:
+        """The rules on cases, then those on organisations."""
+        return (*self.detectors, *self.statistics)
 
     def detector(self, rule: str) -> Detector:
         """The detector with this number. Raises KeyError."""
@@ -239,8 +245,8 @@ def _fact(facts: dict[str, Any]) -> Fact:
 def load_detectors(directory: Path | str | None = None) -> Detectors:
     """The detectors of `directory` (default: the shipped ones). The same folder is read once.
 
-    Raises `DefinitionError` naming every fault with file and line: unknown keys, facts or thresholds, an expression that
-    is not one, a rule given twice, a clause that is not in the book.
+    Raises `DefinitionError` naming every fault with file and line: unknown keys, facts or thresholds, an expression
+    that is not one, a rule given twice, a clause that is not in the book.
     """
     return _load(Path(directory) if directory else SHIPPED)
 
@@ -292,8 +298,8 @@ def _build(
     detectors, statistics = [], []
     for rule in sorted(rules, key=_order):
         facts = rules[rule][1]
-        shared = {key: facts[key] for key in ("rule", "tag", "clauses", "last_verified_on")}
-        texts = {key: Text(**facts[key]) for key in ("name", "explanation")}
+        shared: dict[str, Any] = {key: facts[key] for key in ("rule", "tag", "clauses", "last_verified_on")}
+        texts: dict[str, Any] = {key: Text(**facts[key]) for key in ("name", "explanation")}
         enabled, given = facts.get("enabled", True), facts.get("thresholds", {})
         if rule.startswith("S"):
             statistics.append(

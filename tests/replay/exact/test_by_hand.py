@@ -10,7 +10,7 @@ from tests.replay.histories import calendar
 from tests.replay.oracle.test_oracle import HOME, event, home
 from workflow.replay.exact import ExactVerdict, judge_case
 
-SHOP = {**HOME, "customer_kind": "non_residential", "enterprise_size": "large", "capacity_kw": 100.0,
+SHOP: dict[str, Any] = {**HOME, "customer_kind": "non_residential", "enterprise_size": "large", "capacity_kw": 100.0,
         "area": "urban", "user_class": "lv_other"}  # fmt: skip
 
 

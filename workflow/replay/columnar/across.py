@@ -259,7 +259,7 @@ def _elsewhere(engine: Engine, detectors: Detectors) -> None:
         )
         engine.make(
             f"crowds_{who}",
-            f"""SELECT DISTINCT who FROM (SELECT who, lead(t, {int(places) - 1}) OVER (PARTITION BY who ORDER BY t) - t AS gap
+            f"""SELECT DISTINCT who FROM (SELECT who, lead(t, {places} - 1) OVER (PARTITION BY who ORDER BY t) - t AS gap
             FROM visits_{who}) AS x WHERE gap <= {span}""",
         )
         # Windows are few once the actors are: each window starts at one visit and is seen from every visit in it.

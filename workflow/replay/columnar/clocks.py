@@ -175,7 +175,10 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         unknowns.append(
             f"(limit_{step} IS NOT NULL AND {step}_completes > 0 AND (s_{step} IS NULL OR e_{step} IS NULL))"
         )
-    first = lambda what: "CASE " + " ".join(f"WHEN {late} THEN {what.format(step=s)}" for s, late in picks) + " END"  # noqa: E731 - one phrase, four columns
+
+    def first(what: str) -> str:
+        return "CASE " + " ".join(f"WHEN {late} THEN {what.format(step=s)}" for s, late in picks) + " END"
+
     needed = " OR ".join(
         f"(limit_{s} IS NOT NULL AND {s}_completes = 0 AND {s}_waived = 0)" for s in STEPS if s != "metering"
     )

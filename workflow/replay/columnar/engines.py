@@ -178,7 +178,8 @@ class Spark:
         reader.parquet(str(path)).createOrReplaceTempView(table)
 
     def make(self, table: str, sql: str) -> None:
-        frame = self._sql(sql).persist()
+        # Cut the plan here: what follows would otherwise carry everything before it.
+        frame = self._sql(sql).localCheckpoint()
         frame.createOrReplaceTempView(table)
 
     def view(self, table: str, sql: str) -> None:
@@ -206,11 +207,12 @@ class Spark:
     def working_days(self, calendar: WorkingCalendar, first: dt.date, last: dt.date) -> None:
         first, last = _clamped(calendar, first, last)
         base, worked = day_number(first), _worked(calendar, first, last)
-        days = ", ".join(map(str, worked))
+        # One literal text with five places a day: a list of thousands of numbers would be parsed anew at every use.
+        days = "".join(f"{number:05d}" for number in worked)
         self.session.sql(
             "CREATE OR REPLACE TEMPORARY FUNCTION wd_at(d BIGINT) RETURNS INT RETURN "
             f"CASE WHEN d BETWEEN {base} AND {base + len(worked) - 1} "
-            f"THEN element_at(array({days}), CAST(d - {base} + 1 AS INT)) END"
+            f"THEN CAST(substring('{days}', CAST((d - {base}) * 5 + 1 AS INT), 5) AS INT) END"
         )
 
     def micros(self, column: str) -> str:
@@ -228,7 +230,7 @@ def _for_spark(sql: str) -> str:
     """`sql` in Spark's words, with the few things the translation does not know."""
     tree = sqlglot.parse_one(sql, read="duckdb")
 
-    def reword(node: exp.Expression) -> exp.Expression:
+    def reword(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Anonymous) and str(node.this).lower() == "rolling_median_of":
             value, window = node.expressions[0].sql(dialect="spark"), str(node.expressions[1].this)
             values = f"array_sort(collect_list({value}) OVER ({window}))"

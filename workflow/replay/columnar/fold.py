@@ -192,7 +192,7 @@ class Compiled:
         own = one.facts if one else {}
         values = self.values(one)
 
-        def name(node: exp.Expression) -> Any:
+        def name(node: exp.Expr) -> Any:
             if not isinstance(node, exp.Column):
                 return node
             word = str(node.name)

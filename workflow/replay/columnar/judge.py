@@ -173,7 +173,7 @@ def _wide(
         f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM ev WHERE k = {kind('application.withdraw')}"
     )[0]
     # Among too few to compare, the gate does not gate: an absent reference says what it says.
-    expected = total < gates["comparable"] or shown >= gates["ref_share"] * total  # type: ignore[operator]  # numbers
+    expected = total < gates["comparable"] or shown >= gates["ref_share"] * total
     account = {"prior_capacity_kw", "account_opened_on"} <= present
     flags = {
         "has_business_type": "business_type" in present,

@@ -62,13 +62,15 @@ class Law:
 
     def _regions(self, first: dt.date, last: dt.date) -> None:
         groups: dict[Any, int] = {}
-        regions, laws, tables = [], [], []
+        regions: list[Any] = []
+        laws: list[Any] = []
+        tables: list[Any] = []
         for (region,) in self.engine.rows("SELECT DISTINCT COALESCE(region, '') FROM c ORDER BY 1"):
             code = region if len(region) == 6 and region.isascii() and region.isdigit() else NATION
             lines = {one: self.book.timeline(one, code) for one in self.book.classes}
-            key = tuple(item.hash for line in lines.values() for _, _, item in line)
+            hashes = tuple(item.hash for line in lines.values() for _, _, item in line)
             spans = self._classifications(code, first, last)
-            key = (key, tuple(spans))
+            key = (hashes, tuple(spans))
             if key not in groups:
                 groups[key] = len(groups)
                 for one, line in lines.items():

@@ -285,7 +285,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     gates = detectors.gates
     start = KINDS["suspension.start"]
     shown, total = engine.rows(f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM ev WHERE k = {start}")[0]
-    expected = total < gates["comparable"] or shown >= gates["ref_share"] * total  # type: ignore[operator]  # numbers
+    expected = total < gates["comparable"] or shown >= gates["ref_share"] * total
     near = rule["near_working_days"]
     whole_end, total_start = (
         f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})",

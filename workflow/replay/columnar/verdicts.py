@@ -135,7 +135,7 @@ def write(
     _suspected(run, rules)
     _chains(run)
     order = [one.rule for one in rules.detectors] + [one.rule for one in rules.statistics]
-    tags = {one.rule: one.tag for one in (*rules.detectors, *rules.statistics)}
+    tags = {one.rule: one.tag for one in rules.rules}
     run.put(
         "rule_list",
         arrow(
