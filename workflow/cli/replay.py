@@ -1,4 +1,4 @@
-"""`baozhuang replay`: read a history, judge it case by case, and leave findings, verdicts and what could not be read."""
+"""`baozhuang replay`: read a history, judge it case by case, and leave findings, verdicts and a report."""
 
 from __future__ import annotations
 
@@ -35,24 +35,35 @@ def replay(
         Path | None,
         typer.Option("--rules", metavar="DIR", help="规则文件夹, 默认随附 / folder of rules, default the shipped"),
     ] = None,
+    process: Annotated[
+        str | None,
+        typer.Option(
+            "--process", metavar="FILE", help="他种流程的定义文件, 或随附流程名 / definition of another process"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
 ) -> None:
     """回放历史工单并判定。 / Replay a history and judge every case of it."""
     from workflow.service import replay as service
     from workflow.service import rules
+    from workflow.service.processes import replay_process
 
     try:
         with _stoppable(), stages() as report:
-            found = service.replay(
-                cases=cases,
-                events=events,
-                mapping=mapping or _by_format(events or cases),
-                engine=engine,
-                as_of=None if as_of is None else rules.parse_day(as_of),
-                out=out,
-                memory_limit=memory,
-                detectors=detectors,
-                progress=report,
+            shared: dict[str, Any] = {
+                "cases": cases,
+                "events": events,
+                "mapping": mapping or _by_format(events or cases),
+                "engine": engine,
+                "as_of": None if as_of is None else rules.parse_day(as_of),
+                "out": out,
+                "memory_limit": memory,
+                "progress": report,
+            }
+            found: Any = (
+                service.replay(**shared, detectors=detectors)
+                if process is None
+                else replay_process(**shared, process=process)
             )
     except KeyboardInterrupt:
         typer.echo(

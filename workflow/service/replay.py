@@ -49,10 +49,10 @@ def replay(
     progress: Progress,
     detectors: Path | None = None,
 ) -> Outcome:
-    """Read a history, judge it as of `as_of` (default: today) and hand over the results. Raises BadHistory, ValueError, OSError.
+    """Read a history, judge it as of `as_of` (default: today) and hand over the results.
 
-    `detectors`: a folder of rules instead of the shipped ones.  Stages that an earlier run into `out` finished with the
-    same input, rules and date are kept.
+    Raises BadHistory, ValueError, OSError.  `detectors`: a folder of rules instead of the shipped ones.
+    Stages that an earlier run into `out` finished with the same input, rules and date are kept.
     """
     law, day, found = rules.book(), as_of or rules.today(), load_detectors(detectors)
     calendar = working_calendar([])
@@ -110,7 +110,8 @@ def replay(
         with stages.stage("output", {}) as folder:
             hand_over(
                 Files(intake.cases, intake.events, judged.findings, judged.verdicts, intake.rejected), folder,
-                counts=intake.counts, run=run, rules=found, book=law, as_of=day, memory_limit=memory_limit, progress=share,
+                counts=intake.counts, run=run, rules=found, book=law, as_of=day, memory_limit=memory_limit,
+                progress=share,
             )  # fmt: skip
     return Outcome(intake, judged)
 
@@ -119,7 +120,8 @@ def _refuse_to_write_over(out: Path, inputs: list[Path]) -> None:
     for path in inputs:
         if path.resolve().parent == out.resolve() or path.resolve() == out.resolve():
             raise ValueError(
-                f"结果文件夹 {out} 里有输入文件 {path.name}, 请另选一个 / the input {path.name} lies in the folder for the results; choose another"
+                f"结果文件夹 {out} 里有输入文件 {path.name}, 请另选一个 / "
+                f"the input {path.name} lies in the folder for the results; choose another"
             )
 
 
@@ -148,7 +150,7 @@ def _program() -> str:
 
 def _changed(found: Detectors) -> list[str]:
     """What differs from the shipped rules, a line each."""
-    shipped = {one.rule: one for one in (*load_detectors().detectors, *load_detectors().statistics)}
+    shipped = {one.rule: one for one in load_detectors().rules}
     lines = []
     for one in found.rules:
         was = shipped.pop(one.rule, None)

@@ -25,18 +25,21 @@ def bars(items: Sequence[tuple[str, int, bool]], label: str) -> Markup:
     top, height, bottom = 18, 120, 34
     step = _WIDE / max(len(items), 1)
     most = max((many for _, many, _ in items), default=0) or 1
+    every = 1 if step >= 26 else 5  # names of narrow bars would run into each other
     parts = [f'<line class="axis" x1="0" y1="{top + height}" x2="{_WIDE}" y2="{top + height}"/>']
     for at, (name, many, loud) in enumerate(items):
         tall = max(round(many / most * height, 1), 1 if many else 0)
         x = at * step + step * 0.14
         middle = at * step + step / 2
         parts.append(
-            f'<rect class="{"loud" if loud else "bar"}" x="{x:.1f}" y="{top + height - tall:.1f}" width="{step * 0.72:.1f}" height="{tall:.1f}"/>'
+            f'<rect class="{"loud" if loud else "bar"}" x="{x:.1f}" y="{top + height - tall:.1f}" '
+            f'width="{step * 0.72:.1f}" height="{tall:.1f}"/>'
         )
         if many:
             parts.append(f'<text x="{middle:.1f}" y="{top + height - tall - 4:.1f}">{many}</text>')
         first, _, second = name.partition("\n")
-        parts.append(f'<text x="{middle:.1f}" y="{top + height + 14}">{escape(first)}</text>')
+        if at % every == 0 or (loud and many):
+            parts.append(f'<text x="{middle:.1f}" y="{top + height + 14}">{escape(first)}</text>')
         if second:
             parts.append(f'<text class="dim" x="{middle:.1f}" y="{top + height + 27}">{escape(second)}</text>')
     return _svg(_WIDE, top + height + bottom, label, "".join(parts))
@@ -76,7 +79,7 @@ def dots(found: Sequence[tuple[int, str, str, dt.datetime]], suspected: Sequence
     years = range(low.year + 1, top.year + 1)
     if 0 < len(years) <= 12:
         for year in years:
-            x = 12 + (dt.datetime(year, 1, 1) - low).total_seconds() / span * (_WIDE - 24)  # noqa: DTZ001  # rows are naive
+            x = 12 + (dt.datetime(year, 1, 1) - low).total_seconds() / span * (_WIDE - 24)
             parts.append(f'<line class="grid" x1="{x:.0f}" y1="0" x2="{x:.0f}" y2="{high}"/>')
             parts.append(f'<text x="{x:.0f}" y="{high + 16}">{year}</text>')
     else:

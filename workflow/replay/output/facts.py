@@ -29,12 +29,13 @@ BEYOND: Final = 10
 
 LAGS: Final = ("before", "hour", "day0", "day1", "day3", "day7", "day30", "later", "unknown")
 _LAG: Final = """CASE WHEN occurred_at IS NULL OR recorded_at IS NULL THEN 'unknown'
-    WHEN occurred_is_date OR recorded_is_date THEN CASE WHEN CAST(recorded_at AS DATE) < CAST(occurred_at AS DATE) THEN 'before'
+    WHEN occurred_is_date OR recorded_is_date THEN CASE
+        WHEN CAST(recorded_at AS DATE) < CAST(occurred_at AS DATE) THEN 'before'
         WHEN CAST(recorded_at AS DATE) = CAST(occurred_at AS DATE) THEN 'day0' ELSE days END
     WHEN recorded_at < occurred_at THEN 'before' WHEN recorded_at - occurred_at <= INTERVAL 1 HOUR THEN 'hour'
     WHEN CAST(recorded_at AS DATE) = CAST(occurred_at AS DATE) THEN 'day0' ELSE days END"""
-_DAYS: Final = """CASE WHEN gap <= 1 THEN 'day1' WHEN gap <= 3 THEN 'day3' WHEN gap <= 7 THEN 'day7' WHEN gap <= 30 THEN 'day30'
-    ELSE 'later' END"""
+_DAYS: Final = """CASE WHEN gap <= 1 THEN 'day1' WHEN gap <= 3 THEN 'day3' WHEN gap <= 7 THEN 'day7'
+    WHEN gap <= 30 THEN 'day30' ELSE 'later' END"""
 
 RANK: Final = (
     "CASE v.verdict "
@@ -59,7 +60,7 @@ class Tables:
         self.con.execute("SET TimeZone = 'UTC'")
         for name, path in (("c", cases), ("e", events), ("f", findings), ("v", verdicts)):
             where = str(path).replace("'", "''")
-            self.con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{where}')")
+            self.con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{where}')")  # quoted
 
     def rows(self, sql: str, **given: Any) -> Rows:
         """The rows of a small result."""
@@ -71,7 +72,7 @@ class Tables:
 
 def gather(tables: Tables, rules: Detectors) -> dict[str, Any]:
     """The summary: counts only, no row of a case. Every number can be counted again from the tables."""
-    verdicts = dict(tables.rows("SELECT verdict, count(*) FROM v GROUP BY verdict"))
+    verdicts: dict[str, int] = dict(tables.rows("SELECT verdict, count(*) FROM v GROUP BY verdict"))
     kinds = {
         name: {"events": events, "cases": cases}
         for name, events, cases in tables.rows(
@@ -92,11 +93,12 @@ def _organisations(tables: Tables) -> list[dict[str, Any]]:
     counts = ", ".join(f"count(*) FILTER (verdict = '{name}')" for name in VERDICTS)
     found = tables.rows(
         f"""WITH j AS (SELECT COALESCE(c.org, '') AS org, v.* FROM v JOIN c ON c.case_id = v.case_id),
-        g AS (SELECT COALESCE(f.org, c.org, '') AS org, count(*) AS n FROM f LEFT JOIN c ON c.case_id = f.case_id GROUP BY 1)
+        g AS (SELECT COALESCE(f.org, c.org, '') AS org, count(*) AS n FROM f
+            LEFT JOIN c ON c.case_id = f.case_id GROUP BY 1)
         SELECT j.org, count(*), {counts}, count(*) FILTER (on_time_filed), count(*) FILTER (NOT on_time_filed),
             count(*) FILTER (NOT on_time_chained), COALESCE(max(g.n), 0)
         FROM j LEFT JOIN g ON g.org = j.org GROUP BY j.org
-        ORDER BY count(*) FILTER (verdict = 'suspected') DESC, max(g.n) DESC NULLS LAST, j.org"""  # noqa: S608  # our own names
+        ORDER BY count(*) FILTER (verdict = 'suspected') DESC, max(g.n) DESC NULLS LAST, j.org"""  # our own names
     )
     names = ("org", "cases", *VERDICTS, "on_time", "late", "late_chained", "findings")
     return [dict(zip(names, row, strict=True)) for row in found]
@@ -104,11 +106,9 @@ def _organisations(tables: Tables) -> list[dict[str, Any]]:
 
 def _rules(tables: Tables, rules: Detectors, kinds: Mapping[str, Any], cases: int) -> list[dict[str, Any]]:
     severities: dict[str, dict[str, int]] = {}
-    hit: dict[str, int] = {}
     for rule, severity, many in tables.rows("SELECT rule, severity, count(*) FROM f GROUP BY ALL ORDER BY ALL"):
         severities.setdefault(rule, {})[severity] = many
-    for rule, many in tables.rows("SELECT rule, count(DISTINCT case_id) FROM f GROUP BY rule"):
-        hit[rule] = many
+    hit: dict[str, int] = dict(tables.rows("SELECT rule, count(DISTINCT case_id) FROM f GROUP BY rule"))
     unjudged: Counter[str] = Counter()
     for listed, many in tables.rows("SELECT unjudged, count(*) FROM v GROUP BY unjudged"):
         unjudged.update(dict.fromkeys((rule for rule in (listed or "").split(",") if rule), many))
@@ -119,7 +119,7 @@ def _rules(tables: Tables, rules: Detectors, kinds: Mapping[str, Any], cases: in
             "cases": hit.get(one.rule, 0), "cannot_judge": unjudged[one.rule], "thresholds": one.thresholds,
             "clauses": list(one.clauses), "needs": _needs(one, rules, kinds, cases),
         }
-        for one in (*rules.detectors, *rules.statistics)
+        for one in rules.rules
     ]  # fmt: skip
 
 
@@ -127,7 +127,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def _needs(one: Detector | Statistic, rules: Detectors, kinds: Mapping[str, Any], cases: int) -> dict[str, Any]:
-    """Which records a rule rests on, with the number of cases that have none of them, and which facts beside records."""
+    """Which records a rule rests on, with the number of cases that have none, and which facts beside records."""
     if isinstance(one, Statistic):
         return {"records": [], "facts": []}
     records: dict[str, None] = {}
@@ -154,9 +154,9 @@ def _lags(tables: Tables) -> dict[str, dict[str, int]]:
     """How long after it is said to have happened each event was recorded, by source. Natural days."""
     found: dict[str, dict[str, int]] = {}
     for source, bucket, many in tables.rows(
-        f"""SELECT COALESCE(source, ''), {_LAG} AS lag, count(*) FROM (SELECT *, {_DAYS} AS days FROM (SELECT source, occurred_at,
-            recorded_at, occurred_is_date, recorded_is_date, date_diff('day', occurred_at, recorded_at) AS gap FROM e))
-            GROUP BY ALL ORDER BY ALL"""  # noqa: S608  # our own names
+        f"""SELECT COALESCE(source, ''), {_LAG} AS lag, count(*) FROM (SELECT *, {_DAYS} AS days FROM (
+            SELECT source, occurred_at, recorded_at, occurred_is_date, recorded_is_date, date_diff('day', occurred_at, recorded_at) AS gap FROM e))
+            GROUP BY ALL ORDER BY ALL"""  # our own names
     ):
         found.setdefault(source, dict.fromkeys(LAGS, 0))[bucket] = many
     return found
@@ -166,9 +166,9 @@ def _days(tables: Tables) -> list[dict[str, Any]]:
     """Working days used (as filed) of the cases whose keeping of the limit can be said, per class and limit."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for code, limit, used, many in tables.rows(
-        f"""SELECT COALESCE(user_class, ''), limit_working_days, least(used_working_days_filed, limit_working_days + {BEYOND}),
-            count(*) FROM v WHERE limit_working_days IS NOT NULL AND used_working_days_filed IS NOT NULL
-            AND on_time_filed IS NOT NULL GROUP BY ALL ORDER BY ALL"""  # noqa: S608  # our own names
+        f"""SELECT COALESCE(user_class, ''), limit_working_days,
+            least(used_working_days_filed, limit_working_days + {BEYOND}), count(*) FROM v WHERE limit_working_days IS NOT NULL AND used_working_days_filed IS NOT NULL
+            AND on_time_filed IS NOT NULL GROUP BY ALL ORDER BY ALL"""  # our own names
     ):
         one = found.setdefault((code, limit), {"user_class": code, "limit": limit, "used": {}})
         one["used"][int(used)] = many
@@ -181,7 +181,7 @@ def worst(tables: Tables, most: int = WORST) -> list[dict[str, Any]]:
         f"""SELECT v.case_id, v.verdict, v.user_class, v.used_working_days_filed, v.used_working_days_chained,
             v.limit_working_days, v.unjudged, c.org, c.region, c.capacity_kw, c.voltage
         FROM v JOIN c ON c.case_id = v.case_id JOIN f ON f.case_id = v.case_id
-        GROUP BY ALL ORDER BY min({RANK}), sum({WEIGHT}) DESC, v.case_id LIMIT {most}"""  # noqa: S608  # our own names
+        GROUP BY ALL ORDER BY min({RANK}), sum({WEIGHT}) DESC, v.case_id LIMIT {most}"""  # our own names
     )
     names = (
         "case_id",
@@ -200,24 +200,24 @@ def worst(tables: Tables, most: int = WORST) -> list[dict[str, Any]]:
     listed = list(cases)
     for case_id, *finding in tables.rows(
         f"""SELECT case_id, rule, tag, severity, evidence, explanation, explanation_en FROM f
-        WHERE list_contains($listed, case_id) ORDER BY case_id, {WEIGHT} DESC, rule""",  # noqa: S608  # our own names
+        WHERE list_contains($listed, case_id) ORDER BY case_id, {WEIGHT} DESC, rule""",  # our own names
         listed=listed,
     ):
         one = dict(zip(("rule", "tag", "severity", "evidence", "zh", "en"), finding, strict=True))
         one["records"] = json.loads(one.pop("evidence")).get("records", [])
         cases[case_id]["findings"].append(one)
     for case_id, *event in tables.rows(
-        """SELECT case_id, activity, lifecycle, occurred_at, recorded_at, occurred_is_date, recorded_is_date, source, value,
-            old_value, new_value, ref, "row" FROM e WHERE list_contains($listed, case_id)
+        """SELECT case_id, activity, lifecycle, occurred_at, recorded_at, occurred_is_date, recorded_is_date, source,
+            value, old_value, new_value, ref, "row" FROM e WHERE list_contains($listed, case_id)
         ORDER BY case_id, occurred_at NULLS FIRST, recorded_at NULLS FIRST, activity, lifecycle, value, "row" """,
         listed=listed,
     ):
-        names = (
+        columns = (
             "activity", "lifecycle", "occurred", "recorded", "occurred_is_date", "recorded_is_date", "source", "value",
             "old", "new", "ref", "row",
         )  # fmt: skip
-        one = dict(zip(names, event, strict=True))
-        cases[case_id]["others" if one["lifecycle"] == "observed" else "own"].append(one)
+        told = dict(zip(columns, event, strict=True))
+        cases[case_id]["others" if told["lifecycle"] == "observed" else "own"].append(told)
     return list(cases.values())
 
 
@@ -225,18 +225,20 @@ def dotted(tables: Tables) -> tuple[list[tuple[int, str, str, dt.datetime]], lis
     """Dots (place, activity, lifecycle, moment) of evenly chosen cases in the order of their first trace; for each of
     them whether it is suspected; and of how many cases they were chosen."""
     tables.con.execute(
-        """CREATE OR REPLACE TEMP TABLE first_trace AS SELECT case_id, row_number() OVER (ORDER BY min(occurred_at), case_id) - 1 AS place
+        """CREATE OR REPLACE TEMP TABLE first_trace AS
+        SELECT case_id, row_number() OVER (ORDER BY min(occurred_at), case_id) - 1 AS place
         FROM e WHERE activity IN ('application', 'acceptance') AND occurred_at IS NOT NULL GROUP BY case_id"""
     )
     (total,) = tables.rows("SELECT count(*) FROM first_trace")[0]
     tables.con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE chosen AS SELECT t.case_id, t.place * least({DOTTED}, {total}) // {total or 1} AS line,
+        f"""CREATE OR REPLACE TEMP TABLE chosen AS
+        SELECT t.case_id, t.place * least({DOTTED}, {total}) // {total or 1} AS line,
             v.verdict = 'suspected' AS suspected FROM first_trace AS t JOIN v ON v.case_id = t.case_id
-        QUALIFY row_number() OVER (PARTITION BY line ORDER BY t.place) = 1"""  # noqa: S608  # our own numbers
+        QUALIFY row_number() OVER (PARTITION BY line ORDER BY t.place) = 1"""  # our own numbers
     )
     lines = [bool(row[0]) for row in tables.rows("SELECT suspected FROM chosen ORDER BY line")]
     dots = tables.rows(
         f"""SELECT line, activity, lifecycle, occurred_at FROM e JOIN chosen ON chosen.case_id = e.case_id
-        WHERE occurred_at IS NOT NULL AND activity <> 'licence_expires' ORDER BY ALL LIMIT {DOTS}"""  # noqa: S608  # our own numbers
+        WHERE occurred_at IS NOT NULL AND activity <> 'licence_expires' ORDER BY ALL LIMIT {DOTS}"""  # our own numbers
     )
     return [(int(line), activity, life, at) for line, activity, life, at in dots], lines, int(total)

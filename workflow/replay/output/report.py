@@ -1,7 +1,8 @@
 """The report as one page that needs nothing else: no script, no asset, no network.
 
 Names and evidence come from foreign files: everything that is not ours is escaped by the template engine.  The page is
-bounded (at most `LARGEST` bytes): so many cases, events, organisations and characters are shown, and it says what is not.
+bounded (at most `LARGEST` bytes): so many cases, events, organisations and characters are
+shown, and it says what is not.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ LARGEST: Final = 4_000_000
 _LAG_WORDS: Final = dict(
     zip(
         LAGS,
-        ("早于发生\nbefore it", "1 小时内\n≤ 1 h", "当日\nsame day", "次日\n1 day", "2–3 日\n2–3 days", "4–7 日\n4–7 days",
-         "8–30 日\n8–30 days", "30 日以上\n> 30 days", "不详\nunknown"),
+        ("早于发生\nbefore it", "1 小时内\n≤ 1 h", "当日\nsame day", "次日\n1 day", "2–3 日\n2–3 days",
+         "4–7 日\n4–7 days", "8–30 日\n8–30 days", "30 日以上\n> 30 days", "不详\nunknown"),
         strict=True,
     )
 )  # fmt: skip
@@ -40,7 +41,7 @@ def page(tables: Tables, summary: Mapping[str, Any], rules: Detectors, book: Boo
     environment.filters["moment"] = _moment
     dots, suspected, of = facts.dotted(tables)
     cases = [_with_drawing(one) for one in facts.worst(tables)]
-    texts = {one.rule: one.explanation for one in (*rules.detectors, *rules.statistics)}
+    texts = {one.rule: one.explanation for one in rules.rules}
     statistical = tables.rows(
         "SELECT rule, org, explanation, explanation_en FROM f WHERE case_id IS NULL ORDER BY ALL LIMIT 100"
     )
@@ -64,7 +65,7 @@ def page(tables: Tables, summary: Mapping[str, Any], rules: Detectors, book: Boo
     )
 
 
-def _moment(value: Any, only_date: bool) -> str:  # noqa: FBT001  # as the template calls it
+def _moment(value: Any, only_date: bool) -> str:
     if value is None:
         return "不详"
     return f"{value:%Y-%m-%d}" if only_date else f"{value:%Y-%m-%d %H:%M}"

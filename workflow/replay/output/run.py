@@ -43,8 +43,8 @@ def hand_over(
     desk_rows: int = sheets.DESK_ROWS,
     progress: Callable[[str, float], None] = lambda *_: None,
 ) -> None:
-    """Write findings.csv, summary.json, desk.xlsx and report.html into `out`. `counts`: those of the intake. `run`: what
-    the results depend on, as the page shows it.  The same arguments give the same bytes."""
+    """Write findings.csv, summary.json, desk.xlsx and report.html into `out`. `counts`: those of the intake. `run`:
+    what the results depend on, as the page shows it.  The same arguments give the same bytes."""
     tables = Tables(
         files.cases, files.events, files.findings, files.verdicts, memory_limit=memory_limit, spill=out / ".spill"
     )

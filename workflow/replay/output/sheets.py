@@ -32,7 +32,7 @@ _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 def findings_csv(tables: Tables, path: Path) -> None:
     """All findings in the order of the table; UTF-8 with its mark; formulas kept as text."""
-    cursor = tables.con.execute(f"SELECT {', '.join(FINDINGS)} FROM f")  # noqa: S608  # our own names
+    cursor = tables.con.execute(f"SELECT {', '.join(FINDINGS)} FROM f")  # our own names
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(FINDINGS)

@@ -28,8 +28,8 @@ def digest(path: Path) -> str:
         for file in sorted(one for one in path.rglob("*") if one.is_file()):
             found.update(f"{file.relative_to(path).as_posix()} {digest(file)}\n".encode())
         return found.hexdigest()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+    with path.open("rb") as content:
+        while chunk := content.read(_CHUNK):
             found.update(chunk)
     return found.hexdigest()
 

@@ -1,0 +1,167 @@
+"""The results of a whole run from the command line: complete, the same bytes each time, harmless, and stoppable."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+
+import pytest
+from openpyxl import load_workbook
+from typer.testing import CliRunner
+
+from tests.replay.histories import COLUMNS, FACTS, small_history
+from workflow.cli import app
+from workflow.replay.output.report import LARGEST
+
+RESULTS = {
+    "findings.parquet", "findings.csv", "verdicts.parquet", "rejected.csv", "report.html", "desk.xlsx", "summary.json",
+}  # fmt: skip
+EVIL = "<script>alert(1)</script>"
+FORMULA = '=HYPERLINK("http://x.example","y")'
+
+
+def write(folder, history):
+    columns = ["case_id", *(name for name in COLUMNS if not name.endswith("_is_date"))]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, heads, rows in (("cases", FACTS, history.cases), ("events", columns, history.events)):
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            sheet = csv.writer(file)
+            sheet.writerow(heads)
+            for row in rows:
+                cells = {key: "" if row.get(key) is None else str(row[key]) for key in heads}
+                if row.get("occurred_is_date"):
+                    cells["occurred_at"] = cells["occurred_at"][:10]
+                sheet.writerow([cells[key] for key in heads])
+    return folder
+
+
+def arguments(given, out):
+    return ["replay", "--cases", str(given / "cases.csv"), "--events", str(given / "events.csv"),
+            "--as-of", "2026-11-20", "--out", str(out)]  # fmt: skip
+
+
+def replay(given, out):
+    answer = CliRunner().invoke(app, arguments(given, out))
+    assert answer.exit_code == 0, answer.output
+    return out
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    history = small_history(7, 60, share=0.9)
+    for case in history.cases:
+        case["org"] = EVIL if case["org"] == history.cases[0]["org"] else case["org"]
+    history.cases[1]["manager"] = FORMULA
+    for event in history.events:
+        if event["activity"] == "first_energy" and event["value"] is None:
+            event["value"] = FORMULA
+    return write(tmp_path_factory.mktemp("given"), history)
+
+
+@pytest.fixture(scope="module")
+def out(given, tmp_path_factory):
+    return replay(given, tmp_path_factory.mktemp("results"))
+
+
+class Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.asked = set(), []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.asked += [value for name, value in attrs if name in ("src", "href", "action") or name.startswith("on")]
+
+
+def test_everything_that_was_promised_is_there(out):
+    assert {path.name for path in out.iterdir()} >= RESULTS
+    summary = json.loads((out / "summary.json").read_text())
+    assert sum(summary["verdicts"].values()) == summary["counts"]["cases"]
+    assert sum(one["cases"] for one in summary["organisations"]) == summary["counts"]["cases"]
+    lines = list(csv.DictReader((out / "findings.csv").open(encoding="utf-8-sig")))
+    assert len(lines) == sum(one["findings"] for one in summary["rules"]) > 0
+
+
+def test_the_page_needs_nothing_and_lets_no_markup_through(out):
+    text = (out / "report.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert not page.tags & {"script", "link", "img", "iframe", "object", "form", "base"}
+    assert page.asked == []
+    assert EVIL not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert len(text.encode()) < LARGEST
+
+
+def test_the_page_approves_nothing_and_names_nobody_guilty(out):
+    text = (out / "report.html").read_text()
+    assert "合规" not in text
+    assert "待说明" in text
+    assert "“未见异常”是什么意思" in text
+    assert len(re.findall(r"SHA-256 [0-9a-f]{64}", text)) == 3  # two inputs and the mapping
+
+
+def test_no_cell_is_a_formula(out):
+    book = load_workbook(out / "desk.xlsx")
+    assert len(book.sheetnames) == 5
+    for sheet in book:
+        assert sheet.freeze_panes
+        assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
+
+
+def test_the_same_input_gives_the_same_bytes(given, out, tmp_path):
+    again = replay(given, tmp_path / "again")
+    for name in sorted(path.name for path in out.iterdir() if path.is_file()):
+        assert (again / name).read_bytes() == (out / name).read_bytes(), name
+
+
+def bare(path):
+    """Findings without the position of a row in its file, which is another in another order."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return sorted([re.sub(r'"row": \d+', "", cell) for cell in row] for row in csv.reader(file))
+
+
+def test_the_order_of_the_rows_changes_no_finding(given, out, tmp_path):
+    turned = tmp_path / "turned"
+    turned.mkdir()
+    for name in ("cases.csv", "events.csv"):
+        head, *rows = (given / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        (turned / name).write_text(head + "".join(reversed(rows)), encoding="utf-8")
+    assert bare(replay(turned, tmp_path / "other") / "findings.csv") == bare(out / "findings.csv")
+
+
+def test_a_folder_that_holds_the_input_is_not_written_into(given):
+    before = (given / "events.csv").read_bytes()
+    answer = CliRunner().invoke(app, arguments(given, given))
+    assert answer.exit_code == 2
+    assert (given / "events.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_stopped_leaves_nothing_half_written_and_is_taken_up(given, out, tmp_path, number):
+    target = tmp_path / "stopped"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "workflow.cli", *arguments(given, target)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while not (target / "events.parquet").exists() and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    run.send_signal(number)
+    run.communicate()
+    assert run.returncode == (130 if number == signal.SIGTERM else -number)
+    assert not (target / "report.html").exists()
+    for path in target.iterdir():
+        if path.suffix in (".parquet", ".csv"):
+            assert path.read_bytes() == (out / path.name).read_bytes()
+    kept = (target / "events.parquet").stat().st_mtime_ns
+    replay(given, target)
+    assert (target / "events.parquet").stat().st_mtime_ns == kept
+    assert (target / "report.html").read_bytes() == (out / "report.html").read_bytes()
