@@ -19,7 +19,7 @@ from definitions.detectors import Detectors, load_detectors
 from workflow.replay.columnar.judge import Judged, judge
 from workflow.replay.intake import BadHistory, Intake, load, ready, take_in
 from workflow.replay.intake.mapping import READY
-from workflow.replay.output import Files, hand_over
+from workflow.replay.output import RESULTS, Files, hand_over
 from workflow.replay.output.stages import Stages, digest, weight
 from workflow.service import rules
 from workflow.service.calendar import working_calendar
@@ -71,7 +71,7 @@ def replay(
         "program": _program(),
         "changed": _changed(found),
     }
-    stages = Stages(out, {**run, "engine": engine})
+    stages = Stages(out, {**run, "engine": engine}, RESULTS)
     if stages.finished("intake") is None:
         facts: dict[str, Any] = {}
         with stages.stage("intake", facts) as folder:

@@ -152,7 +152,7 @@ def test_a_run_that_is_stopped_leaves_nothing_half_written_and_is_taken_up(given
         stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
-    while not (target / "events.parquet").exists() and run.poll() is None and time.monotonic() < deadline:
+    while not (target / "manifest.json").exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     run.send_signal(number)
     run.communicate()

@@ -68,3 +68,10 @@ def test_a_torn_manifest_is_no_manifest(tmp_path):
     run(tmp_path, {"a": 1})
     (tmp_path / MANIFEST).write_text('{"key": {"a": 1}, "sta')
     assert Stages(tmp_path, {"a": 1}).finished("judging") is None
+
+
+def test_a_result_that_no_finished_stage_left_is_removed_first(tmp_path):
+    run(tmp_path, {"a": 1})
+    (tmp_path / "report.html").write_text("of a run that was killed while it cleared up")
+    Stages(tmp_path, {"a": 1}, ("judging.txt", "report.html"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["judging.txt", MANIFEST]

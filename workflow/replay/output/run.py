@@ -18,6 +18,11 @@ FINDINGS_CSV: Final = "findings.csv"
 REPORT: Final = "report.html"
 WORKBOOK: Final = "desk.xlsx"
 SUMMARY: Final = "summary.json"
+RESULTS: Final = (
+    "cases.parquet", "events.parquet", "rejected.csv", "conflicts.csv", "reconciliation.json", "findings.parquet",
+    "verdicts.parquet", FINDINGS_CSV, SUMMARY, WORKBOOK, REPORT,
+)  # fmt: skip
+"""Every file of the results, in the order in which the stages leave them."""
 
 
 class Files(NamedTuple):

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -42,9 +42,10 @@ def weight(path: Path) -> int:
 
 
 class Stages:
-    """The stages of one run into `out`. `key`: everything the results depend on; JSON."""
+    """The stages of one run into `out`. `key`: everything the results depend on; JSON. `names`: what the results are
+    called; whatever bears such a name and was not left by a finished stage of this very run is removed."""
 
-    def __init__(self, out: Path, key: Mapping[str, Any]) -> None:
+    def __init__(self, out: Path, key: Mapping[str, Any], names: Iterable[str] = ()) -> None:
         self.out, self.key = out, dict(key)
         out.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(out / _WORK, ignore_errors=True)
@@ -58,6 +59,9 @@ class Stages:
             for stage in known["stages"].values():
                 for name in stage["files"]:
                     _remove(out / name)
+        finished = {name for stage in self._done.values() for name in stage["files"]}
+        for name in set(names) - finished:
+            _remove(out / name)
 
     def _read(self) -> dict[str, Any] | None:
         try:
