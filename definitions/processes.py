@@ -11,7 +11,20 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from definitions._expressions import ExpressionError, Threshold, check
-from definitions._shapes import INVALID, Bool, DefinitionError, Int, ListOf, MapOf, Mark, OneOf, Problem, Reader, Record, Str
+from definitions._shapes import (
+    INVALID,
+    Bool,
+    DefinitionError,
+    Int,
+    ListOf,
+    MapOf,
+    Mark,
+    OneOf,
+    Problem,
+    Reader,
+    Record,
+    Str,
+)
 from definitions.detectors import PLACE, SEVERITIES, TAGS, Severity, Tag
 from definitions.model import Frozen, Text
 
@@ -19,8 +32,8 @@ __all__ = ["Moment", "Process", "ProcessRule", "find_process", "load_process"]
 
 SHIPPED: Final = Path(__file__).parent / "data" / "processes"
 RECORD: Final = ("record", "occurred", "recorded", "was", "now", "about", "ref")
-"""What a rule over one record may speak of. `record`: its kind; `occurred`, `recorded`: moments; of a correction, `about`:
-what was changed, `was` and `now`: the moments before and after; `ref`: its reference."""
+"""What a rule over one record may speak of. `record`: its kind; `occurred`, `recorded`: moments; of a correction,
+`about`: what was changed, `was` and `now`: the moments before and after; `ref`: its reference."""
 _COMMON: Final = ("application.submit", "application.withdraw", "application.terminate", "correction.changed")
 _LIVES: Final = ("start", "complete", "return", "waive")
 
@@ -33,10 +46,10 @@ class Moment(Frozen, frozen=True):
 
 
 class ProcessRule(Frozen, frozen=True):
-    """One rule. `each`: the kinds of record it looks at one by one; otherwise it looks at the `facts` of a case.
-    `needs`: the evidence without which it cannot judge; `derived`: expressions named for `when` and the explanation;
-    `load`: so many cases or more found with the same kind of record under one reference are the loading of a system, which
-    accuses nobody."""
+    """One rule. `each`: the kinds of record it looks at one by one, beside the `facts` of their case; without, it looks
+    at the facts alone. `needs`: the evidence without which it cannot judge; `derived`: expressions named for `when` and
+    the explanation; `load`: so many cases or more found with the same kind of record under one reference are the
+    loading of a system, which accuses nobody."""
 
     rule: str
     name: Text
@@ -54,8 +67,8 @@ class ProcessRule(Frozen, frozen=True):
 
 
 class Process(Frozen, frozen=True):
-    """A process. `days`: what counts as a working day (`natural`: every day; `weekdays`: Monday to Friday); `closes`: the
-    kinds of record that end a case; `steps`: in order."""
+    """A process. `days`: what counts as a working day (`natural`: every day; `weekdays`: Monday to Friday); `closes`:
+    the kinds of record that end a case; `steps`: in order."""
 
     process: str
     name: Text
@@ -160,12 +173,16 @@ def _faults(built: Process) -> list[tuple[str, str]]:
     named += [kind for rule in built.rules for fact in rule.facts.values() for kind in fact.of]
     found = [(f"没有记录种类 {kind}", f"there is no kind of record {kind}") for kind in sorted({*named} - known)]
     rules = [rule.rule for rule in built.rules]
-    found += [(f"规则 {one} 出现两次", f"rule {one} is given twice") for one in sorted({*rules}) if rules.count(one) > 1]
+    found += [
+        (f"规则 {one} 出现两次", f"rule {one} is given twice") for one in sorted({*rules}) if rules.count(one) > 1
+    ]
     for rule in built.rules:
-        if bool(rule.each) == bool(rule.facts):
-            found.append((f"{rule.rule}: each 与 facts 只写一项", f"{rule.rule}: give either each or facts"))
+        if not rule.each and not rule.facts:
+            found.append((f"{rule.rule}: 缺少 each 或 facts", f"{rule.rule}: give each, or facts"))
             continue
-        names = {*(RECORD if rule.each else rule.facts), "as_of"}
+        names = {*(RECORD if rule.each else ()), *rule.facts, "as_of"}
+        taken = sorted({*rule.facts} & {*RECORD, "as_of", "row_no", "case_id", "source"})
+        found += [(f"{rule.rule}: 名称 {one} 已用", f"{rule.rule}: the name {one} is taken") for one in taken]
         given = {*rule.thresholds, "tolerance_minutes"}
         for name, text in [*rule.derived.items(), ("", rule.needs), ("", rule.when)]:
             try:

@@ -6,7 +6,6 @@ import datetime as dt
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-
 from definitions._expressions import DIALECT, bind, parse
 from definitions.detectors import PLACE, load_detectors
 from definitions.processes import Process, ProcessRule
@@ -95,6 +94,10 @@ def _prepare(run: Engine, cases: Path, events: Path, process: Process, as_of: dt
     run.working_days(_Days(first, last, process.days == "weekdays"), first, last)  # type: ignore[arg-type]  # all it asks of a calendar
 
 
+def _listed(kinds: tuple[str, ...]) -> str:
+    return ", ".join(quoted(kind) for kind in kinds)
+
+
 class _Rule:
     """One rule, ready to run."""
 
@@ -120,22 +123,32 @@ class _Rule:
         for match in PLACE.finditer(text):
             parts.append(quoted(text[at : match.start()]))
             column = self.sql(match[1])
-            parts.append(
-                f"COALESCE(CAST({column} AS VARCHAR), '')" if ":" in match[0] else f"moment_text({column})"
-            )
+            parts.append(f"COALESCE(CAST({column} AS VARCHAR), '')" if ":" in match[0] else f"moment_text({column})")
             at = match.end()
         return " || ".join([*parts, quoted(text[at:])])
 
     def make(self, run: Engine) -> None:
         """Tables `f_<rule>` (findings) and `u_<rule>` (cases it cannot judge)."""
+        if self.one.facts:
+            self._fold(run)
         (self._by_record if self.one.each else self._by_case)(run)
+
+    def _fold(self, run: Engine) -> None:
+        folds = ", ".join(
+            f"{'min' if fact.take == 'first' else 'max'}(CASE WHEN record IN ({_listed(fact.of)}) THEN occurred END) AS {name}"
+            for name, fact in self.one.facts.items()
+        )
+        run.make(f"w_{self.rule}", f"SELECT case_id, {folds} FROM recs GROUP BY case_id")
 
     def _texts(self) -> str:
         return f"{self.said(self.one.explanation.zh)} AS explanation, {self.said(self.one.explanation.en)} AS explanation_en"
 
     def _by_record(self, run: Engine) -> None:
-        kinds = ", ".join(quoted(kind) for kind in self.one.each)
-        shown = [f"\", \"{name}\": \"' || moment_text({name}) || '" for name in _MOMENTS[1:]]
+        kinds = _listed(self.one.each)
+        facts = "".join(f", w.{name}" for name in self.one.facts)
+        join = f"JOIN w_{self.rule} AS w ON w.case_id = r.case_id" if facts else ""
+        run.view(f"r_{self.rule}", f"SELECT r.*{facts} FROM recs AS r {join} WHERE r.record IN ({kinds})")
+        shown = [f'", "{name}": "\' || moment_text({name}) || \'' for name in _MOMENTS[1:]]
         json = (
             "'{\"field\": \"' || record || '\", \"value\": \"' || moment_text(occurred) || '" + "".join(shown)
             + "\", \"about\": ' || " + json_text("about") + " || ', \"ref\": ' || " + json_text("ref")
@@ -143,8 +156,8 @@ class _Rule:
         )  # fmt: skip
         run.make(
             f"h_{self.rule}",
-            f"""SELECT case_id, record, about, ref, row_no, {json} AS records, {self._texts()} FROM recs
-            WHERE record IN ({kinds}) AND COALESCE({self.sql(self.one.when)}, FALSE)""",
+            f"""SELECT case_id, record, about, ref, row_no, {json} AS records, {self._texts()} FROM r_{self.rule}
+            WHERE COALESCE({self.sql(self.one.when)}, FALSE)""",
         )
         load = f"cases >= {self.one.load}" if self.one.load else "FALSE"
         run.make(
@@ -153,29 +166,25 @@ class _Rule:
             count(DISTINCT case_id) AS cases FROM h_{self.rule} GROUP BY record, about, ref) AS g
             ON g.record = h.record AND g.about = h.about AND g.ref = h.ref""",
         )
-        run.make(f"f_{self.rule}", f"SELECT case_id, row_no, records, explanation, explanation_en FROM l_{self.rule} WHERE NOT loaded")
+        run.make(
+            f"f_{self.rule}",
+            f"SELECT case_id, row_no, records, explanation, explanation_en FROM l_{self.rule} WHERE NOT loaded",
+        )
         run.make(
             f"u_{self.rule}",
-            f"""SELECT DISTINCT case_id FROM recs WHERE record IN ({kinds}) AND NOT COALESCE({self.sql(self.one.needs)}, FALSE)
+            f"""SELECT DISTINCT case_id FROM r_{self.rule} WHERE NOT COALESCE({self.sql(self.one.needs)}, FALSE)
             UNION SELECT case_id FROM l_{self.rule} WHERE loaded""",
         )
 
     def _by_case(self, run: Engine) -> None:
-        facts = self.one.facts
-        kinds = {name: ", ".join(quoted(kind) for kind in fact.of) for name, fact in facts.items()}
-        folds = ", ".join(
-            f"{'min' if fact.take == 'first' else 'max'}(CASE WHEN record IN ({kinds[name]}) THEN occurred END) AS {name}"
-            for name, fact in facts.items()
-        )
-        run.make(f"w_{self.rule}", f"SELECT case_id, {folds} FROM recs GROUP BY case_id")
         joins, shown = [], []
-        for at, name in enumerate(facts):
+        for at, (name, fact) in enumerate(self.one.facts.items()):
             joins.append(
                 f"LEFT JOIN (SELECT case_id, occurred, min(record) AS record, min(row_no) AS row_no FROM recs WHERE record IN "
-                f"({kinds[name]}) GROUP BY case_id, occurred) AS p{at} ON p{at}.case_id = w.case_id AND p{at}.occurred = w.{name}"
+                f"({_listed(fact.of)}) GROUP BY case_id, occurred) AS p{at} ON p{at}.case_id = w.case_id AND p{at}.occurred = w.{name}"
             )
             shown.append(
-                f"'{{\"field\": \"' || COALESCE(p{at}.record, '') || '\", \"value\": \"' || moment_text(w.{name}) || '\", \"source\": \"' || "
+                f'\'{{"field": "\' || COALESCE(p{at}.record, \'\') || \'", "value": "\' || moment_text(w.{name}) || \'", "source": "\' || '
                 f"{names_of_sources(f'w.{name}')} || '\", \"row\": ' || COALESCE(CAST(p{at}.row_no AS VARCHAR), 'null') || '}}'"
             )
         run.make(
@@ -197,8 +206,14 @@ def _write(run: Engine, process: Process, rules: list[_Rule], out: Path) -> Judg
     )  # fmt: skip
     run.make("found", found)
     lacking = " UNION ALL ".join(f"SELECT case_id, {quoted(r.rule)} AS rule FROM u_{r.rule}" for r in rules)
-    run.make("lacking", f"SELECT case_id, string_agg(rule, ',' ORDER BY rule) AS unjudged FROM ({lacking}) AS x GROUP BY case_id")
-    run.make("tagged", "SELECT case_id, string_agg(tag, ',' ORDER BY tag) AS tags FROM (SELECT DISTINCT case_id, tag FROM found) AS x GROUP BY case_id")
+    run.make(
+        "lacking",
+        f"SELECT case_id, string_agg(rule, ',' ORDER BY rule) AS unjudged FROM ({lacking}) AS x GROUP BY case_id",
+    )
+    run.make(
+        "tagged",
+        "SELECT case_id, string_agg(tag, ',' ORDER BY tag) AS tags FROM (SELECT DISTINCT case_id, tag FROM found) AS x GROUP BY case_id",
+    )
     closes = ", ".join(quoted(kind) for kind in process.closes)
     run.make("ended", f"SELECT DISTINCT case_id FROM recs WHERE record IN ({closes})")
     run.write(
