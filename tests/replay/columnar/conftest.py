@@ -26,7 +26,8 @@ _TYPES = {
 _SOURCES = {
     "contract_signed": "contract", "fee_paid": "finance", "material_issued": "material", "meter_issued": "material",
     "meter_installed": "metering", "first_energy": "metering", "work_ticket": "dispatch", "outage_plan": "dispatch",
-    "service_contact": "callcentre", "callback": "callcentre", "site_survey": "field_terminal", "works_started": "archive",
+    "service_contact": "callcentre", "callback": "callcentre", "site_survey": "field_terminal",
+    "works_started": "archive",
     "design_dated": "archive", "test_report_dated": "archive", "completion_report_dated": "archive",
     "licence_expires": "archive",
 }  # fmt: skip
@@ -34,13 +35,16 @@ _SOURCES = {
 _FACTS: dict[str, dict[str, Any]] = {
     "residential": {"customer_kind": "residential", "capacity_kw": 8.0, "voltage": "low", "area": "urban"},
     "lv_zero": {
-        "customer_kind": "non_residential", "enterprise_size": "micro", "capacity_kw": 50.0, "voltage": "low", "area": "urban",
+        "customer_kind": "non_residential", "enterprise_size": "micro", "capacity_kw": 50.0, "voltage": "low",
+        "area": "urban",
     },
     "lv_other": {
-        "customer_kind": "non_residential", "enterprise_size": "large", "capacity_kw": 100.0, "voltage": "low", "area": "urban",
+        "customer_kind": "non_residential", "enterprise_size": "large", "capacity_kw": 100.0, "voltage": "low",
+        "area": "urban",
     },
     "hv_single": {
-        "customer_kind": "non_residential", "enterprise_size": "large", "capacity_kw": 800.0, "voltage": "high", "area": "urban",
+        "customer_kind": "non_residential", "enterprise_size": "large", "capacity_kw": 800.0, "voltage": "high",
+        "area": "urban",
     },
 }  # fmt: skip
 # Monday 2024-03-04 is the day of every submission; no festival lies in March 2024.
@@ -102,7 +106,8 @@ def event(case_id: str, line: str) -> dict[str, Any]:
         recorded = at + dt.timedelta(hours=10)
     row: dict[str, Any] = {
         "case_id": case_id, "activity": activity, "lifecycle": lifecycle, "occurred_at": at, "recorded_at": recorded,
-        "source": _SOURCES.get(activity, "marketing"), "actor": f"{case_id}-{activity}", "occurred_is_date": bool(at) and not time,
+        "source": _SOURCES.get(activity, "marketing"), "actor": f"{case_id}-{activity}",
+        "occurred_is_date": bool(at) and not time,
         "recorded_is_date": False, **more,
     }  # fmt: skip
     if row.get("ref") == "case":

@@ -138,9 +138,9 @@ def test_columns_the_input_had_are_named(take):
     )
 
     def present(path):
-        key = duckdb.sql(f"SELECT value FROM parquet_kv_metadata('{path}') WHERE key = 'present_columns'").fetchall()[
-            0
-        ][0]
+        key = duckdb.execute(
+            f"SELECT value FROM parquet_kv_metadata('{path}') WHERE key = 'present_columns'"
+        ).fetchall()[0][0]
         return set(json.loads(key))
 
     assert present(taken.intake.events) == {"case_id", "activity", "lifecycle", "occurred_at", "ref"}
