@@ -1,8 +1,9 @@
 """What the engine itself recorded, as replay rows: the history of a live case can be replayed like any other.
 
-Pure: core events in, rows of `workflow.replay.tables` out (text; times `YYYY-MM-DD HH:MM:SS` Asia/Shanghai, dates `YYYY-MM-DD`).  A row
-says what is on record now; a correction that took effect changes it, and is a row of its own with the old value.  What
-the engine only noted (a refused attempt, a proposal nobody signed, a notice, a rating, an approval) has no row.
+Pure: core events in, rows of `workflow.replay.tables` out (text; times `YYYY-MM-DD HH:MM:SS` Asia/Shanghai, dates
+`YYYY-MM-DD`).  A row says what is on record now; a correction that took effect changes it, and is a row of its own with
+the old value.  What the engine only noted (a refused attempt, a proposal nobody signed, a notice, a rating, an
+approval) has no row.
 """
 
 from __future__ import annotations

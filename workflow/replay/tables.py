@@ -1,8 +1,8 @@
 """The two canonical tables of a history, `cases` and `events`, as data: what intake writes and the rules read.
 
 Both are Parquet files.  Times are naive and say Asia/Shanghai wall clock; capacities are kW (kVA for high voltage),
-voltages kV, amounts yuan.  Every column always exists; the key-value metadata `present_columns` (a JSON list) names those
-that the input had at all, so that a rule can tell "this case lacks it" from "nobody handed it in".
+voltages kV, amounts yuan.  Every column always exists; the key-value metadata `present_columns` (a JSON list) names
+those that the input had at all, so that a rule can tell "this case lacks it" from "nobody handed it in".
 """
 
 from __future__ import annotations
@@ -96,11 +96,11 @@ EVENTS: Final = (
     Column("row", "count", derived=True),
 )
 """One row per event, in no order (`row` is the position in the input, from 1; several events made of one wide row share
-it).  A row says what is on record now: a correction is a row of its own, with what it was before.  `occurred_at` is NULL
-only where the input said that it happened and that the time is unknown: a sentinel date, or a mapping's `unknown`.
+it).  A row says what is on record now: a correction is a row of its own, with what it was before.  `occurred_at` is
+NULL only where the input said that it happened and that the time is unknown: a sentinel date, or a mapping's `unknown`.
 `occurred_is_date`, `recorded_is_date`: only the date is known (the time reads 00:00:00); never NULL.  `old_value` and
-`new_value` of a correction of a time read `YYYY-MM-DD HH:MM:SS`, or `YYYY-MM-DD` when only the date was given, so that a
-cast to TIMESTAMP reads both."""
+`new_value` of a correction of a time read `YYYY-MM-DD HH:MM:SS`, or `YYYY-MM-DD` when only the date was given, so that
+a cast to TIMESTAMP reads both."""
 
 OBSERVED: Final = (
     "service_contact", "site_survey", "works_started", "contract_signed", "fee_paid", "material_issued", "meter_issued",

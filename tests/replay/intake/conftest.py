@@ -24,7 +24,8 @@ class Taken:
     def rows(self, table: str, *columns: str, order: str = "row") -> list[tuple[Any, ...]]:
         listed = ", ".join(f'"{column}"' for column in columns)
         path = getattr(self.intake, table)
-        return duckdb.execute(f"SELECT {listed} FROM '{path}' ORDER BY \"{order}\"").fetchall()
+        by = order if order == "ALL" else f'"{order}"'
+        return duckdb.execute(f"SELECT {listed} FROM '{path}' ORDER BY {by}").fetchall()
 
     def sheet(self, name: str) -> list[dict[str, str]]:
         with getattr(self.intake, name).open(encoding="utf-8-sig", newline="") as file:

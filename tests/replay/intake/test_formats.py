@@ -283,7 +283,8 @@ def test_successive_reports_prove_when_a_date_was_entered(take, tmp_path):
     said = [
         # A: empty in January, in February a date of the year before: entered after 31 January.  B: filled when first
         # seen: nothing is known.  C: filled within the month: it may have been entered the same day.  D: rewritten in
-        # March.  E: 1 June stands in the report of February: a plan, not a fact.  `Study` is not in February's report at all.
+        # March.  E: 1 June stands in the report of February: a plan, not a fact.  `Study` is not in February's report
+        # at all.
         ("2025-01-31", "A", "", "2024-01-01"), ("2025-01-31", "B", "2024-06-01", ""), ("2025-01-31", "C", "", ""),
         ("2025-01-31", "D", "2024-06-01", ""), ("2025-01-31", "E", "", ""),
         ("2025-02-28", "A", "2024-03-05", ""), ("2025-02-28", "B", "2024-06-01", ""),

@@ -122,6 +122,23 @@ def test_whatever_csv_writes_is_read_as_written(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("csv") / "x.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(cells)
-    read = [row for _, row, _, fault in _records(path, "utf-8", ",") if not fault]
-    meant = [row for row in cells if "".join(row).strip(" ,;\t|\n") or any("\n" in cell for cell in row)]
-    assert [row for row in read if row and "".join(row).strip()] == [row for row in meant if "".join(row).strip()]
+    assert [(row, fault) for _, row, _, fault in _records(path, "utf-8", ",")] == [(row, "") for row in cells]
+
+
+def test_a_row_of_other_delimiters_is_a_row_and_one_without_content_is_counted_as_blank(take):
+    torn = "C8,metering\n"  # sends the file to the reader of torn files
+    taken = take(GOOD + torn + ";,|,;,|,;\n,,,,\n,,\n\n")
+    assert {line["row"] for line in taken.sheet("rejected")} == {"4", "5"}
+    part = taken.counts["parts"][0]
+    assert (part["read"], part["accepted"], part["rejected"], part["blank"]) == (5, 2, 1, 2)
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ";", "|"])
+def test_names_in_quotation_marks_do_not_hide_the_header(take, delimiter):
+    text = GOOD.replace(",", f'"{delimiter}"').replace("\n", '"\n"').removesuffix('"')
+    assert len(take('"' + text).rows("events", "case_id")) == 2
+
+
+def test_a_name_that_runs_over_two_lines_is_one_column(take):
+    taken = take(GOOD.replace("actor", '"actor\n"'))
+    assert [row[0] for row in taken.rows("events", "actor")] == ["张三", "李四"]

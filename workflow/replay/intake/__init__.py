@@ -1,7 +1,8 @@
 """Histories as they come, made canonical: every row read is accepted, rejected with its reason, or ignored as told."""
 
 from workflow.replay.intake.faults import BadHistory
-from workflow.replay.intake.mapping import MappingFile, load, ready
+from workflow.replay.intake.mapping import MappingFile
+from workflow.replay.intake.mapping_file import load, ready
 from workflow.replay.intake.result import Intake
 from workflow.replay.intake.run import take_in
 

@@ -1,7 +1,8 @@
 """A foreign table and its mapping, made into SQL whose every row says what became of it.
 
-`Part.sql` keeps every row of the raw table: our columns, `#state` (accepted, rejected, ignored, other, empty, blank), `#why` (which
-`ignore` of the mapping), `#faults` (what was wrong, column by column) and `#at`.  Nothing is filtered before it is counted.
+`Part.sql` keeps every row of the raw table: our columns, `#state` (accepted, rejected, ignored, other, empty, blank),
+`#why` (which `ignore` of the mapping), `#faults` (what was wrong, column by column) and `#at`.  Nothing is filtered
+before it is counted.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ STATES = ("accepted", "rejected", "ignored", "other", "empty", "blank")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One way in which a raw table gives rows of one of ours. `name`: for the counts; `present`: which of our columns it
-    can fill; `sentinels`: SQL that counts them in a row; `faulty`: SQL of whether anything in a row is wrong."""
+    """One way in which a raw table gives rows of one of ours. `name`: for the counts; `present`: which of our columns
+    it can fill; `sentinels`: SQL that counts them in a row; `faulty`: SQL of whether anything in a row is wrong."""
 
     name: str
     raw: Raw
@@ -47,11 +48,11 @@ class Part:
 
 
 def parts(raw: Raw, table: Table, mapping: MappingFile, steps: tuple[str, ...]) -> Iterator[Part]:
-    """What `table` makes of `raw`: its cases, and each of its events. Raises BadHistory for columns that are missing."""
+    """What `table` makes of `raw`: its cases, and each of its events. Raises BadHistory for missing columns."""
     if table.case:
-        yield part(raw, table, mapping, tables.CASES, Emitter(table.case), steps, "case")
+        yield part(raw, table, mapping, steps, target=tables.CASES, emitter=Emitter(table.case), name="case")
     for number, emitter in enumerate(table.events, start=1):
-        yield part(raw, table, mapping, tables.EVENTS, emitter, steps, f"event {number}")
+        yield part(raw, table, mapping, steps, target=tables.EVENTS, emitter=emitter, name=f"event {number}")
 
 
 class Columns:
@@ -154,16 +155,16 @@ def _named(columns: Columns, names: Names) -> tuple[dict[str, str], str]:
     if names.otherwise == "ignore":
         ignored = f"({ignored}) OR ({text} IS NOT NULL AND NOT {among(text, names.to)})"
     pattern = literal(r"^([a-z_]+)\.([a-z_]+)(?:=(.*))?$")
-    return {
-        "activity": f"CASE WHEN bz_bad({event}) THEN {event} ELSE nullif(regexp_extract({event}, {pattern}, 1), '') END",
-        "lifecycle": f"CASE WHEN bz_bad({event}) THEN NULL ELSE nullif(regexp_extract({event}, {pattern}, 2), '') END",
-        "value": f"CASE WHEN bz_bad({event}) THEN NULL ELSE nullif(regexp_extract({event}, {pattern}, 3), '') END",
-    }, f"coalesce({ignored}, false)"
+    said = {}
+    for group, (name, marked) in enumerate((("activity", event), ("lifecycle", "NULL"), ("value", "NULL")), start=1):
+        found = f"nullif(regexp_extract({event}, {pattern}, {group}), '')"
+        said[name] = f"CASE WHEN bz_bad({event}) THEN {marked} ELSE {found} END"
+    return said, f"coalesce({ignored}, false)"
 
 
 def part(
-    raw: Raw, table: Table, mapping: MappingFile, target: tuple[tables.Column, ...], emitter: Emitter,
-    steps: tuple[str, ...], name: str,
+    raw: Raw, table: Table, mapping: MappingFile, steps: tuple[str, ...], *,
+    target: tuple[tables.Column, ...], emitter: Emitter, name: str,
 ) -> Part:  # fmt: skip
     """One way in which `raw` gives rows of `target`. Raises BadHistory for columns that are missing."""
     columns = columns_of(raw, table)
@@ -187,7 +188,7 @@ def part(
         f'SELECT {identifier(AT)}, {identifier(ROW)}, {files} AS "#file", {when} AS "#when", '  # noqa: S608  # quoted
         f'{f"CASE {why} END" if why else "CAST(NULL AS INTEGER)"} AS "#why", {first} FROM ({raw.sql})'
     )
-    plan = _Plan(target, emitter, given, mapping, steps, not raw.lies)
+    plan = _Plan(target, emitter, given, mapping=mapping, steps=steps, spooled=not raw.lies)
     columns.refuse_missing()
     present = frozenset(
         column for column, value in emitter.columns.items() if not all(_absent(columns, one) for one in value)
@@ -208,7 +209,8 @@ def _lifecycle(given: Mapping[str, tuple[str, str]]) -> str:
     """The lifecycle, which goes without saying for records of other systems and for corrections."""
     activity = _as_ready(*given["activity"])
     own = _as_ready(*given["lifecycle"]) if "lifecycle" in given else "NULL"
-    implied = f"CASE WHEN {among(activity, tables.OBSERVED)} THEN 'observed' WHEN {activity} = 'correction' THEN 'changed' END"
+    observed = among(activity, tables.OBSERVED)
+    implied = f"CASE WHEN {observed} THEN 'observed' WHEN {activity} = 'correction' THEN 'changed' END"
     return f"coalesce({own}, {implied})"
 
 
@@ -216,7 +218,7 @@ class _Plan:
     """How the columns of one part are typed, checked and judged, as SQL over the columns `t_…`."""
 
     def __init__(
-        self, target: tuple[tables.Column, ...], emitter: Emitter, given: Mapping[str, tuple[str, str]],
+        self, target: tuple[tables.Column, ...], emitter: Emitter, given: Mapping[str, tuple[str, str]], *,
         mapping: MappingFile, steps: tuple[str, ...], spooled: bool,
     ) -> None:  # fmt: skip
         self.target = target
@@ -296,7 +298,8 @@ class _Plan:
         }
         if "value" in self.typed:
             wrong = " OR ".join(
-                f"({pair} = {literal(f'{activity}.{lifecycle}')} AND v_value IS NOT NULL AND NOT {among('v_value', many)})"
+                f"({pair} = {literal(f'{activity}.{lifecycle}')} AND v_value IS NOT NULL "
+                f"AND NOT {among('v_value', many)})"
                 for (activity, lifecycle), many in tables.VALUES.items()
             )
             changes["v_value"] = f"CASE WHEN {wrong} THEN NULL ELSE v_value END"

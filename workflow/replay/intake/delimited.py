@@ -27,44 +27,44 @@ Record = tuple[int, list[str] | None, str, str]
 
 
 def read(
-    connection: duckdb.DuckDBPyConnection, path: Path, role: str, table: Table, mapping: MappingFile, stem: Path
+    connection: duckdb.DuckDBPyConnection, path: Path, role: str, *, table: Table, mapping: MappingFile, stem: Path
 ) -> Raw:
     """The one table of a CSV file. Raises BadHistory when there is none."""
     encoding = encoding_of(path, mapping.encoding)
-    records = _records(path, encoding, mapping.delimiter)
-    at, names, delimiter = _header(path, records, table.header, mapping.delimiter, encoding)
+    at, names, delimiter = _header(path, encoding, table.header, mapping.delimiter)
     if encoding in ("utf-8", "utf-8-sig") and at == 1 and path.suffix.lower() != ".gz":
-        found = _whole(connection, path, role, names, delimiter, stem)
+        found = _whole(connection, path, role, names=names, delimiter=delimiter, stem=stem)
         if found is not None:
             return found
     spool = Spool(stem, names)
     torn: list[tuple[int, str, str]] = []
-    for line, cells, text, fault in islice(_records(path, encoding, delimiter), at, None):
+    for line, cells, text, fault in _records(path, encoding, delimiter):
+        if line <= at:
+            continue
         if fault or cells is None:
             torn.append((line, text[:500], fault))
             continue
         while len(cells) > len(names) and not cells[-1].strip():
             cells.pop()
-        if len(cells) != len(names):
+        if not any(cell.strip() for cell in cells):
+            spool.add({}, line)  # empty, however many delimiters it has
+        elif len(cells) != len(names):
             torn.append((line, text[:500], "ragged_short" if len(cells) < len(names) else "ragged_long"))
         else:
             spool.add({name: clean(cell) for name, cell in zip(names, cells, strict=True) if cell}, line)
     return spool.raw(role, path.name, torn=torn)
 
 
-def _header(
-    path: Path, records: Iterator[Record], header: Header, told: str | None, encoding: str
-) -> tuple[int, tuple[str, ...], str]:
-    """How many records come before the data, the names of the columns, and the delimiter."""
+def _header(path: Path, encoding: str, header: Header, told: str | None) -> tuple[int, tuple[str, ...], str]:
+    """The line of the header, the names of the columns, and the delimiter."""
     wanted = {label(name) for name in header.find}
-    for count, (_, cells, text, fault) in enumerate(islice(records, header.within), start=1):
+    for line, cells, text, fault in islice(_records(path, encoding, told), header.within):
         if fault or cells is None:
             continue
-        delimiter = told or max(",\t;|", key=text.count)
-        labels = next(csv.reader([text], delimiter=delimiter)) if told is None else cells
-        if wanted <= {label(one) for one in labels}:
-            names = tuple(distinct_names([" ".join(one.split()) for one in labels]))
-            return count, names, delimiter
+        labels = {label(one) for one in cells} - {""}
+        if labels and wanted <= labels:
+            names = tuple(distinct_names([" ".join(one.split()) for one in cells]))
+            return line, names, told or _likely(text)
     sought = ", ".join(header.find) or "–"
     raise BadHistory(
         f"{path.name}: 前 {header.within} 行没有表头 (编码按 {encoding} 读取, 要找的列: {sought}) / "
@@ -73,7 +73,7 @@ def _header(
 
 
 def _whole(
-    connection: duckdb.DuckDBPyConnection, path: Path, role: str, names: tuple[str, ...], delimiter: str, stem: Path
+    connection: duckdb.DuckDBPyConnection, path: Path, role: str, *, names: tuple[str, ...], delimiter: str, stem: Path
 ) -> Raw | None:
     """The file read at once; None when any row of it needs a closer look."""
     lines, last = 0, b""
@@ -86,13 +86,15 @@ def _whole(
     spooled = stem.with_name(f"{stem.name}-000000.parquet")
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     listed = ", ".join(map(identifier, names))
+    scan = (
+        f"read_csv({literal(path)}, columns = {{{columns}}}, delim = {literal(delimiter)}, header = true, "
+        "auto_detect = false, quote = '\"', escape = '\"', max_line_size = 2097152)"
+    )
     try:
         # In the order of the file, so that a row's position in the spool is its position in the file.
         connection.execute("SET preserve_insertion_order = true")
         counted = connection.execute(
-            f"COPY (SELECT {listed} FROM read_csv({literal(path)}, columns = {{{columns}}}, delim = {literal(delimiter)}, "  # noqa: S608  # names and paths are quoted
-            "header = true, auto_detect = false, quote = '\"', escape = '\"', max_line_size = 2097152)) "
-            f"TO {literal(spooled)} (FORMAT parquet, COMPRESSION lz4)"
+            f"COPY (SELECT {listed} FROM {scan}) TO {literal(spooled)} (FORMAT parquet, COMPRESSION lz4)"  # noqa: S608  # quoted
         ).fetchone()
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
         spooled.unlink(missing_ok=True)
@@ -110,8 +112,8 @@ def _whole(
 
 
 def _records(path: Path, encoding: str, delimiter: str | None) -> Iterator[Record]:
-    """The records of a file. A line whose quotation mark is never closed is given back alone, and reading goes on with
-    the next one."""
+    """The records of a file; `delimiter` None: read off each line. A line whose quotation mark is never closed is given
+    back alone, and reading goes on with the next one."""
     waiting: deque[tuple[int, str, bool]] = deque()
     lines = enumerate(decoded_lines(path, encoding), start=1)
 
@@ -123,7 +125,7 @@ def _records(path: Path, encoding: str, delimiter: str | None) -> Iterator[Recor
 
     while (here := upcoming()) is not None:
         number, text, sound = here
-        if not text.strip(" ,;\t|"):
+        if not text.strip(" "):
             continue
         if not sound:
             yield number, None, text, "bytes"
@@ -131,13 +133,14 @@ def _records(path: Path, encoding: str, delimiter: str | None) -> Iterator[Recor
         if "\0" in text or len(text) > _LONGEST_LINE:
             yield number, None, text[:500].replace("\0", "␀"), "nul" if "\0" in text[:_LONGEST_LINE] else "long"
             continue
-        cells, fault = _cells(text, delimiter)
+        between = delimiter or _likely(text)
+        cells, fault = _cells(text, between)
         taken: list[tuple[int, str, bool]] = []
         while fault == "open" and len(taken) < _MOST_LINES and (more := upcoming()) is not None:
             taken.append(more)
             if more[1].count('"') % 2:
                 joined = "\n".join([text, *(line for _, line, _ in taken)])
-                cells, fault = _cells(joined, delimiter) if all(s for _, _, s in taken) else (None, "quote")
+                cells, fault = _cells(joined, between) if all(s for _, _, s in taken) else (None, "quote")
         if fault:
             waiting.extendleft(reversed(taken))
             yield number, None, text, "quote" if fault == "open" else fault
@@ -145,10 +148,15 @@ def _records(path: Path, encoding: str, delimiter: str | None) -> Iterator[Recor
             yield number, cells, text, ""
 
 
-def _cells(text: str, delimiter: str | None) -> tuple[list[str] | None, str]:
+def _likely(text: str) -> str:
+    """The delimiter that a line has most of."""
+    return max(",\t;|", key=text.count)
+
+
+def _cells(text: str, delimiter: str) -> tuple[list[str] | None, str]:
     """One record's cells; `open` when a quoted cell goes on in the next line."""
     try:
-        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter or ",", strict=True))
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True))
     except csv.Error as error:
         said = str(error)
         return None, "open" if "unexpected end" in said else "long" if "field limit" in said else "quote"

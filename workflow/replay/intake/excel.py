@@ -30,19 +30,19 @@ Grid = list[list[Any]]
 
 
 def read(path: Path, role: str, table: Table, stem: Path) -> tuple[list[Raw], list[str]]:
-    """The sheets of a workbook that `table` means, and the names of those it does not. Raises BadHistory when it means none,
-    or a sheet it names has no header."""
+    """The sheets of a workbook that `table` means, and the names of those it does not. Raises BadHistory when it means
+    none, or a sheet it names has no header."""
     odd = _check_packing(path)
     try:
         with python_calamine.CalamineWorkbook.from_path(path) as book:
-            return _sheets(book, path, role, table, stem, odd)
+            return _sheets(book, path, role, table=table, stem=stem, odd=odd)
     except python_calamine.PasswordError as error:
         raise BadHistory(f"{path.name}: 工作簿有密码, 请去掉密码后重试 / has a password; remove it first") from error
     except (python_calamine.CalamineError, python_calamine.XmlError, python_calamine.ZipError, ValueError) as error:
         if isinstance(error, BadHistory):
             raise
         raise BadHistory(
-            f"{path.name}: 无法作为 Excel 工作簿读取 (损坏或格式不符) / cannot be read as a workbook: {str(error)[:200]}"
+            f"{path.name}: 无法作为 Excel 工作簿读取 (损坏或格式不符) / cannot be read as a workbook: {error!s:.200}"
         ) from error
 
 
@@ -77,7 +77,7 @@ def _check_packing(path: Path) -> set[str]:
 
 
 def _sheets(
-    book: python_calamine.CalamineWorkbook, path: Path, role: str, table: Table, stem: Path, odd: set[str]
+    book: python_calamine.CalamineWorkbook, path: Path, role: str, *, table: Table, stem: Path, odd: set[str]
 ) -> tuple[list[Raw], list[str]]:
     raws, left = [], []
     found = _look_up(book, path, table)

@@ -1,7 +1,8 @@
 """OCEL 2.0 logs (JSON, XML, SQLite): objects of one type are the cases, events belong to the cases they name.
 
-Three tables: the case objects with the first value of each attribute; the events, one row for each case they are related
-to (an event of no case has an empty `case`); and `changes`, later values of a case's attributes with the one before.
+Three tables: the case objects with the first value of each attribute; the events, one row for each case they are
+related to (an event of no case has an empty `case`); and `changes`, later values of a case's attributes with the one
+before.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from workflow.replay.intake.text import check_file
 
 
 def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
-    """The table in `path`, read in place. Raises BadHistory for damaged files and for columns that hold no single value."""
+    """The table in `path`, read in place. Raises BadHistory for damaged files and columns that hold no single value."""
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise BadHistory(f"{path.name}: 文件夹里没有 .parquet 文件 / the folder holds no .parquet file")
@@ -23,9 +23,12 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
         total += _count(connection, file, path)
     # A hidden file beside the data (such as _metadata) is not data; what is read is listed by name.
     listed = ", ".join(map(literal, files))
-    scan = f"read_parquet([{listed}], union_by_name = {len(files) > 1}, hive_partitioning = {path.is_dir()}, file_row_number = true)"
+    scan = (
+        f"read_parquet([{listed}], union_by_name = {len(files) > 1}, hive_partitioning = {path.is_dir()}, "
+        "file_row_number = true)"
+    )
     try:
-        described = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+        described = connection.execute(f"DESCRIBE FROM {scan}").fetchall()
     except duckdb.Error as error:
         raise BadHistory(
             f"{path.name}: 各文件的列合不到一起 / the files do not fit together: {error!s:.300}"

@@ -41,9 +41,9 @@ def take_in(
 ) -> Intake:
     """Read a history through `mapping` into the canonical files in `out` (made, or written over).
 
-    `steps`: the step codes of the book, used unless the mapping has a process of its own.  `memory_limit`: for DuckDB, which
-    spills to `out` beyond it.  Raises BadHistory when a file cannot be read as what it should be; single rows and values
-    that cannot be read are in `rejected`.
+    `steps`: the step codes of the book, used unless the mapping has a process of its own.  `memory_limit`: for DuckDB,
+    which spills to `out` beyond it.  Raises BadHistory when a file cannot be read as what it should be; single rows and
+    values that cannot be read are in `rejected`.
     """
     out.mkdir(parents=True, exist_ok=True)
     work = out / ".intake"
@@ -55,8 +55,9 @@ def take_in(
             connection.execute(statement)
         own = mapping.steps or steps
         ledger = Ledger()
-        found = list(_parts(connection, [("cases", cases), ("events", events)], mapping, own, work, ledger, progress))
-        return write(connection, found, ledger, out, own, progress)
+        given = [("cases", cases), ("events", events)]
+        found = list(_parts(connection, given, mapping, own, work=work, ledger=ledger, progress=progress))
+        return write(connection, found, ledger, out, steps=own, progress=progress)
     finally:
         connection.close()
         shutil.rmtree(work, ignore_errors=True)
@@ -74,7 +75,7 @@ def _settings(work: Path, memory_limit: str, threads: int | None, mapping: Mappi
 
 def _parts(
     connection: duckdb.DuckDBPyConnection, inputs: list[tuple[str, Path | None]], mapping: MappingFile,
-    steps: tuple[str, ...], work: Path, ledger: Ledger, progress: Progress,
+    steps: tuple[str, ...], *, work: Path, ledger: Ledger, progress: Progress,
 ) -> Iterator[Part]:  # fmt: skip
     files = [(role, path) for role, given in inputs if given is not None for path in _files(given)]
     if not files:
@@ -87,7 +88,8 @@ def _parts(
         series: list[Raw] = []
         for number, (role, path) in enumerate(files):
             progress(path.name, 0, 0)
-            for raw in _read(connection, path, role, table, mapping, work / f"{index}-{number}", ledger, logs):
+            stem = work / f"{index}-{number}"
+            for raw in _read(connection, path, role, table=table, mapping=mapping, stem=stem, ledger=ledger, logs=logs):
                 used.add(path)
                 ledger.read(raw)
                 if table.snapshots is None:
@@ -95,12 +97,13 @@ def _parts(
                 else:
                     series.append(raw)
         if series:
-            yield from _of_reports(connection, series, table, mapping, steps, ledger)
+            yield from _of_reports(connection, series, table, mapping, steps=steps, ledger=ledger)
     for _, path in files:
         if path not in used:
             named = ", ".join(table.name for table in mapping.tables)
             raise BadHistory(
-                f"{path.name}: 对照表 {mapping.code} 没有读取它的表 ({named}) / no table of the mapping reads it ({named})"
+                f"{path.name}: 对照表 {mapping.code} 没有读取它的表 ({named}) / "
+                f"no table of the mapping reads it ({named})"
             )
 
 
@@ -117,7 +120,7 @@ def _files(given: Path) -> list[Path]:
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, path: Path, role: str, table: Table, mapping: MappingFile, stem: Path,
+    connection: duckdb.DuckDBPyConnection, path: Path, role: str, *, table: Table, mapping: MappingFile, stem: Path,
     ledger: Ledger, logs: dict[Path, tuple[Raw, ...]],
 ) -> list[Raw]:  # fmt: skip
     """The raw tables in `path` that `table` means."""
@@ -139,7 +142,9 @@ def _read(
         logs[path] = logs.get(path) or xes.read(path, stem)
         found = [raw for raw in logs[path] if _wanted(table, raw.role)]
     else:
-        found = [delimited.read(connection, path, role, table, mapping, stem)] if _wanted(table, role) else []
+        found = []
+        if _wanted(table, role):
+            found = [delimited.read(connection, path, role, table=table, mapping=mapping, stem=stem)]
     return list(found)
 
 
@@ -155,7 +160,7 @@ def _is_object_log(path: Path) -> bool:
 
 
 def _of_reports(
-    connection: duckdb.DuckDBPyConnection, series: list[Raw], table: Table, mapping: MappingFile,
+    connection: duckdb.DuckDBPyConnection, series: list[Raw], table: Table, mapping: MappingFile, *,
     steps: tuple[str, ...], ledger: Ledger,
 ) -> Iterator[Part]:  # fmt: skip
     """Cases and events of successive reports, with the arithmetic from rows to events."""
@@ -169,8 +174,8 @@ def _of_reports(
     ledger.reports(table.name, sum(raw.rows for raw in series), kept, rows[0].rows, rows[1].rows)
     plain = replace(table, ignore=())  # what it ignores is left out already
     if table.case:
-        yield part(rows[0], plain, mapping, tables.CASES, Emitter(table.case), steps, "case")
-    yield part(rows[1], plain, mapping, tables.EVENTS, snapshots.emitter(), steps, "reports")
+        yield part(rows[0], plain, mapping, steps, target=tables.CASES, emitter=Emitter(table.case), name="case")
+    yield part(rows[1], plain, mapping, steps, target=tables.EVENTS, emitter=snapshots.emitter(), name="reports")
 
 
 def _numbers(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:

@@ -1,11 +1,11 @@
-"""Successive reports of the same cases: what each of them said, turned into events and the proof of when they were entered.
+"""Successive reports of the same cases: what each of them said, as events, and the proof of when they were entered.
 
-A report that shows a milestone empty proves that its date was entered later; the first that shows it filled, that it was
-entered by then.  `recorded_at` is the moment in between that speaks most for the case; it is NULL where no earlier report
-shows the case.  A date that a later report gives differently is a `correction.changed`, known by the day of that report;
-the milestone itself has the date of the last report.  A cell that cannot be read is handed on as it is, to be rejected with
-its place.  A report, or a part of one, in which a column is empty for every case does
-not have the column, and proves nothing.
+A report that shows a milestone empty proves that its date was entered later; the first that shows it filled, that it
+was entered by then.  `recorded_at` is the moment in between that speaks most for the case; it is NULL where no earlier
+report shows the case.  A date that a later report gives differently is a `correction.changed`, known by the day of that
+report; the milestone itself has the date of the last report.  A cell that cannot be read is handed on as it is, to be
+rejected with its place.  A report, or a part of one, in which a column is empty for every case does not have the
+column, and proves nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _GIVEN = (
 def latest(raws: Sequence[Raw], table: Table) -> Raw:
     """Each case as the last report shows it."""
     united, columns = _united(raws, table)
-    sql = f'SELECT * FROM ({united}) QUALIFY row_number() OVER (PARTITION BY "#key" ORDER BY "#by" DESC, {identifier(AT)}) = 1 OR "#key" IS NULL'  # noqa: S608  # our own names
+    newest = f'row_number() OVER (PARTITION BY "#key" ORDER BY "#by" DESC, {identifier(AT)})'
+    sql = f'SELECT * FROM ({united}) QUALIFY {newest} = 1 OR "#key" IS NULL'  # noqa: S608  # our own names
     one = raws[0]
     return Raw(one.role, one.file, "", sql, columns, -1, found=one.found, files=_files(raws))
 
@@ -48,8 +49,9 @@ def events(raws: Sequence[Raw], table: Table) -> Raw:
     for number, (name, event) in enumerate(reports.milestones.items()):
         moment = typed("moment", identifier(name), "VARCHAR", spooled)
         cells.append(
-            f'SELECT "#key" AS k, "#by" AS s, "#within" AS w, {number} AS n, {literal(event)} AS e, {moment.value} AS m, '  # noqa: S608  # quoted
-            f"CASE WHEN {moment.fault} IS NOT NULL THEN {identifier(name)} END AS torn, {identifier(AT)} AS a FROM (SELECT *, {moment.parsed} AS {MOMENT} FROM united)"
+            f'SELECT "#key" AS k, "#by" AS s, "#within" AS w, {number} AS n, {literal(event)} AS e, '  # noqa: S608  # quoted
+            f"{moment.value} AS m, CASE WHEN {moment.fault} IS NOT NULL THEN {identifier(name)} END AS torn, "
+            f"{identifier(AT)} AS a FROM (SELECT *, {moment.parsed} AS {MOMENT} FROM united)"
         )
     slack = reports.run_within
     source = "NULL" if reports.source is None else literal(reports.source)
@@ -75,10 +77,12 @@ changes AS (SELECT k, 'correction', 'changed', CAST(s AS TIMESTAMP), CAST(s AS T
 unread AS (SELECT k, split_part(e, '.', 1), split_part(e, '.', 2), torn, NULL, NULL, NULL, NULL, NULL, min(a), n, 2
   FROM cells WHERE torn IS NOT NULL GROUP BY ALL),
 everything AS (SELECT k, activity, lifecycle, strftime(occurred_at, '%Y-%m-%d %H:%M:%S') AS occurred_at,
-    strftime(recorded_at, '%Y-%m-%d %H:%M:%S') AS recorded_at, * EXCLUDE (k, activity, lifecycle, occurred_at, recorded_at)
+    strftime(recorded_at, '%Y-%m-%d %H:%M:%S') AS recorded_at,
+    * EXCLUDE (k, activity, lifecycle, occurred_at, recorded_at)
   FROM (SELECT * FROM main UNION ALL SELECT * FROM changes) UNION ALL SELECT * FROM unread)
-SELECT k AS case_id, activity, lifecycle, occurred_at, recorded_at, {source} AS source, "value", old_value, new_value, "ref",
-  r AS {identifier(ROW)}, row_number() OVER (ORDER BY a, n, c) AS {identifier(AT)}, f AS "#file" FROM everything
+SELECT k AS case_id, activity, lifecycle, occurred_at, recorded_at, {source} AS source,
+  "value", old_value, new_value, "ref", r AS {identifier(ROW)},
+  row_number() OVER (ORDER BY a, n, c) AS {identifier(AT)}, f AS "#file" FROM everything
   JOIN (SELECT {identifier(AT)} AS a, {identifier(ROW)} AS r, "#file" AS f FROM united) USING (a)"""  # noqa: S608  # quoted
     kinds = dict.fromkeys(_GIVEN, "VARCHAR")
     return Raw(raws[0].role, raws[0].file, "", sql, kinds, -1, files=_files(raws), lies=True)
@@ -106,10 +110,10 @@ def _files(raws: Sequence[Raw]) -> tuple[str, ...]:
 
 
 def _united(raws: Sequence[Raw], table: Table) -> tuple[str, dict[str, str]]:
-    """SQL of all reports together, as text under the first name the mapping has for each column, without the rows that the
-    mapping ignores; `#key` is the case and `#by` the day of the report.  Raises BadHistory for columns missing."""
+    """SQL of all reports together, as text under the first name the mapping has for each column, without the rows that
+    the mapping ignores; `#key` is the case and `#by` the day of the report.  Raises BadHistory for columns missing."""
     reports = _reports(table)
-    used = {(name,): (name,) for name in reports.milestones}
+    used: dict[tuple[str, ...], tuple[str, ...]] = {(name,): (name,) for name in reports.milestones}
     for value in (*table.case.values(), reports.key, reports.by):
         for one in value:
             used |= {names: names for names in (one.columns, *((name,) for name in one.joined)) if names}
@@ -123,8 +127,9 @@ def _united(raws: Sequence[Raw], table: Table) -> tuple[str, dict[str, str]]:
         ignored = " OR ".join(columns.holds(condition) for condition in table.ignore) or "false"
         columns.refuse_missing()
         selects.append(
-            f'SELECT {texts}, {key} AS "#key", CAST(bz_moment({day}).time AS DATE) AS "#by", {part} AS "#within", {identifier(ROW)}, '  # noqa: S608  # quoted
-            f'{identifier(AT)} + {start} AS {identifier(AT)}, {number} AS "#file" FROM ({raw.sql}) WHERE NOT ({ignored})'
+            f'SELECT {texts}, {key} AS "#key", CAST(bz_moment({day}).time AS DATE) AS "#by", '  # noqa: S608  # quoted
+            f'{part} AS "#within", {identifier(ROW)}, {identifier(AT)} + {start} AS {identifier(AT)}, '
+            f'{number} AS "#file" FROM ({raw.sql}) WHERE NOT ({ignored})'
         )
         start += raw.rows
     return " UNION ALL ".join(selects), {names[0]: "VARCHAR" for names in used}

@@ -38,7 +38,7 @@ class Guarded:
         self._name = path.name
         self._most = max(EXPANSION_ALLOWED, path.stat().st_size * MOST_EXPANSION)
         self._read = 0
-        self._file = gzip.open(path, "rb")
+        self._file = gzip.GzipFile(path, "rb")
 
     def read(self, size: int = -1) -> bytes:
         """As of a file. Raises BadHistory."""
@@ -46,7 +46,8 @@ class Guarded:
             chunk = self._file.read(_CHUNK if size < 0 else size)
         except (OSError, EOFError, zlib.error) as error:
             raise BadHistory(
-                f"{self._name}: 压缩文件损坏或不完整, 请重新取得 / the packed file is damaged or cut short; get it again"
+                f"{self._name}: 压缩文件损坏或不完整, 请重新取得 / "
+                "the packed file is damaged or cut short; get it again"
             ) from error
         self._read += len(chunk)
         if self._read > self._most:
@@ -84,8 +85,8 @@ def chunks(path: Path) -> Iterator[bytes]:
 
 
 def encoding_of(path: Path, told: str | None = None) -> str:
-    """The encoding of a text file: `told`, its byte order mark, or the better of UTF-8 and GB18030 by the lines that each
-    can read.  Raises BadHistory when it is neither."""
+    """The encoding of a text file: `told`, its byte order mark, or the better of UTF-8 and GB18030 by the lines that
+    each can read.  Raises BadHistory when it is neither."""
     if told is not None:
         try:
             return codecs.lookup(told).name

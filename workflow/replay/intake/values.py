@@ -1,4 +1,4 @@
-"""How a foreign value becomes one of ours, as DuckDB SQL: the value, whether it is a date only, and what is wrong with it.
+"""How a foreign value becomes one of ours, as DuckDB SQL: the value, whether it is a date only, and what is wrong.
 
 The macros are ours and take columns; nothing of a mapping reaches them but as a quoted literal.
 """
@@ -38,27 +38,32 @@ def _listed(values: tuple[str, ...]) -> str:
 
 
 def among(text: str, values: Iterable[str]) -> str:
-    """SQL of whether a text is one of some; false for NULL. (`IN` and `list_contains` would be planned as a join for each
-    list, which costs more than everything else together.)"""
+    """SQL of whether a text is one of some; false for NULL. (`IN` and `list_contains` would be planned as a join for
+    each list, which costs more than everything else together.)"""
     return f"(TRY_CAST({text} AS ENUM ({', '.join(map(literal, dict.fromkeys(values)))})) IS NOT NULL)"
 
 
 def macros(reading: Reading) -> list[str]:
     """The statements that define what the expressions below use, on one connection."""
     ways = [
-        r"WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?') "
-        "THEN {'time': try_cast(t AS TIMESTAMP), 'day': false}",
+        (
+            r"WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?') "
+            "THEN {'time': try_cast(t AS TIMESTAMP), 'day': false}"
+        ),
         r"WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d') THEN {'time': try_cast(t AS TIMESTAMP), 'day': true}",
         f"WHEN regexp_matches(t, {literal(_TIMES)}) THEN {_taken_apart(reading.offsets)}",
-        f"WHEN regexp_matches(t, {literal(_COMPACT)}) THEN "
-        "{'time': try_cast(concat(t[1:4], '-', t[5:6], '-', t[7:8], ' ', coalesce(nullif(t[9:10], ''), '00'), ':', "
-        "coalesce(nullif(t[11:12], ''), '00'), ':', coalesce(nullif(t[13:14], ''), '00')) AS TIMESTAMP), "
-        "'day': length(t) = 8}",
+        (
+            f"WHEN regexp_matches(t, {literal(_COMPACT)}) THEN "
+            "{'time': try_cast(concat(t[1:4], '-', t[5:6], '-', t[7:8], ' ', coalesce(nullif(t[9:10], ''), '00'), ':', "
+            "coalesce(nullif(t[11:12], ''), '00'), ':', coalesce(nullif(t[13:14], ''), '00')) AS TIMESTAMP), "
+            "'day': length(t) = 8}"
+        ),
     ]
     if reading.excel_serials:
         ways.append(
             r"WHEN regexp_full_match(t, '\d{5}(\.\d+)?') AND CAST(t AS DOUBLE) BETWEEN 18264 AND 73050 THEN "
-            "{'time': TIMESTAMP '1899-12-30' + to_seconds(round(CAST(t AS DOUBLE) * 86400)), 'day': NOT contains(t, '.')}"
+            "{'time': TIMESTAMP '1899-12-30' + to_seconds(round(CAST(t AS DOUBLE) * 86400)), "
+            "'day': NOT contains(t, '.')}"
         )
     if reading.times:
         own = f"try_strptime(t, [{_listed(reading.times)}])"
@@ -86,7 +91,8 @@ def macros(reading: Reading) -> list[str]:
         "bz_flag(t)": f"CASE WHEN {among('lower(t)', _YES)} THEN true WHEN {among('lower(t)', _NO)} THEN false END",
         "bz_sentinel(x)": f"({' OR '.join(f'CAST(x AS DATE) = DATE {literal(day)}' for day in SENTINELS)})",
         "bz_year(x)": "NOT bz_sentinel(x) AND (NOT isfinite(x) OR year(x) NOT BETWEEN 1949 AND 2099)",
-        "bz_written(m)": "CASE WHEN m.day THEN strftime(m.time, '%Y-%m-%d') ELSE strftime(m.time, '%Y-%m-%d %H:%M:%S') END",
+        "bz_written(m)": "CASE WHEN m.day THEN strftime(m.time, '%Y-%m-%d') "
+        "ELSE strftime(m.time, '%Y-%m-%d %H:%M:%S') END",
     }
     return [f"CREATE OR REPLACE TEMP MACRO {name} AS {body}" for name, body in bodies.items()]
 
@@ -108,8 +114,8 @@ def _taken_apart(offsets: str) -> str:
 
 
 class Typed(NamedTuple):
-    """SQL of one value: of `value`, of `fault` (a code, or NULL), of `day` (date only), of `sentinel`. Where `parsed` is
-    set the others read its result as the column `MOMENT`, so that a time is taken apart once."""
+    """SQL of one value: of `value`, of `fault` (a code, or NULL), of `day` (date only), of `sentinel`. Where `parsed`
+    is set the others read its result as the column `MOMENT`, so that a time is taken apart once."""
 
     value: str
     fault: str = "NULL"

@@ -24,7 +24,7 @@ _REJECTED = (
 
 
 def write(
-    connection: duckdb.DuckDBPyConnection, parts: list[Part], ledger: Ledger, out: Path, steps: tuple[str, ...],
+    connection: duckdb.DuckDBPyConnection, parts: list[Part], ledger: Ledger, out: Path, *, steps: tuple[str, ...],
     progress: Callable[[str, int, int], None],
 ) -> Intake:  # fmt: skip
     """The files of an intake. Raises BadHistory when there is no event at all, Unreconciled for a fault of ours."""
@@ -102,11 +102,11 @@ def _refused(
                 sheet.writerow(_line(raw.role, "", raw.file, raw.sheet, row, "", "", text, "row", "", code))
                 rows += 1
         for part, rejected in torn:
-            seen = -1
+            left, seen = rejected, -1
             for number, row, place, state, case_id, fault in _faults(connection, part):
                 if state == "rejected" and number != seen:
                     rows += 1
-                    rejected -= 1
+                    left -= 1
                     seen = number
                 values += state != "rejected"
                 file_name = part.raw.files[number_of(place)] if part.raw.files else part.raw.file
@@ -118,8 +118,8 @@ def _refused(
                         lost, case_id, fault["code"],
                     )
                 )  # fmt: skip
-            if rejected:
-                raise Unreconciled(f"{part.name}: {rejected} rejected rows have no reason")
+            if left:
+                raise Unreconciled(f"{part.name}: {left} rejected rows have no reason")
             connection.execute(
                 f"INSERT INTO lost SELECT case_id, count(*) FROM ({part.sql}) "  # noqa: S608  # our own SELECT
                 "WHERE \"#state\" = 'rejected' AND case_id IS NOT NULL GROUP BY case_id"
@@ -181,7 +181,7 @@ def _write_events(
 
 
 def _duplicates(connection: duckdb.DuckDBPyConnection, path: Path, columns: str, rows: int) -> int:
-    """Events that say exactly what another one says. Sorting their hashes is several times faster than grouping them."""
+    """Events that say exactly what another one says. Sorting their hashes is several times faster than grouping."""
     hashes = np.empty(rows, dtype=np.uint64)
     behind = 0
     reader = connection.sql(f"SELECT hash({columns}) AS h FROM read_parquet({literal(path)})").to_arrow_reader(1 << 20)  # noqa: S608  # quoted
@@ -262,7 +262,8 @@ def _conflicts(connection: duckdb.DuckDBPyConnection, own: list[tables.Column], 
             cursor = connection.execute(
                 f'SELECT case_id, CAST(first AS VARCHAR), first_row, CAST({name} AS VARCHAR), "row" FROM ('  # noqa: S608  # ours
                 f'SELECT *, arg_min({name}, "row") OVER one AS first, min("row") OVER one AS first_row FROM given '
-                f'WHERE {name} IS NOT NULL WINDOW one AS (PARTITION BY case_id)) WHERE {name} <> first ORDER BY case_id, "row"'
+                f"WHERE {name} IS NOT NULL WINDOW one AS (PARTITION BY case_id)) WHERE {name} <> first "
+                'ORDER BY case_id, "row"'
             )
             while batch := cursor.fetchmany(10_000):
                 for case_id, first, first_row, other, row in batch:

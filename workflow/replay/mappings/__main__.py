@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from workflow.replay.intake.mapping import schema
+from workflow.replay.intake.mapping_file import schema
 
 FILE: Final = Path(__file__).parent / "mapping.schema.json"
 
