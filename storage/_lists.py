@@ -79,18 +79,27 @@ _NARROWING: dict[str, Callable[[str], sa.ColumnElement[bool]]] = {
 }
 
 
+def _narrowed(narrowed: Filter) -> sa.Select[Any]:
+    wanted = {field: value for field, value in narrowed._asdict().items() if value is not None}
+    return sa.select(*_CASE).where(*(_NARROWING[field](value) for field, value in wanted.items()))
+
+
 class Lists(Execution):
     """Reading many cases."""
 
     def list_applications(self, narrowed: Filter, *, before: str | None = None, limit: int = 50) -> list[CaseRow]:
         """Up to `limit` applications, newest first; `before` is the id of the last one of the page before."""
-        statement = sa.select(*_CASE).order_by(_application.c.id.desc()).limit(limit)
-        for field, value in narrowed._asdict().items():
-            if value is not None:
-                statement = statement.where(_NARROWING[field](value))
+        statement = _narrowed(narrowed).order_by(_application.c.id.desc()).limit(limit)
         if before is not None:
             statement = statement.where(_application.c.id < before)
         return [case_row(row) for row in self._query(statement)]
+
+    def most_urgent(self, narrowed: Filter, limit: int) -> list[CaseRow]:
+        """Up to `limit` applications, the earliest due date first: what must not be missing from a list cut short."""
+        c = _application.c
+        return [
+            case_row(row) for row in self._query(_narrowed(narrowed).order_by(c.id.desc()).limit(limit))
+        ]
 
     def deadlines_to_recount(
         self, due_after: str, *, after: tuple[str, str] = ("", ""), limit: int = 500

@@ -257,6 +257,18 @@ def test_the_morning_list_names_what_is_overdue_due_today_and_next(office: Mailr
     assert len(morning(office)) == before
 
 
+def test_a_list_cut_short_leaves_out_what_is_least_urgent(office: Mailroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digest, "MOST_COUNTED", 1)
+    office.service.put_staff([StaffRow("wang", "王", "JA", "manager", None, None)])
+    first = office.desk.shown(office.case(manager="wang"))["application_no"]  # due on Tuesday the 6th
+    office.clock.set("2026-01-07T08:00")
+    office.case(manager="wang")  # newer, and due on Thursday the 8th
+    office.clock.set("2026-01-07T09:00")
+    body = json.loads(morning(office)[0].body)
+    assert first in body["text"]
+    assert "已超期 1+" in body["title"]
+
+
 def test_a_list_of_yesterday_is_not_sent(office: Mailroom, web: Receiver) -> None:
     office.staff(f"mailto://127.0.0.1:{web.port}/?from=a@example.com&to=b@example.com")
     message = office.queue("wang", "apprise", kind="digest", body='{"title":"t","text":"x","date":"2026-01-04"}')

@@ -90,8 +90,7 @@ def of_person(tx: Tx, member: StaffRow, morning: Morning) -> list[CaseRow]:
     mine = Filter(manager=member.id, due_before=before)
     if member.role == "supervisor":
         mine = Filter(scope=member.org, due_before=before)
-    rows = tx.list_applications(mine, limit=MOST_COUNTED)
-    return sorted(rows, key=lambda row: (row.due_on or "", row.application_no))
+    return tx.most_urgent(mine, MOST_COUNTED)
 
 
 def compose(calendar: WorkingCalendar, morning: Morning, rows: list[CaseRow]) -> Told | None:
