@@ -98,7 +98,7 @@ class Lists(Execution):
         """Up to `limit` applications, the earliest due date first: what must not be missing from a list cut short."""
         c = _application.c
         return [
-            case_row(row) for row in self._query(_narrowed(narrowed).order_by(c.id.desc()).limit(limit))
+            case_row(row) for row in self._query(_narrowed(narrowed).order_by(c.due_on, c.application_no).limit(limit))
         ]
 
     def deadlines_to_recount(
