@@ -281,7 +281,7 @@ class Cases:
         old = {timer.key: timer for timer in begun(known) if id(timer) not in same}
         new = {timer.key: timer for timer in begun(fresh) if id(timer) not in same}
         calendar, today = context.calendar, business_date(context.now)
-        ladder = self.law.ladder(on=today, region=state.facts.region)
+        ladder = self.law.book.ladder(on=today, region=state.facts.region)
         changed = [timer for key, timer in new.items() if old.get(key) != timer]
         tx.put_deadlines([deadline_row(state.case_id, timer, calendar, ladder) for timer in changed])
         tx.delete_deadlines(state.case_id, [key for key in old if key not in new])
@@ -343,7 +343,7 @@ class Cases:
         decision = recompute(context, held.definition, held.state, notice, changed)
         self._store(tx, context, held, decision)
         today = business_date(context.now)
-        ladder = self.law.ladder(on=today, region=held.state.facts.region)
+        ladder = self.law.book.ladder(on=today, region=held.state.facts.region)
         tx.put_deadlines([deadline_row(case_id, timer, context.calendar, ladder) for timer in begun(held.timers)])
         tx.clear_alerts(case_id, moved, write(context.now), "moved")
         return True

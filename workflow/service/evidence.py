@@ -80,7 +80,7 @@ def rebuilt(
     state = replay(from_row(row) for row in rows)
     definition = law.pinned(tx, state.definition)
     fresh = timers(calendar, definition, state)
-    ladder = None if today is None else law.ladder(on=today, region=state.facts.region)
+    ladder = None if today is None else law.book.ladder(on=today, region=state.facts.region)
     return {
         "application": [case_row(state, fresh, rows[-1].hash)],
         "rounds": sorted(round_row(case_id, key, turn) for key, turn in rounds_of(state.steps).items()),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import threading
 
-from definitions.alerting import Ladder
 from definitions.book import Book, decode, encode
 from definitions.calendar import WorkingCalendar, read_notice, shipped
 from definitions.model import ClassificationRule, Definition, LegalBasisRule, RoleRule
@@ -45,10 +44,6 @@ class Law:
     def classification(self, *, on: dt.date, region: str) -> ClassificationRule:
         """The classification table in force. Raises NoRuleInForce."""
         return self.book.classification(on=on, region=region)
-
-    def ladder(self, *, on: dt.date, region: str) -> Ladder:
-        """The ladders of alerts in force on the day of looking. Raises NoRuleInForce."""
-        return self.book.ladder(on=on, region=region)
 
     def pinned(self, tx: Tx, hash_: str) -> Definition:
         """The definition a case is pinned to. Raises LookupError when it was never published here."""
