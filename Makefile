@@ -9,6 +9,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 HOST ?= 127.0.0.1
 PORT ?= 8000
+WORKERS ?= auto
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -51,8 +52,8 @@ run: setup  ## set up, fill a database with the demonstration once, print addres
 
 # ---- holding it to its word ------------------------------------------------------------------------------------------
 
-test: setup  ## run the tests (ARGS="-k name" for a few of them)
-	$(BIN)/python -m pytest $(ARGS)
+test: setup  ## run the tests on all cores (ARGS="-k name" for a few of them, WORKERS=0 one after the other)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 check: setup  ## formatting, lint, types, import direction
 	$(BIN)/ruff format --check .
