@@ -48,11 +48,13 @@ from storage.rows import (
     NoticeRow,
     OrderRow,
     OrgRow,
+    PendingRow,
     PersonalRow,
     Remembered,
     RoundRow,
     StaffRow,
     SweepRow,
+    Waiting,
 )
 from storage.transaction import Tx
 from storage.verification import Verification, verify
@@ -88,6 +90,7 @@ __all__ = [
     "OrderRow",
     "OrgRow",
     "OutcomeUnknown",
+    "PendingRow",
     "PersonalRow",
     "Proof",
     "Raised",
@@ -101,6 +104,7 @@ __all__ = [
     "SweepRow",
     "Tx",
     "Verification",
+    "Waiting",
     "event_hash",
     "inclusion_proof",
     "merkle_root",

@@ -242,6 +242,24 @@ class Deadline(Table, table=True):
     look_on: str | None = _text()
 
 
+class PendingRecord(Table, table=True):
+    """A record that waits for a second signature: what a supervisor's queue reads, in the order it came in."""
+
+    __tablename__ = "pending_record"
+    __table_args__ = (
+        sa.CheckConstraint("event >= 1", name="ck_pending_record_event"),
+        *_moments("pending_record", "since"),
+        sa.Index("ix_pending_record_org", "org", "since"),
+        {"sqlite_with_rowid": False},
+    )
+    case_id: str = _text(primary_key=True)
+    event: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    kind: str = _text()
+    actor: str = _text()
+    org: str | None = _text()
+    since: str = _text()
+
+
 class Idempotency(Table, table=True):
     """Answers already given, so that a repeated request changes nothing."""
 

@@ -123,6 +123,36 @@ class DeadlineRow(NamedTuple):
     look_on: str | None = None
 
 
+class PendingRow(NamedTuple):
+    """A record that waits for a second signature. `event` is its `case_seq`, `kind` suspend, waive_step, correct or
+    late; `since` is when it was recorded, `org` the unit the application belongs to now."""
+
+    case_id: str
+    event: int
+    kind: str
+    actor: str
+    org: str | None
+    since: str
+
+
+class Waiting(NamedTuple):
+    """A record that waits for a second signature, with its event and what a queue says of its application."""
+
+    case_id: str
+    event: int
+    kind: str
+    actor: str
+    org: str | None
+    since: str
+    application_no: str
+    user_class: str
+    state: str
+    manager: str | None
+    version: int
+    occurred_at: str
+    payload: str
+
+
 class Remembered(NamedTuple):
     """The answer given to one idempotency key of one principal. `status` is the HTTP status of `answer`."""
 

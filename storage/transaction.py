@@ -11,6 +11,7 @@ from storage._lists import Lists, case_row, deadline_row
 from storage._orders import Orders
 from storage._outbox import Outbox
 from storage._registers import Registers
+from storage._signatures import Signatures
 from storage._statements import tables
 from storage.dialects import POSTGRESQL
 from storage.errors import Contention
@@ -19,7 +20,7 @@ from storage.models import EVENT_TRIGGERS
 from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
 
 
-class Tx(Lists, Registers, Alerts, Outbox, Orders):
+class Tx(Lists, Registers, Signatures, Alerts, Outbox, Orders):
     """A transaction, given out by `Database.write()` and `Database.read()`; of no use after their block ends.
 
     Every method may raise the errors of `storage.errors`: Contention (ask again), Duplicate, Rejected,
@@ -152,8 +153,8 @@ class Tx(Lists, Registers, Alerts, Outbox, Orders):
             self._execute_many(self._sql.delete_round, rows)
 
     def delete_projections(self, case_id: str) -> None:
-        """Remove rounds and deadlines of a case before they are rebuilt from its events."""
-        for name in ("step_round", "deadline"):
+        """Remove rounds, deadlines and pending records of a case before they are rebuilt from its events."""
+        for name in ("step_round", "deadline", "pending_record"):
             self._query(sa.delete(tables[name]).where(tables[name].c.case_id == case_id))
 
     # Idempotency and numbers

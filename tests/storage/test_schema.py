@@ -144,6 +144,49 @@ def test_a_database_with_data_is_upgraded_from_the_first_schema(database_url, tm
         assert compare_metadata(context, Table.metadata) == []
 
 
+OLD_CASE = """
+INSERT INTO application
+  (id, application_no, org, region, user_class, state, premises_id, voltage, capacity_kw, business_type, channel,
+   submitted_at, provisional, definition_hash, version, head_hash, snapshot)
+VALUES
+  ('c1', 'BZ-1', 'T1', '420100', 'residential', 'metering.running', 'P1', 'low', 8, 'new', 'hall', '{at}', {false},
+   'd', 3, '{hash}', '{snapshot}')
+"""
+OLD_EVENT = """
+INSERT INTO event VALUES ('c1', {seq}, 'late', '{{}}', '{at}', '{recorded}', 'clerk', 'm', '{hash}', '{hash}')
+"""
+WAITS = """{"version":3,"pending":[{"event":2,"kind":"suspend","actor":"clerk","payload":{"notice":"N"}},
+{"event":3,"kind":"late","actor":"lead"}]}"""
+
+
+def test_what_waits_for_a_signature_is_queued_by_the_upgrade(database_url, tmp_path, request):
+    if database_url.startswith("sqlite"):
+        url, false = f"sqlite:///{tmp_path / 'old.db'}", "0"
+    else:
+        server = request.getfixturevalue("postgresql")
+        url, false = server.create(template="template0"), "false"
+        request.addfinalizer(lambda: server.drop(url))
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.__file__).with_name("migrations")))
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    at, digest = "2026-01-05T10:00:00.000000+08:00", "0" * 64
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.exec_driver_sql(OLD_CASE.format(at=at, false=false, hash=digest, snapshot=WAITS))
+        for seq in (1, 2, 3):
+            recorded = at.replace("T10", f"T1{seq}")
+            connection.exec_driver_sql(OLD_EVENT.format(seq=seq, at=at, recorded=recorded, hash=digest))
+    database = Database.open(url, migrate=True)
+    with database.read() as tx:
+        rows = tx.pending("c1")
+    database.close()
+    assert rows == [
+        ("c1", 2, "suspend", "clerk", "T1", at.replace("T10", "T12")),
+        ("c1", 3, "late", "lead", "T1", at.replace("T10", "T13")),
+    ]
+
+
 def test_migrating_again_changes_nothing(database: Database):
     with database.write() as tx:
         tx.put_setting("a", "b")

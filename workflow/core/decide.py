@@ -29,7 +29,7 @@ from workflow.core.evolve import suspension_of
 from workflow.core.legal import grounds_refusal
 from workflow.core.machine import ENDINGS, ENERGISED, fire, machine_for, path
 from workflow.core.milestones import reach_milestone
-from workflow.core.refusals import Refused, refuse
+from workflow.core.refusals import Refusal, Refused, refusal, refuse
 from workflow.core.state import Asked, Pending, Round, State, Suspension
 from workflow.core.submission import out_of_range
 from workflow.core.times import business_date
@@ -374,14 +374,22 @@ def _to_sign(deed: Deed, command: commands.Countersign) -> Pending:
     return candidates[0]
 
 
+def own_record(event: int, actor: str, who: str) -> Refusal | None:
+    """Why `who` may not sign the record `event` made by `actor`: four eyes are two people. None when he may."""
+    if actor != who:
+        return None
+    return refusal(
+        "countersign-own-record",
+        f"第 {event} 号记录由您本人登记, 须由第二人会签",
+        f"Event {event} is your own record; a second person must sign it",
+    )
+
+
 def _countersign(deed: Deed, command: commands.Countersign) -> None:
     pending = _to_sign(deed, command)
-    if pending.actor == deed.context.principal.who:
-        raise refuse(
-            "countersign-own-record",
-            f"第 {pending.event} 号记录由您本人登记, 须由第二人会签",
-            f"Event {pending.event} is your own record; a second person must sign it",
-        )
+    own = own_record(pending.event, pending.actor, deed.context.principal.who)
+    if own is not None:
+        raise Refused(own)
     payload: dict[str, Any] = {"event": pending.event, "kind": pending.kind}
     if pending.kind == "waive_step":
         code = pending.payload["step"]

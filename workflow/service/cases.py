@@ -36,6 +36,7 @@ from workflow.service.projection import (
     begun,
     case_row,
     deadline_row,
+    pending_rows,
     reached,
     round_row,
     rounds_of,
@@ -254,6 +255,7 @@ class Cases:
             if (row.manager, row.org) != (before.row.manager, before.row.org):
                 tx.hand_over_alerts(state.case_id, row.manager, row.org)
         self._project(tx, context, before, state, fresh)
+        self._project_pending(tx, None if before is None else before.state, state, decision.events)
         held = self._kept[state.case_id] = Held(row, state, definition, context.calendar, fresh)
         self._kept.move_to_end(state.case_id)
         if len(self._kept) > KEPT_CASES:
@@ -271,6 +273,17 @@ class Cases:
             )
             tx.delete_rounds(state.case_id, [key for key in old_rounds if key not in new_rounds])
         self._project_timers(tx, context, before, state, fresh)
+
+    def _project_pending(self, tx: Tx, before: State | None, state: State, events: Sequence[Event]) -> None:
+        """Write what waits for a second signature since these events, and remove what waits no longer."""
+        was = () if before is None else before.pending
+        if was is not state.pending:
+            gone = [one.event for one in was if one not in state.pending]
+            if gone:
+                tx.remove_pending(state.case_id, gone)
+            tx.add_pending(pending_rows(state, {event.seq: write(event.recorded_at) for event in events}))
+        if before is not None and was and before.org != state.org:
+            tx.move_pending(state.case_id, state.org)
 
     def _project_timers(
         self, tx: Tx, context: Context, before: Held | None, state: State, fresh: tuple[Timer, ...]

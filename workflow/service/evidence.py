@@ -22,7 +22,7 @@ from workflow.core.timers import timers
 from workflow.core.times import write
 from workflow.service.cases import from_row
 from workflow.service.law import Law
-from workflow.service.projection import begun, case_row, deadline_row, round_row, rounds_of
+from workflow.service.projection import begun, case_row, deadline_row, pending_rows, round_row, rounds_of
 
 
 class Record(Strict):
@@ -74,8 +74,9 @@ def evidence_row(id_: str, case_id: str, record: dict[str, Any], received_at: st
 def rebuilt(
     tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str, today: dt.date | None = None
 ) -> dict[str, list[Any]]:
-    """The projection rows of a case as its events give them: `application`, `rounds`, `deadlines`. `today`: the day by
-    whose ladder the sweep begins anew; None leaves that out. Raises ValueError when the case has no events."""
+    """The projection rows of a case as its events give them: `application`, `rounds`, `deadlines`, `pending`.
+    `today`: the day by whose ladder the sweep begins anew; None leaves that out. Raises ValueError when the case has no
+    events."""
     rows = tx.events(case_id)
     state = replay(from_row(row) for row in rows)
     definition = law.pinned(tx, state.definition)
@@ -85,6 +86,7 @@ def rebuilt(
         "application": [case_row(state, fresh, rows[-1].hash)],
         "rounds": sorted(round_row(case_id, key, turn) for key, turn in rounds_of(state.steps).items()),
         "deadlines": sorted(deadline_row(case_id, timer, calendar, ladder) for timer in begun(fresh)),
+        "pending": sorted(pending_rows(state, {row.case_seq: row.recorded_at for row in rows})),
     }
 
 
@@ -95,6 +97,7 @@ def stored(tx: Tx, case_id: str) -> dict[str, list[Any]]:
         "application": [] if row is None else [row],
         "rounds": sorted(tx.rounds(case_id)),
         "deadlines": sorted(tx.deadlines(case_id)),
+        "pending": sorted(tx.pending(case_id)),
     }
 
 
@@ -121,3 +124,4 @@ def rebuild(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str, today: dt
     tx.delete_projections(case_id)
     tx.put_rounds(fresh["rounds"])
     tx.put_deadlines(fresh["deadlines"])
+    tx.add_pending(fresh["pending"])

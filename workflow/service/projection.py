@@ -4,13 +4,13 @@ so that projections can be thrown away and rebuilt identically."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from definitions.alerting import Ladder
 from definitions.calendar import WorkingCalendar
-from storage import CaseRow, DeadlineRow, RoundRow
+from storage import CaseRow, DeadlineRow, PendingRow, RoundRow
 from workflow.core.rungs import first_look
 from workflow.core.state import Round, State, Step, to_snapshot
 from workflow.core.timers import OPEN_ENDED, Timer, legal
@@ -62,6 +62,15 @@ def round_row(case_id: str, key: tuple[str, int], turn: Round) -> RoundRow:
     """A round's row."""
     ended = None if turn.ended_at is None else write(turn.ended_at)
     return RoundRow(case_id, *key, write(turn.started_at), ended, turn.outcome, turn.used)
+
+
+def pending_rows(state: State, recorded: Mapping[int, str]) -> list[PendingRow]:
+    """What waits for a second signature, of the events whose time of recording is in `recorded`, by number."""
+    return [
+        PendingRow(state.case_id, one.event, one.kind, one.actor, state.org, recorded[one.event])
+        for one in state.pending
+        if one.event in recorded
+    ]
 
 
 def _ledger(timer: Timer) -> str:
