@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.core.driver import PAPERS, SUPERVISOR, Case, answer, submitted
 from workflow.core.commands import COMMAND_NAMES
 from workflow.core.events import Principal
@@ -97,7 +99,8 @@ def test_the_history_is_told_in_sentences():
     case = submitted("hv_single", documents=PAPERS["low"])
     assert answer(case.do("submit_step", "2024-01-08", step="acceptance")) == "document-missing"
     case.do("register_documents", "2024-01-09", documents=[{"kind": "project_approval"}])
-    case.do("suspend", "2024-01-09", reason="force_majeure", notice="通告3号", **{"from": "2024-01-09"})
+    storm: dict[str, Any] = {"from": "2024-01-09"}
+    case.do("suspend", "2024-01-09", reason="force_majeure", notice="通告3号", **storm)
     case.do("correct", "2024-01-09", field="case.capacity_kw", new_value=800.0, reason="录错")
     names = names_of(case.definition)
     said = [told(event.type, event.payload, names).zh for event in case.history]

@@ -244,12 +244,13 @@ def test_roles_name_real_commands_and_only_some_may_countersign():
     }  # fmt: skip
     assert roles["inspector"].commands == ()
     assert roles["inspector"].administers == ("evidence", "findings")
+    assert "personal" not in roles["inspector"].reads
     assert set(roles["admin"].commands) == known
     areas = {area for role in roles.values() for area in (*role.reads, *role.administers)}
     assert areas == set(roles["admin"].reads) == set(roles["admin"].administers)
     assert areas == {
         "applications", "events", "definitions", "calendar", "reports", "keys", "orgs", "evidence", "findings",
-        "alerts", "orders", "messages", "feeds", "destinations",
+        "alerts", "orders", "messages", "feeds", "destinations", "personal", "contacts",
     }  # fmt: skip
 
 

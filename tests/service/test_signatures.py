@@ -14,9 +14,8 @@ NORTH, SOUTH = Principal("north", "supervisor", "N"), Principal("south", "superv
 
 
 def suspended(desk: Desk, case_id: str, notice: str = "通告1号", **more: Any) -> None:
-    answer = desk.do(
-        case_id, "suspend", reason="force_majeure", notice=notice, **{"from": "2024-01-09", "to": "2024-01-09"}, **more
-    )
+    dates: dict[str, Any] = {"from": "2024-01-09", "to": "2024-01-09"}
+    answer = desk.do(case_id, "suspend", reason="force_majeure", notice=notice, **dates, **more)
     assert answer.refusal is None, answer.refusal
 
 
