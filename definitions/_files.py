@@ -312,6 +312,13 @@ FILES: Final[Mapping[str, Record]] = {
     "breach_causes": Record(
         {"causes": MapOf(_WORD, _NAME, minimum=1), "clauses": Citations(), "last_verified_on": Date()}
     ),
+    "overview": Record(
+        {
+            "ageing_working_days": Dated(ListOf(Int(1), minimum=1)),
+            "period_days": Dated(Int(1)),
+            "trend_weeks": Dated(Int(1)),
+        }
+    ),
     "delivery": Record(
         {
             "opens": Dated(_TIME),

@@ -17,6 +17,7 @@ from definitions.model import (
     IndicatorRule,
     LegalBasisRule,
     LegalLevel,
+    OverviewRule,
     ReportRules,
     RoleRule,
     Text,
@@ -75,6 +76,10 @@ class Law:
     def breach_causes(self) -> BreachCauses:
         facts = self.catalogues["breach_causes"]
         return BreachCauses(msgspec.convert(facts["causes"], dict[str, Text]), facts["clauses"])
+
+    @property
+    def overview(self) -> OverviewRule:
+        return msgspec.convert(_single(self.catalogues["overview"]), OverviewRule)
 
     @property
     def verified_on(self) -> dt.date:

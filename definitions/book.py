@@ -27,6 +27,7 @@ from definitions.model import (
     Definition,
     Frozen,
     LegalBasisRule,
+    OverviewRule,
     ReportRules,
     RoleRule,
     Text,
@@ -109,6 +110,11 @@ class Book:
     def roles(self) -> dict[str, RoleRule]:
         """Who may do what, by role."""
         return self._law.roles
+
+    @functools.cached_property
+    def overview(self) -> OverviewRule:
+        """What a supervisor's overview is counted by [D-OVERVIEW]."""
+        return self._law.overview
 
     @functools.cached_property
     def legal_basis(self) -> LegalBasisRule:

@@ -327,3 +327,12 @@ class RoleRule(Frozen, frozen=True):
     commands: tuple[str, ...]
     reads: tuple[str, ...]
     administers: tuple[str, ...]
+
+
+class OverviewRule(Frozen, frozen=True):
+    """What a supervisor's overview is counted by [D-OVERVIEW]. `ageing_working_days`: edges in working days since
+    submission; `period_days` in natural days; `trend_weeks` in calendar weeks from Monday."""
+
+    ageing_working_days: tuple[int, ...]
+    period_days: int
+    trend_weeks: int

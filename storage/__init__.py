@@ -1,6 +1,7 @@
 """Rows, transactions, evidence. Speaks primitives and imports nothing of ours."""
 
 from storage._alerts import Raised, Standing
+from storage._overview import LoadCount
 from storage.database import Database
 from storage.errors import (
     AppendOnly,
@@ -81,6 +82,7 @@ __all__ = [
     "Flaw",
     "Head",
     "KeyRow",
+    "LoadCount",
     "Look",
     "MessageFilter",
     "MessageRow",

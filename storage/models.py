@@ -93,6 +93,11 @@ class Application(Table, table=True):
             sqlite_where=sa.text("closed_at IS NULL"),
             postgresql_where=sa.text("closed_at IS NULL"),
         ),
+        # For the overview of a supervisor, which reads these indexes alone.
+        _partial("ix_application_open", "org", "manager", "state", "due_on", "submitted_at", where="closed_at IS NULL"),
+        _partial(
+            "ix_application_closed", "closed_at", "org", "state", "submitted_at", "id", where="closed_at IS NOT NULL"
+        ),
         {"postgresql_with": {"fillfactor": 70}},  # room on the page for the next version of a row updated all the time
     )
     id: str = _text(primary_key=True)
@@ -226,6 +231,7 @@ class Deadline(Table, table=True):
         sa.CheckConstraint("status <> 'waiting' OR due_on IS NULL", name="ck_deadline_waiting"),
         *_dates("deadline", "due_on", "look_on"),
         _partial("ix_deadline_look", "look_on", where="look_on IS NOT NULL"),
+        _partial("ix_deadline_breached", "case_id", "scope", "step", "due_on", where="status = 'breached'"),
         {"sqlite_with_rowid": False},
     )
     case_id: str = _text(primary_key=True)

@@ -10,6 +10,7 @@ from storage._alerts import Alerts
 from storage._lists import Lists, case_row, deadline_row
 from storage._orders import Orders
 from storage._outbox import Outbox
+from storage._overview import Overview
 from storage._registers import Registers
 from storage._signatures import Signatures
 from storage._statements import tables
@@ -20,7 +21,15 @@ from storage.models import EVENT_TRIGGERS
 from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
 
 
-class Tx(Lists, Registers, Signatures, Alerts, Outbox, Orders):
+class Tx(
+    Alerts,
+    Lists,
+    Orders,
+    Outbox,
+    Overview,
+    Registers,
+    Signatures,
+):
     """A transaction, given out by `Database.write()` and `Database.read()`; of no use after their block ends.
 
     Every method may raise the errors of `storage.errors`: Contention (ask again), Duplicate, Rejected,

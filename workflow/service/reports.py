@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from storage import CaseRow, OrgRow, Tx
+from storage import CaseRow, Tx
 from workflow.core.events import Event, Principal
 from workflow.core.refusals import refuse
 from workflow.core.state import State, from_snapshot
@@ -17,6 +17,7 @@ from workflow.reports.workbook import workbook
 from workflow.service import access
 from workflow.service.cases import from_row
 from workflow.service.service import Service
+from workflow.service.units import NOBODY, Group, Units
 
 __all__ = ["GROUPINGS", "KINDS", "report", "workbook"]
 
@@ -26,14 +27,6 @@ GROUPINGS: Final = ("province", "city", "county", "org", "enterprise")
 
 Progress = Callable[[int, int | None], None]
 _REPORT_EVERY = 1000
-
-
-class _Group(NamedTuple):
-    key: str | None
-    name: str | None
-
-
-_NONE: Final = _Group(None, None)
 
 
 def report(
@@ -57,7 +50,7 @@ def report(
     asked = _period(service, period)
     with service.database.read() as tx:
         top = principal.org if org is None else access.org_for(tx, principal, org)
-        units = _Units(tx, top)
+        units = Units(tx, top)
         today = business_date(service.clock.now())
         window = Window(asked, min(asked.last, today), service.calendars.refresh(tx))
         counted = Report(kind, rules, window, grouped=by is not None)
@@ -66,7 +59,7 @@ def report(
             if progress is not None and number % _REPORT_EVERY == 0:
                 progress(number, None)
             if units.holds(row.org) and in_the_period(window, row.submitted_at, row.closed_at):
-                group = _NONE if by is None else _GROUPED_BY[by](units, row)
+                group = NOBODY if by is None else _GROUPED_BY[by](units, row)
                 names[group.key] = group.name
                 counted.add(_case(service, tx, row), group.key)
     answer = counted.shown()
@@ -104,44 +97,10 @@ def _history_of(tx: Tx, state: State) -> Callable[[], tuple[Event, ...]]:
     return lambda: tuple(from_row(event) for event in tx.events(state.case_id))
 
 
-class _Units:
-    """The organisation as one report sees it. `top` None: all of it, and cases that belong to no unit."""
-
-    def __init__(self, tx: Tx, top: str | None) -> None:
-        self._orgs: dict[str, OrgRow] = {unit.code: unit for unit in tx.orgs()}
-        self._top = top
-
-    def _above(self, code: str) -> list[str]:
-        """The codes from the root down to `code` itself; only itself when it was never imported."""
-        unit = self._orgs.get(code)
-        return [code] if unit is None else [part for part in unit.path.split("/") if part]
-
-    def holds(self, code: str | None) -> bool:
-        """Whether a case of this unit is part of the report."""
-        return self._top is None or (code is not None and self._top in self._above(code))
-
-    def next_below(self, code: str | None) -> _Group:
-        """The unit next below the top that holds `code`, or the top itself."""
-        if code is None:
-            return _NONE
-        above = self._above(code)
-        at = 0 if self._top is None else min(above.index(self._top) + 1, len(above) - 1)
-        unit = self._orgs.get(above[at])
-        return _Group(above[at], unit.name if unit else None)
-
-    def enterprise(self, code: str | None) -> _Group:
-        """The enterprise named by the unit or, failing that, the nearest one above it."""
-        for part in reversed(self._above(code) if code else []):
-            unit = self._orgs.get(part)
-            if unit is not None and unit.enterprise:
-                return _Group(unit.enterprise, unit.enterprise)
-        return _NONE
-
-
-_GROUPED_BY: Mapping[str, Callable[[_Units, CaseRow], _Group]] = {
-    "province": lambda _units, row: _Group(f"{row.region[:2]}0000", None),
-    "city": lambda _units, row: _Group(f"{row.region[:4]}00", None),
-    "county": lambda _units, row: _Group(row.region, None),
+_GROUPED_BY: Mapping[str, Callable[[Units, CaseRow], Group]] = {
+    "province": lambda _units, row: Group(f"{row.region[:2]}0000", None),
+    "city": lambda _units, row: Group(f"{row.region[:4]}00", None),
+    "county": lambda _units, row: Group(row.region, None),
     "org": lambda units, row: units.next_below(row.org),
     "enterprise": lambda units, row: units.enterprise(row.org),
 }
