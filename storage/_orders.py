@@ -92,10 +92,10 @@ class Orders(Execution):
         """State the cause of a breach; earlier statements stay."""
         self._query(sa.insert(_cause).values(row._asdict()))
 
-    def causes(self, case_id: str) -> list[CauseRow]:
-        """What was stated of a case, oldest first: of each timer the last one counts."""
-        wanted = sa.select(*_CAUSE).where(_cause.c.case_id == case_id).order_by(_cause.c.stated_at, _cause.c.id)
-        return [CauseRow._make(row) for row in self._query(wanted)]
+    def causes(self, case_ids: Iterable[str]) -> list[CauseRow]:
+        """What was stated of these cases, oldest first: of each timer the last one counts."""
+        wanted = sa.select(*_CAUSE).where(_cause.c.case_id.in_(list(case_ids)))
+        return [CauseRow._make(row) for row in self._query(wanted.order_by(_cause.c.stated_at, _cause.c.id))]
 
     def breaches(
         self,

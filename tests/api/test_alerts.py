@@ -292,7 +292,7 @@ def test_a_kept_limit_has_no_cause_and_the_list_of_causes_is_closed(face: Face) 
     assert state(broken, key="total", cause="weather") == (400, "malformed-request")
     assert state(broken, key="step:metering:9", cause="utility") == (400, "malformed-request")
     assert state("none", key="total", cause="utility") == (404, "not-found")
-    assert [row for case in (kept, broken) for row in read(face.service, lambda tx, c=case: tx.causes(c))] == []
+    assert [row for case in (kept, broken) for row in read(face.service, lambda tx, c=case: tx.causes([c]))] == []
 
 
 def test_the_same_key_states_a_cause_once(face: Face) -> None:

@@ -49,8 +49,8 @@ def test_of_the_stated_causes_all_are_kept(database: Database):
     with database.write() as tx:
         tx.add_cause(second)
         tx.add_cause(first)
-        assert tx.causes("c1") == [first, second]
-        assert tx.causes("c2") == []
+        assert tx.causes(["c1"]) == [first, second]
+        assert tx.causes(["c2"]) == []
 
 
 def test_breaches_are_legal_limits_ended_late_or_overdue(database: Database):

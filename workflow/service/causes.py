@@ -56,7 +56,7 @@ def state(
             return row.id
 
         cause_id, again = once(tx, principal, key, about=(f"cause of {case_id}", asked), at=at, make=make)
-        rows = tx.causes(case_id)
+        rows = tx.causes([case_id])
         return next(one for one in _shown(rows, known) if one["id"] == cause_id), again
 
     answer: tuple[dict[str, Any], bool] = service.writer.submit((0, case_id), work).result()
@@ -90,7 +90,7 @@ def listed(service: Service, principal: Principal, case_id: str) -> dict[str, An
     with service.database.read() as tx:
         service.calendars.refresh(tx)
         service.cases.load(tx, principal, case_id)
-        rows = tx.causes(case_id)
+        rows = tx.causes([case_id])
     return {"items": _shown(rows, service.law.book.breach_causes.causes), "next": None}
 
 
@@ -118,11 +118,9 @@ def breaches(
             before=None if cursor is None else _after(cursor),
             limit=limit + 1,
         )
-        stated = {case_id: tx.causes(case_id) for case_id in {row.case_id for row in rows[:limit]}}
-    items = []
-    for row in rows[:limit]:
-        counting = [one for one in _shown(stated[row.case_id], known) if one["key"] == row.key and one["counts"]]
-        items.append(_breach(row, counting[0] if counting else None))
+        stated = _shown(tx.causes({row.case_id for row in rows[:limit]}), known)
+    counting = {(one["case_id"], one["key"]): one for one in stated if one["counts"]}
+    items = [_breach(row, counting.get((row.case_id, row.key))) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
     return {"items": items, "next": None if last is None else f"{last.case_id}~{last.key}"}
 
@@ -153,7 +151,7 @@ def _breach(row: Dated, cause: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _shown(rows: list[CauseRow], known: dict[str, Text]) -> list[dict[str, Any]]:
-    last = {row.key: row.id for row in rows}
+    last = {(row.case_id, row.key): row.id for row in rows}
     return [
         {
             "id": row.id,
@@ -165,7 +163,7 @@ def _shown(rows: list[CauseRow], known: dict[str, Text]) -> list[dict[str, Any]]
             "note": row.note,
             "stated_by": row.stated_by,
             "stated_at": moment(row.stated_at),
-            "counts": last[row.key] == row.id,
+            "counts": last[row.case_id, row.key] == row.id,
         }
         for row in rows
     ]
