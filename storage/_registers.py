@@ -65,6 +65,20 @@ class Registers(Execution):
         """One person of the staff."""
         return self._first(StaffRow, "staff", id=staff_id)
 
+    def members(self, staff_ids: Iterable[str | None]) -> list[StaffRow]:
+        """Those of these people that are known, in one look."""
+        c, wanted = tables["staff"].c, {one for one in staff_ids if one is not None}
+        if not wanted:
+            return []
+        rows = self._query(sa.select(*(c[field] for field in StaffRow._fields)).where(c.id.in_(sorted(wanted))))
+        return [StaffRow._make(values) for values in rows]
+
+    def staff_of(self, org: str, limit: int) -> list[StaffRow]:
+        """Up to `limit` people of one unit, by id."""
+        c = tables["staff"].c
+        wanted = sa.select(*(c[field] for field in StaffRow._fields)).where(c.org == org).order_by(c.id).limit(limit)
+        return [StaffRow._make(values) for values in self._query(wanted)]
+
     def staff(self) -> list[StaffRow]:
         """All staff by id."""
         return self._all(StaffRow, "staff", "id")

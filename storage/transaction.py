@@ -57,9 +57,10 @@ class Tx(
         row = self._query(sa.select(*(c[f] for f in CaseRow._fields)).where(c.application_no == application_no)).first()
         return None if row is None else case_row(row)
 
-    def successors(self, case: CaseRow) -> list[CaseRow]:
-        """The applications that continue `case`, which ended: same premises or customer, linked to it."""
-        personal = self.personal(case.id)
+    def successors(self, case: CaseRow, personal: PersonalRow | None = None) -> list[CaseRow]:
+        """The applications that continue `case`, which ended: same premises or customer, linked to it. `personal`: who
+        it is about, when that was read before."""
+        personal = personal or self.personal(case.id)
         customer, address = (None, None) if personal is None else (personal.customer_id, personal.address)
         candidates = self.same_need(case.premises_id, customer, address, case.submitted_at)
         return [row for row in candidates if row.predecessor == case.id]

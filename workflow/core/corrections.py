@@ -41,6 +41,28 @@ _TIME_FIELD = re.compile(r"([a-z_]+)\.(start|complete|return)\.occurred_at")
 _OUTCOMES = {"complete": "complete", "return": "return"}
 
 
+def correctable(definition: Definition, state: State) -> tuple[tuple[str, Any], ...]:
+    """What can be corrected of the case, each with its recorded value: the facts, then the times of step events that do
+    not follow from the rules."""
+    found: list[tuple[str, Any]] = [(f"case.{name}", getattr(state.facts, name)) for name in FACTS]
+    rules = {rule.code: rule for rule in definition.steps}
+    for step in state.steps:
+        for lifecycle in ("start", "complete", "return"):
+            index = _round_index(step, lifecycle)
+            rule = rules.get(step.code)
+            if index is None or rule is None or (lifecycle == "start" and _starts_by_itself(rule, index)):
+                continue
+            turn = step.rounds[index]
+            moment = turn.started_at if lifecycle == "start" else turn.ended
+            found.append((f"{step.code}.{lifecycle}.occurred_at", moment))
+    return tuple(found)
+
+
+def _starts_by_itself(rule: StepRule, index: int) -> bool:
+    """Whether the start of this round follows from the submission or the step before."""
+    return index == 0 and rule.starts != "hand_in"
+
+
 def _not_allowed(zh: str, en: str) -> Exception:
     return refuse("correction-not-allowed", zh, en)
 
@@ -222,7 +244,7 @@ def _corrected_time(deed: Deed, code: str, lifecycle: str, moment: dt.datetime) 
     step, index = _find(state, code, lifecycle)
     old = _stated_time(state, code, lifecycle)
     rule = next(r for r in definition.steps if r.code == code)
-    if lifecycle == "start" and index == 0 and rule.starts != "hand_in":
+    if lifecycle == "start" and _starts_by_itself(rule, index):
         raise _not_allowed(
             f"{rule.name.zh}的起点由规则确定 (申请或上一环节办结), 请更正那一条记录",
             f"The start of {rule.name.en} follows from the submission or the step before; correct that record",

@@ -105,8 +105,8 @@ def _value(value: object) -> Text:
 def _submitted(p: Mapping[str, Any], names: Names) -> Text:
     documents = _kinds(p["documents"], names)
     if not p["documents"]:
-        return Text("用户提出用电申请，未附资料", "The customer applied, without documents")
-    return Text(f"用户提出用电申请，附: {documents.zh}", f"The customer applied, with: {documents.en}")
+        return Text("用户提出用电申请, 未附资料", "The customer applied, without documents")
+    return Text(f"用户提出用电申请, 附: {documents.zh}", f"The customer applied, with: {documents.en}")
 
 
 def _step(zh: str, en: str) -> Callable[[Mapping[str, Any], Names], Text]:
@@ -121,14 +121,14 @@ def _step_submitted(p: Mapping[str, Any], names: Names) -> Text:
     if p.get("confirms"):
         return _step("确认用户已提交", "the hand-in was confirmed")(p, names)
     if p.get("automatic"):
-        return _step("资料齐全，自动起算", "the documents are complete; the clock started by itself")(p, names)
-    return _step("用户提交，开始计时", "handed in by the customer; the clock started")(p, names)
+        return _step("资料齐全, 自动起算", "the documents are complete; the clock started by itself")(p, names)
+    return _step("用户提交, 开始计时", "handed in by the customer; the clock started")(p, names)
 
 
 def _step_completed(p: Mapping[str, Any], names: Names) -> Text:
     told_ = _step("办结并书面答复", "completed, answered in writing")(p, names)
     if p["state"] == "energised":
-        told_ = _step("装表送电，全部办结", "energised; the application is complete")(p, names)
+        told_ = _step("装表送电, 全部办结", "energised; the application is complete")(p, names)
     reason = p.get("plan_reason")
     if reason:
         return Text(f"{told_.zh}。方案说明: {reason}", f"{told_.en}. Reason for the plan: {reason}")
@@ -138,7 +138,7 @@ def _step_completed(p: Mapping[str, Any], names: Names) -> Text:
 def _step_returned(p: Mapping[str, Any], names: Names) -> Text:
     name, defects = _named(p["step"], names), p["defects"]
     return Text(
-        f"{name.zh}: 退回用户，一次性告知 {len(defects)} 项: {'；'.join(defects)}",
+        f"{name.zh}: 退回用户, 一次性告知 {len(defects)} 项: {'; '.join(defects)}",
         f"{name.en}: returned with one list of {len(defects)}: {'; '.join(defects)}",
     )
 
@@ -156,23 +156,23 @@ def _registered(p: Mapping[str, Any], names: Names) -> Text:
 def _attempted(p: Mapping[str, Any], names: Names) -> Text:
     name, kinds = _named(p["step"], names), _join(_named(kind, names) for kind in p["missing_documents"])
     return Text(
-        f"{name.zh}: 资料不齐，未予收件，缺: {kinds.zh}",
+        f"{name.zh}: 资料不齐, 未予收件, 缺: {kinds.zh}",
         f"{name.en}: not taken in, documents are missing: {kinds.en}",
     )
 
 
 def _suspension(p: Mapping[str, Any], _names: Names) -> Text:
-    to_zh, to_en = (f"至 {p['to']}", f"to {p['to']}") if p.get("to") else ("起，未定结束日", "on, open-ended")
-    deducted = Text("扣除", "deducted") if p.get("deductible") else Text("只记录，不扣除", "recorded, not deducted")
+    to_zh, to_en = (f"至 {p['to']}", f"to {p['to']}") if p.get("to") else ("起, 未定结束日", "on, open-ended")
+    deducted = Text("扣除", "deducted") if p.get("deductible") else Text("只记录, 不扣除", "recorded, not deducted")
     return Text(
-        f"因不可抗力中止: {p['from']} {to_zh}（{p['notice']}；{deducted.zh}）",
+        f"因不可抗力中止: {p['from']} {to_zh} ({p['notice']}; {deducted.zh})",
         f"suspension for force majeure: {p['from']} {to_en} ({p['notice']}; {deducted.en})",
     )
 
 
 def _waiver(p: Mapping[str, Any], names: Names) -> Text:
     name = _named(p["step"], names)
-    return Text(f"免办{name.zh}，依据: {p['legal_basis']}", f"waiver of {name.en}, basis: {p['legal_basis']}")
+    return Text(f"免办{name.zh}, 依据: {p['legal_basis']}", f"waiver of {name.en}, basis: {p['legal_basis']}")
 
 
 def _correction(p: Mapping[str, Any], names: Names) -> Text:
@@ -189,7 +189,7 @@ _PROPOSED: dict[str, Callable[[Mapping[str, Any], Names], Text]] = {
 
 def _proposal(p: Mapping[str, Any], names: Names) -> Text:
     what = proposed(p["proposes"], p["proposal"], names)
-    return Text(f"提出{what.zh}，待会签", f"Proposed: {what.en}; waits for a second signature")
+    return Text(f"提出{what.zh}, 待会签", f"Proposed: {what.en}; waits for a second signature")
 
 
 _SIGNED = {
@@ -202,7 +202,7 @@ _SIGNED = {
 
 def _countersigned(p: Mapping[str, Any], _names: Names) -> Text:
     effect = _SIGNED[p["kind"]]
-    return Text(f"会签第 {p['event']} 号记录，{effect.zh}", f"Second signature on record {p['event']}: {effect.en}")
+    return Text(f"会签第 {p['event']} 号记录, {effect.zh}", f"Second signature on record {p['event']}: {effect.en}")
 
 
 def _assigned(p: Mapping[str, Any], _names: Names) -> Text:
@@ -211,7 +211,7 @@ def _assigned(p: Mapping[str, Any], _names: Names) -> Text:
         "project_manager": Text("项目经理", "project manager"),
         "org": Text("承办单位", "unit"),
     }
-    zh = "，".join(f"{roles[name].zh}: {value}" for name, value in p["to"].items())
+    zh = ", ".join(f"{roles[name].zh}: {value}" for name, value in p["to"].items())
     en = ", ".join(f"{roles[name].en}: {value}" for name, value in p["to"].items())
     return Text(f"指派{zh}", f"Assigned {en}")
 
@@ -221,7 +221,7 @@ def _ended(zh: str, en: str) -> Callable[[Mapping[str, Any], Names], Text]:
         reason = p.get("reason") or ""
         ground = _GROUNDS.get(reason, Text(reason, reason))
         more = [part for part in (p.get("note"), p.get("legal_basis")) if part]
-        tail_zh = "；".join(part for part in (ground.zh, *more) if part)
+        tail_zh = "; ".join(part for part in (ground.zh, *more) if part)
         tail_en = "; ".join(part for part in (ground.en, *more) if part)
         return Text(f"{zh}: {tail_zh}" if tail_zh else zh, f"{en}: {tail_en}" if tail_en else en)
 
@@ -237,7 +237,7 @@ def _approval(p: Mapping[str, Any], _names: Names) -> Text:
     name = p["name"] if p["name"] != "works" else None
     where = p.get("authority")
     return Text(
-        f"电力接入工程送审{f': {name}' if name else ''}{f'（{where}）' if where else ''}",
+        f"电力接入工程送审{f': {name}' if name else ''}{f' ({where})' if where else ''}",
         f"Works submitted for approval{f': {name}' if name else ''}{f' ({where})' if where else ''}",
     )
 
@@ -259,7 +259,7 @@ def _needs(p: Mapping[str, Any], names: Names) -> Text:
     parts = [(f"不需要 {without.zh}", f"not needed: {without.en}")] if p["not_needed"] else []
     parts += [(f"恢复 {again.zh}", f"needed again: {again.en}")] if p["needed"] else []
     return Text(
-        f"内部里程碑: {'；'.join(zh for zh, _ in parts)}", f"Internal milestones: {'; '.join(en for _, en in parts)}"
+        f"内部里程碑: {'; '.join(zh for zh, _ in parts)}", f"Internal milestones: {'; '.join(en for _, en in parts)}"
     )
 
 
@@ -281,7 +281,7 @@ _TELL: dict[str, Callable[[Mapping[str, Any], Names], Text]] = {
     "correction_proposed": _proposal,
     "countersigned": _countersigned,
     "resumed": lambda p, _: Text(
-        f"恢复办理，中止的最后一日为 {p['to']}", f"Resumed; the last suspended day is {p['to']}"
+        f"恢复办理, 中止的最后一日为 {p['to']}", f"Resumed; the last suspended day is {p['to']}"
     ),
     "assigned": _assigned,
     "withdrawn": _ended("用户撤回申请", "Withdrawn by the customer"),
@@ -298,7 +298,7 @@ _TELL: dict[str, Callable[[Mapping[str, Any], Names], Text]] = {
         f"与前一申请 {p['chain'][-1]['application_no']} 关联", f"Linked to {p['chain'][-1]['application_no']}"
     ),
     "deadlines_recomputed": lambda _, __: Text(
-        "放假通知到达，重新计算到期日", "A calendar notice came in; due dates were recomputed"
+        "放假通知到达, 重新计算到期日", "A calendar notice came in; due dates were recomputed"
     ),
 }
 """One teller for each type of event; a test holds it to what `evolve` knows."""

@@ -57,7 +57,7 @@ def state(
 
         cause_id, again = once(tx, principal, key, about=(f"cause of {case_id}", asked), at=at, make=make)
         rows = tx.causes([case_id])
-        return next(one for one in _shown(rows, known) if one["id"] == cause_id), again
+        return next(one for one in statements(rows, known) if one["id"] == cause_id), again
 
     answer: tuple[dict[str, Any], bool] = service.writer.submit((0, case_id), work).result()
     return answer
@@ -91,7 +91,7 @@ def listed(service: Service, principal: Principal, case_id: str) -> dict[str, An
         service.calendars.refresh(tx)
         service.cases.load(tx, principal, case_id)
         rows = tx.causes([case_id])
-    return {"items": _shown(rows, service.law.book.breach_causes.causes), "next": None}
+    return {"items": statements(rows, service.law.book.breach_causes.causes), "next": None}
 
 
 def breaches(
@@ -118,7 +118,7 @@ def breaches(
             before=None if cursor is None else _after(cursor),
             limit=limit + 1,
         )
-        stated = _shown(tx.causes({row.case_id for row in rows[:limit]}), known)
+        stated = statements(tx.causes({row.case_id for row in rows[:limit]}), known)
     counting = {(one["case_id"], one["key"]): one for one in stated if one["counts"]}
     items = [_breach(row, counting.get((row.case_id, row.key))) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
@@ -150,7 +150,8 @@ def _breach(row: Dated, cause: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _shown(rows: list[CauseRow], known: dict[str, Text]) -> list[dict[str, Any]]:
+def statements(rows: list[CauseRow], known: dict[str, Text]) -> list[dict[str, Any]]:
+    """Stated causes as they are shown; `counts` marks the one that counts for its timer."""
     last = {(row.case_id, row.key): row.id for row in rows}
     return [
         {

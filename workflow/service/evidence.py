@@ -26,7 +26,8 @@ from workflow.service.projection import begun, case_row, deadline_row, pending_r
 
 
 class Record(Strict):
-    """One row of the replay contract's `events` table."""
+    """One row of the replay contract's `events` table. `note`: what else whoever wrote it down wants to be known; no
+    rule reads it."""
 
     case_id: Code
     activity: Code
@@ -43,6 +44,7 @@ class Record(Strict):
     batch: Line | None = None
     amount: Annotated[float, Field(strict=True, ge=-1e12, le=1e12)] | None = None
     party: Line | None = None
+    note: Prose | None = None
 
 
 def check_records(records: list[Any]) -> list[tuple[dict[str, Any], str | None]]:

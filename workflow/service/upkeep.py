@@ -20,6 +20,9 @@ from workflow.core.times import business_date, write
 from workflow.service import access, evidence
 from workflow.service.service import Service
 
+CHECKPOINT_SETTING = "checkpoint"
+"""When the latest checkpoint was made, of how many cases, and its root. The file itself is kept elsewhere."""
+
 Progress = Callable[[int, int | None], object]
 """Told how many of how many are done; None: not known how many."""
 
@@ -62,10 +65,15 @@ def verify(service: Service, checkpoint: Path | None, projections: bool, progres
 
 
 def checkpoint(service: Service, path: Path) -> dict[str, Any]:
-    """Write a checkpoint of every chain to `path`; its count and root. Raises OSError."""
+    """Write a checkpoint of every chain to `path`; its count and root, which the pages show from then on. Raises
+    OSError."""
+    at = write(service.clock.now())
     with service.database.read() as tx:
-        made = write_checkpoint(path, write(service.clock.now()), tx.heads)
-    return {"file": str(path), "created_at": made.created_at, "cases": made.cases, "root": made.root}
+        made = write_checkpoint(path, at, tx.heads)
+    told = {"created_at": made.created_at, "cases": made.cases, "root": made.root}
+    text = msgspec.json.encode(told).decode()
+    service.writer.submit((2, ""), lambda tx: tx.put_setting(CHECKPOINT_SETTING, text)).result()
+    return {"file": str(path), **told}
 
 
 def rebuild(service: Service, progress: Progress) -> int:

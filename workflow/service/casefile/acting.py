@@ -1,0 +1,290 @@
+"""The form of one command on one case: which fields it has, what may be chosen in them, and how it is given.
+
+Fields come from the command's own model, choices from the case and its definition: neither is written down a second
+time.  What a form sends is text; `command_of` makes the command of it and tells every fault field by field.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from definitions.model import DocumentRule, Text
+from storage import StaffRow
+from workflow.core.commands import COMMANDS, Command, EvidenceRef
+from workflow.core.corrections import correctable
+from workflow.core.events import Principal
+from workflow.core.possible import Possible
+from workflow.core.refusals import refuse
+from workflow.core.telling import field_name
+from workflow.service.casefile.history import History, history
+from workflow.service.casefile.papers import documents
+from workflow.service.casefile.reading import Head, Reading, acts, head, may_read, read
+from workflow.service.masking import Person, person
+from workflow.service.service import Service
+from workflow.service.validation import describe
+
+Kind = Literal["text", "prose", "choice", "several", "flag", "number", "day", "moment", "lines", "papers", "evidence"]
+LONGEST_PROSE = 4000
+MOST_STAFF = 300
+RECORDED = ("occurred_at", "reason", "source", "evidence", "batch")
+"""Fields that every command may carry: when it really happened, why it is recorded late, what proves it."""
+
+
+class Field(NamedTuple):
+    """One field. `choices`: values with their names, where only these can be meant; `suggested`: values that may be
+    meant; `aside`: needed only for a late record."""
+
+    name: str
+    kind: Kind
+    required: bool
+    choices: tuple[tuple[str, Text], ...] = ()
+    suggested: tuple[tuple[str, str], ...] = ()
+    aside: bool = False
+
+
+class Paper(NamedTuple):
+    """A document kind that a form offers. `forms`: accepted forms by code; `expected`: it is the one waited for."""
+
+    kind: str
+    name: Text
+    forms: tuple[tuple[str, Text], ...]
+    expected: bool
+
+
+class Sheet(NamedTuple):
+    """The form of one command. `fixed`: values that follow from the case; `papers`: the document kinds it offers;
+    `recorded`: values as they stand, beside what would correct them."""
+
+    head: Head
+    person: Person
+    act: Possible
+    fixed: dict[str, str]
+    fields: tuple[Field, ...]
+    papers: tuple[Paper, ...]
+    recorded: tuple[tuple[Text, Any], ...] = ()
+
+
+class Fault(NamedTuple):
+    """What is wrong with one field."""
+
+    field: str
+    message: Text
+
+
+class Faulty(Exception):
+    """A form that no command can be made of. `faults`: every one of them."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__("; ".join(f"{one.field}: {one.message.en}" for one in faults))
+        self.faults = faults
+
+
+MODELS: dict[str, type[BaseModel]] = {
+    get_args(model.model_fields["command"].annotation)[0]: model for model in get_args(get_args(Command)[0])
+}
+
+
+def sheet(service: Service, principal: Principal, case_id: str, name: str) -> Sheet:
+    """The form of the command `name`. Raises Refused: `not-found` for what is no command of this role."""
+    in_full = may_read(service, principal, "personal")
+    with service.database.read() as tx:
+        reading = read(service, tx, principal, case_id)
+        who = person(tx.personal(case_id), in_full=in_full)
+        state = reading.state
+        staff = tx.staff_of(state.org, MOST_STAFF) if name == "assign" and state.org is not None else []
+    act = next((one for one in acts(service, principal, reading) if one.command == name), None)
+    if act is None:
+        raise refuse("not-found", f"没有这项操作 {name[:64]}", f"There is no such act: {name[:64]}")
+    fixed = {"step": act.step} if act.step is not None else {}
+    papers = _papers(reading, name) if "documents" in MODELS[name].model_fields else ()
+    fields = []
+    for field, info in sorted(MODELS[name].model_fields.items(), key=lambda pair: pair[0] in RECORDED):
+        if field in fixed or field in _LEFT_OUT or _needless(reading, field, papers, required=info.is_required()):
+            continue
+        made = _field(reading, name, field, info, staff)
+        if made.kind == "several" and not made.choices:
+            continue
+        if made.required and len(made.choices) == 1 and (name, field) not in _CHOICES:
+            fixed[made.name] = made.choices[0][0]
+        else:
+            fields.append(made)
+    recorded = tuple((field_name(f, reading.names), value) for f, value in correctable(reading.definition, state))
+    return Sheet(head(reading), who, act, fixed, tuple(fields), papers, recorded if name == "correct" else ())
+
+
+_LEFT_OUT = ("command", "step", "old_value", "batch", "event")
+"""Fields that a form does not ask: they follow from the case, or are for imports."""
+
+
+def _needless(reading: Reading, field: str, papers: tuple[Paper, ...], *, required: bool) -> bool:
+    """Whether a field says nothing here: documents where the step needs none, the reason for a plan where there is
+    none."""
+    if field == "documents":
+        return not required and not papers
+    if field == "plan_reason":
+        current = next((rule for rule in reading.definition.steps if rule.code == reading.state.current), None)
+        return current is None or "supply_plan" not in current.parts or reading.state.facts.voltage != "high"
+    return False
+
+
+def since(service: Service, principal: Principal, case_id: str, version: int) -> list[dict[str, Any]]:
+    """What happened to the case after `version`: for whoever looked at an older one. Raises Refused."""
+    found: History = history(service, principal, case_id)
+    return [event for event in found.events if event["seq"] > version]
+
+
+def command_of(name: str, sent: Mapping[str, Any], fields: Iterable[Field] = ()) -> Any:
+    """The command made of what a form sent. Raises Faulty."""
+    typed = {one.name: _TYPED[one.kind] for one in fields if one.kind in _TYPED}
+    body = {field: typed.get(field, _same)(value) for field, value in sent.items() if value not in (None, "", [], {})}
+    try:
+        return COMMANDS.validate_python({"command": name, **body})
+    except ValidationError as error:
+        told = describe(error.errors())
+        raise Faulty(
+            tuple(Fault(one["field"].removeprefix(f"{name}."), Text(one["message"], one["message_en"])) for one in told)
+        ) from error
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _number(value: Any) -> Any:
+    """The number written in `value`; what is none is told by the command."""
+    for read_as in (int, float):
+        try:
+            return read_as(value)
+        except (TypeError, ValueError):
+            continue
+    return value
+
+
+_TYPED: dict[Kind, Callable[[Any], Any]] = {"number": _number}
+
+_CORRECTED: dict[str, Callable[[Any], Any]] = {
+    "capacity_kw": _number,
+    "voltage_kv": _number,
+    "supply_count": _number,
+    "important_customer": lambda value: {
+        "true": True,
+        "是": True,
+        "yes": True,
+        "false": False,
+        "否": False,
+        "no": False,
+    }.get(str(value).lower(), value),
+}
+
+
+_FLAGS = {"true": True, "是": True, "yes": True, "false": False, "否": False, "no": False}
+
+
+def corrected(field: str, value: str) -> Any:
+    """The new value of a fact as its kind has it."""
+    return _CORRECTED.get(field.removeprefix("case."), _same)(value)
+
+
+def _plain(info: FieldInfo) -> tuple[Any, list[Any]]:
+    """The annotation without `None` and without its constraints, and the constraints."""
+    annotation, constraints = info.annotation, list(info.metadata)
+    while True:
+        if get_origin(annotation) in (Union, types.UnionType):
+            annotation = next(one for one in get_args(annotation) if one is not type(None))
+        elif get_origin(annotation) is Annotated:
+            annotation, *more = get_args(annotation)
+            constraints += more
+        else:
+            return annotation, constraints
+
+
+def _field(reading: Reading, command: str, name: str, info: FieldInfo, staff: list[StaffRow]) -> Field:
+    annotation, constraints = _plain(info)
+    required, shown = info.is_required(), info.alias or name
+    aside = name in RECORDED and not required
+    choices = _CHOICES.get((command, name))
+    if choices is not None:
+        kind: Kind = "several" if get_origin(annotation) is tuple else "choice"
+        return Field(shown, kind, required, choices(reading), aside=aside)
+    kind = _kind(annotation, constraints)
+    suggested = tuple((one.id, one.name) for one in staff) if name in _PEOPLE else ()
+    return Field(shown, kind, required, _literals(annotation), suggested, aside)
+
+
+_PEOPLE = ("manager", "project_manager")
+
+
+def _kind(annotation: Any, constraints: list[Any]) -> Kind:
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return "choice"
+    if origin is tuple:
+        return "papers" if isinstance(get_args(annotation)[0], type) else "lines"
+    if annotation is EvidenceRef:
+        return "evidence"
+    simple: dict[Any, Kind] = {bool: "flag", int: "number", float: "number", dt.datetime: "moment", dt.date: "day"}
+    if annotation in simple:
+        return simple[annotation]
+    return "prose" if _longest(constraints) >= LONGEST_PROSE else "text"
+
+
+def _longest(constraints: list[Any]) -> int:
+    nested = [one for constraint in constraints for one in getattr(constraint, "metadata", [constraint])]
+    return max((one.max_length for one in nested if hasattr(one, "max_length")), default=0)
+
+
+def _literals(annotation: Any) -> tuple[tuple[str, Text], ...]:
+    if get_origin(annotation) is not Literal:
+        return ()
+    return tuple((str(one), Text(str(one), str(one))) for one in get_args(annotation))
+
+
+def _named(rules: Iterable[Any]) -> tuple[tuple[str, Text], ...]:
+    return tuple((rule.code, rule.name) for rule in rules)
+
+
+def _milestones(reading: Reading, *, optional: bool = False) -> tuple[tuple[str, Text], ...]:
+    return _named(rule for rule in reading.definition.milestones if not (optional and rule.always))
+
+
+_CHOICES: dict[tuple[str, str], Callable[[Reading], tuple[tuple[str, Text], ...]]] = {
+    ("add_charge", "item"): lambda reading: _named(reading.definition.charges.catalogue),
+    ("notify", "notice"): lambda reading: _named(reading.definition.notices),
+    ("decide_approval", "approval"): lambda reading: tuple(
+        (str(one.number), Text(f"{one.number} {one.name}", f"{one.number} {one.name}"))
+        for one in reading.state.approvals
+        if one.decided_at is None
+    ),
+    ("reach_milestone", "milestone"): _milestones,
+    ("reach_milestone", "not_needed"): lambda reading: _milestones(reading, optional=True),
+    ("reach_milestone", "needed"): lambda reading: tuple(
+        (code, name)
+        for code, name in _milestones(reading, optional=True)
+        if (known := reading.state.milestone(code)) is not None and not known.reached
+    ),
+    ("correct", "field"): lambda reading: tuple(
+        (field, field_name(field, reading.names)) for field, _ in correctable(reading.definition, reading.state)
+    ),
+}
+"""What can be meant in a field, from the case and its definition."""
+
+
+def _papers(reading: Reading, command: str) -> tuple[Paper, ...]:
+    """The closed list up to the step in force: what may be asked for, or handed in. What is waited for is expected;
+    what is there already may not be asked for again."""
+    rules: dict[str, DocumentRule] = {
+        document.kind: document for step in reading.definition.steps for document in step.documents
+    }
+    offered = []
+    for step in documents(reading):
+        for row in step["documents"]:
+            if row["status"] == "missing" or (command != "request_documents" and step["step"] == reading.state.current):
+                forms = tuple((form.code, form.name) for form in rules[row["kind"]].forms)
+                offered.append(Paper(row["kind"], row["name"], forms, row["status"] == "missing"))
+    return tuple(offered)

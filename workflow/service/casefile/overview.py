@@ -1,0 +1,102 @@
+"""The page a case opens with: where it stands, what may be done next, its course, its documents."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from definitions.model import Text
+from storage import OrgRow
+from workflow.core import view
+from workflow.core.events import Principal
+from workflow.core.gantt import Chart, chart
+from workflow.core.possible import Possible, may_sign
+from workflow.core.refusals import Refusal, Refused
+from workflow.core.telling import proposed
+from workflow.service import access
+from workflow.service.casefile.papers import documents, outside_the_list
+from workflow.service.casefile.reading import Head, Reading, acts, context, head, may_read, read
+from workflow.service.masking import Person, person
+from workflow.service.service import Service
+
+
+class Overview(NamedTuple):
+    """The page a case opens with. `acts`: every command the role may give with why not now; `next_act`: the one that
+    moves the case on; `signing`: what waits for a signature with why this viewer may not sign it."""
+
+    head: Head
+    shown: dict[str, Any]
+    person: Person
+    unit: OrgRow | None
+    staff: dict[str, str]
+    chart: Chart
+    documents: list[dict[str, Any]]
+    extra: dict[str, Any]
+    acts: tuple[Possible, ...]
+    next_act: str | None
+    signing: list[dict[str, Any]]
+    alerts: list[dict[str, Any]]
+    successors: list[dict[str, Any]]
+
+
+def overview(service: Service, principal: Principal, case_id: str) -> Overview:
+    """The page a case opens with. Raises Refused."""
+    in_full = may_read(service, principal, "personal")
+    with service.database.read() as tx:
+        reading = read(service, tx, principal, case_id)
+        row, state = reading.held.row, reading.state
+        personal = tx.personal(case_id)
+        unit = None if state.org is None else tx.org(state.org)
+        members = {one.id: one.name for one in tx.members((state.manager, state.project_manager))}
+        alerts = [one._asdict() for one in tx.standing_of_case(case_id)]
+        successors = tx.successors(row, personal) if state.closed else []
+    today, held = reading.today, reading.held
+    given = acts(service, principal, reading)
+    return Overview(
+        head(reading),
+        view.application(reading.calendar, held.definition, state, today, held.timers),
+        person(personal, in_full=in_full),
+        unit,
+        members,
+        chart(reading.calendar, held.definition, state, held.timers, reading.now),
+        documents(reading),
+        outside_the_list(reading),
+        given,
+        _next_act(reading, given),
+        signing(service, principal, reading),
+        alerts,
+        [{"id": one.id, "application_no": one.application_no, "state": one.state} for one in successors],
+    )
+
+
+def _next_act(reading: Reading, given: tuple[Possible, ...]) -> str | None:
+    """The command that moves the case on: complete what runs; of what waits, take in what is missing or handed in."""
+    possible_now = [one.command for one in given if one.refusal is None]
+    state = reading.state
+    if state.closed:
+        return None
+    first = state.open_step == reading.definition.steps[0].code
+    order = ("complete_step",) if state.state.endswith(".running") else ("submit_step", "register_documents")
+    if first and state.state.endswith(".waiting"):
+        order = ("register_documents", "submit_step")
+    return next((command for command in order if command in possible_now), None)
+
+
+def signing(service: Service, principal: Principal, reading: Reading) -> list[dict[str, Any]]:
+    """What waits for a second signature, with why this principal may not give it (None when he may)."""
+    doing, names = context(service, principal, reading), reading.names
+    try:
+        access.check_command(service.law.roles, principal, "countersign")
+        by_role: Refusal | None = None
+    except Refused as refused:
+        by_role = refused.refusal
+    late = Text("补录的记录", "a late record")
+    return [
+        {
+            "event": one.event,
+            "kind": one.kind,
+            "by": one.actor,
+            "what": late if one.kind == "late" else proposed(one.kind, one.payload, names),
+            "refusal": by_role or may_sign(doing, reading.definition, reading.state, one.event),
+        }
+        for one in reading.state.pending
+    ]
