@@ -45,6 +45,10 @@ _CLAUSES = MapOf(
 )
 _REGION_CLAUSES = MapOf(r"^R\d{6}-[A-Za-z0-9-]+$", Record({"source": _TEXT, "item": _TEXT, "quote": _TEXT}))
 _TIME = Str(r"^([01]\d|2[0-3]):[0-5]\d$", ("时刻, 如 08:30", "a time such as 08:30"), dt.time.fromisoformat)
+_RATE = Str(
+    r"^[1-9]\d* per ([1-9]\d* )?(second|minute|hour|day)s?$",
+    ("频次, 如 20 per 15 minutes", "a rate such as 20 per hour"),
+)
 _CHANNELS = ListOf(OneOf(("wechat", "sms", "app", "phone", "email", "hall", "online")), minimum=1)
 _DAYS = Maybe(Int(0))
 
@@ -319,6 +323,32 @@ FILES: Final[Mapping[str, Record]] = {
             "trend_weeks": Dated(Int(1)),
         }
     ),
+    "portal": Record(
+        {
+            "hotlines": ListOf(Record({"number": Str(r"^\d{3,12}$"), "name": _NAME}), minimum=1),
+            "uploads": Record(
+                {
+                    "largest_bytes": Dated(Int(1)),
+                    "most_files": Dated(Int(1)),
+                    "types": ListOf(
+                        Record(
+                            {
+                                "media": Str(r"^(application|image)/[a-z0-9.+-]+$"),
+                                "name": _TEXT,
+                                "suffix": Str(r"^\.[a-z0-9]+$"),
+                            }
+                        ),
+                        minimum=1,
+                    ),
+                }
+            ),
+            "rates": Record(dict.fromkeys(("apply", "upload", "track", "act", "complain"), _RATE)),
+            "draft_hours": Dated(Int(1)),
+            "visit_minutes": Dated(Int(1)),
+            "clauses": Citations(),
+            "last_verified_on": Date(),
+        }
+    ),
     "delivery": Record(
         {
             "opens": Dated(_TIME),
@@ -360,7 +390,9 @@ FILES: Final[Mapping[str, Record]] = {
     "roles": Record(
         {
             "roles": MapOf(
-                _WORD, Record({"name": _NAME, "commands": _CODES, "reads": _CODES, "administers": _CODES}), minimum=1
+                _WORD,
+                Record({"name": _NAME, "commands": _CODES, "reads": _CODES, "administers": _CODES}, {"public": Bool()}),
+                minimum=1,
             ),
             "clauses": Citations(),
             "last_verified_on": Date(),

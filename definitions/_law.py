@@ -18,6 +18,7 @@ from definitions.model import (
     LegalBasisRule,
     LegalLevel,
     OverviewRule,
+    PortalRule,
     ReportRules,
     RoleRule,
     Text,
@@ -80,6 +81,11 @@ class Law:
     @property
     def overview(self) -> OverviewRule:
         return msgspec.convert(_single(self.catalogues["overview"]), OverviewRule)
+
+    @property
+    def portal(self) -> PortalRule:
+        facts = _single(self.catalogues["portal"])
+        return msgspec.convert({name: facts[name] for name in PortalRule.__struct_fields__}, PortalRule)
 
     @property
     def verified_on(self) -> dt.date:

@@ -28,6 +28,7 @@ from definitions.model import (
     Frozen,
     LegalBasisRule,
     OverviewRule,
+    PortalRule,
     ReportRules,
     RoleRule,
     Text,
@@ -130,6 +131,11 @@ class Book:
     def breach_causes(self) -> BreachCauses:
         """The fixed list of why a limit was broken."""
         return self._law.breach_causes
+
+    @functools.cached_property
+    def portal(self) -> PortalRule:
+        """How the customer's public pages are kept."""
+        return self._law.portal
 
     def delivery(self, *, on: dt.date) -> DeliveryRule:
         """How alerts and notices are delivered on `on` (business zone). Raises `NoRuleInForce`."""

@@ -320,13 +320,15 @@ class ReportRules(Frozen, frozen=True):
 
 
 class RoleRule(Frozen, frozen=True):
-    """What a role may do. `commands`: commands on an application; `reads`/`administers`: areas of the interface."""
+    """What a role may do. `commands`: commands on an application; `reads`/`administers`: areas of the interface.
+    `public`: it is the public pages' own, and nobody is given it."""
 
     role: str
     name: Text
     commands: tuple[str, ...]
     reads: tuple[str, ...]
     administers: tuple[str, ...]
+    public: bool = False
 
 
 class OverviewRule(Frozen, frozen=True):
@@ -336,3 +338,39 @@ class OverviewRule(Frozen, frozen=True):
     ageing_working_days: tuple[int, ...]
     period_days: int
     trend_weeks: int
+
+
+class Hotline(Frozen, frozen=True):
+    """A line that customers may ring, published beside the others [L47]."""
+
+    number: str
+    name: Text
+
+
+class FileType(Frozen, frozen=True):
+    """A type of file that may be uploaded. `media`: as its content shows, whatever the file is called; `suffix`: what
+    it is called when it is handed out."""
+
+    media: str
+    name: str
+    suffix: str
+
+
+class UploadRule(Frozen, frozen=True):
+    """What may be uploaded: so many bytes in one file, so many files with one application, of these types."""
+
+    largest_bytes: int
+    most_files: int
+    types: tuple[FileType, ...]
+
+
+class PortalRule(Frozen, frozen=True):
+    """The customer's public pages. `rates`: how often one network address may knock at each door (`20 per 15 minutes`);
+    `draft_hours`: how long an unfinished form is kept; `visit_minutes`: how long one look at an application lasts."""
+
+    hotlines: tuple[Hotline, ...]
+    uploads: UploadRule
+    rates: dict[str, str]
+    draft_hours: int
+    visit_minutes: int
+    clauses: tuple[str, ...]

@@ -17,7 +17,7 @@ from storage.dialects import POSTGRESQL, SQLITE, Backend
 from storage.errors import Contention, NotMigrated, OutcomeUnknown, StorageError, StorageUnavailable
 from storage.transaction import Tx
 
-SCHEMAS = ("0001", "0002", "0003", "0004")
+SCHEMAS = ("0001", "0002", "0003", "0004", "0005")
 """The revisions of the schema, oldest first; the last is the one this program works on."""
 
 _BACKENDS = {
@@ -46,11 +46,13 @@ SQLITE_READER_PRAGMAS = ("PRAGMA query_only = ON", *_SQLITE_PRAGMAS)
 class Database:
     """One database, shared by all threads of a process; opened anew in every process.
 
-    Each thread that writes keeps one connection for it; readers take theirs from a pool.
+    Each thread that writes keeps one connection for it; readers take theirs from a pool.  `file`: where a SQLite
+    database lies; None for a server.
     """
 
     def __init__(self, url: sa.URL, backend: Backend, lock_seconds: float) -> None:
         """Use `Database.open`."""
+        self.file = Path(str(url.database)) if backend is SQLITE else None
         self._backend = backend
         self._lock_seconds = lock_seconds
         self._begin_write = backend.begin_write.format(int(lock_seconds * 1000))

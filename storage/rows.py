@@ -447,3 +447,76 @@ class Dated(NamedTuple):
     due_on: str
     provisional: bool
     status: str
+
+
+class DraftRow(NamedTuple):
+    """An application that has not been sent yet; only the SHA-256 (hex) of its token is kept. `content`: the fields as
+    typed, JSON; `case_id`: what it became."""
+
+    id: str
+    token_hash: str
+    content: str
+    created_at: str
+    expires_at: str
+    case_id: str | None = None
+
+
+class UploadRow(NamedTuple):
+    """An uploaded file: its bytes lie in the file store under `digest` (SHA-256, hex). `name`: what its owner called
+    it; `media`: the type its content shows."""
+
+    id: str
+    draft_id: str | None
+    case_id: str | None
+    kind: str
+    volunteered: bool
+    digest: str
+    size: int
+    media: str
+    name: str
+    uploaded_at: str
+
+
+class TrackingRow(NamedTuple):
+    """The tracking code of an application; only its argon2 hash is kept."""
+
+    case_id: str
+    code_hash: str
+    issued_at: str
+    issued_by: str
+
+
+class VisitRow(NamedTuple):
+    """One look at an application by its tracking code; only the SHA-256 (hex) of its token is kept."""
+
+    token_hash: str
+    case_id: str
+    opened_at: str
+    expires_at: str
+
+
+class ComplaintRow(NamedTuple):
+    """A complaint about an application, or an answer to one (`answers`: the complaint's id). Never changed."""
+
+    id: str
+    case_id: str
+    answers: str | None
+    text: str
+    by: str
+    at: str
+
+
+class AreaRow(NamedTuple):
+    """A capacity-limited area on a region's published list [L46]. `spare_kva`: what is left for new connections there;
+    `until`: when it is expected to end; `source`: where it was published. An empty `area` says that the region has
+    none."""
+
+    region: str
+    published_on: str
+    area: str
+    spare_kva: float | None
+    reason: str | None
+    until: str | None
+    source: str
+    imported_at: str
+    imported_by: str

@@ -11,6 +11,7 @@ from storage._lists import Lists, case_row, deadline_row
 from storage._orders import Orders
 from storage._outbox import Outbox
 from storage._overview import Overview
+from storage._portal import Portal
 from storage._registers import Registers
 from storage._signatures import Signatures
 from storage._statements import tables
@@ -27,6 +28,7 @@ class Tx(
     Orders,
     Outbox,
     Overview,
+    Portal,
     Registers,
     Signatures,
 ):

@@ -236,7 +236,9 @@ def test_a_form_is_known_by_its_usual_names(name, kind, form):
 def test_roles_name_real_commands_and_only_some_may_countersign():
     roles = load().roles
     known = {"submit", *COMMAND_NAMES}
-    assert set(roles) == {"front_line", "manager", "supervisor", "inspector", "admin"}
+    assert set(roles) == {"front_line", "manager", "supervisor", "inspector", "admin", "customer"}
+    assert roles["customer"].commands == ("submit", "register_documents", "withdraw", "rate")
+    assert roles["customer"].reads == roles["customer"].administers == ()
     assert all(set(role.commands) <= known for role in roles.values())
     assert set(roles["front_line"].commands) == known - {"countersign"}
     assert {name for name, role in roles.items() if "countersign" in role.commands} == {
@@ -250,7 +252,7 @@ def test_roles_name_real_commands_and_only_some_may_countersign():
     assert areas == set(roles["admin"].reads) == set(roles["admin"].administers)
     assert areas == {
         "applications", "events", "definitions", "calendar", "reports", "keys", "orgs", "evidence", "findings",
-        "alerts", "orders", "messages", "feeds", "destinations", "personal", "contacts",
+        "alerts", "orders", "messages", "feeds", "destinations", "personal", "contacts", "customers", "areas",
     }  # fmt: skip
 
 

@@ -36,6 +36,8 @@ _COMMANDS = {
     "evidence": "workflow.cli.registers:evidence",
     "orgs": "workflow.cli.registers:orgs",
     "staff": "workflow.cli.registers:staff",
+    "portal": "workflow.cli.portal:app",
+    "areas": "workflow.cli.portal:areas",
     "keys": "workflow.cli.keys:app",
     "doctor": "workflow.cli.operation:doctor",
 }

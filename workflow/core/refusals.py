@@ -33,6 +33,8 @@ _TITLES: dict[str, tuple[Kind, str, str]] = {
     "step-not-allowed": ("rule", "该类用户没有这个环节", "This class has no such step"),
     "document-not-allowed": ("rule", "资料不在允许清单内", "Document not on the closed list"),
     "document-missing": ("rule", "资料不齐", "Documents are missing"),
+    "region-not-served": ("rule", "该地区暂不能网上申请", "This region is not served here"),
+    "file-not-allowed": ("rule", "文件不能接收", "The file cannot be taken in"),
     "charge-not-allowed": ("rule", "不得收取该费用", "This charge is not allowed"),
     "time-in-future": ("rule", "发生时间在未来", "The time lies in the future"),
     "time-before-previous-step": ("rule", "发生时间早于上一环节", "The time precedes the last step event"),

@@ -204,11 +204,12 @@ class Service:
 
     def create_key(self, name: str, role: str, org: str | None = None) -> dict[str, Any]:
         """A new key; its secret is in the answer and nowhere else. Raises Refused for an unknown role or unit."""
-        if role not in self.law.roles:
+        known = [code for code, rule in self.law.roles.items() if not rule.public]
+        if role not in known:
             raise refuse(
                 "malformed-request",
-                f"没有角色 {role}; 可用: {'、'.join(self.law.roles)}",
-                f"There is no role {role}; use one of {', '.join(self.law.roles)}",
+                f"没有角色 {role}; 可用: {'、'.join(known)}",
+                f"There is no role {role}; use one of {', '.join(known)}",
             )
         secret, hashed = access.new_secret()
         row = KeyRow(str(uuid6.uuid7()), name, hashed, role, org, write(self.clock.now()), None)

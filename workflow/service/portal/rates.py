@@ -1,0 +1,91 @@
+"""How often one network address may knock at a door of the public pages.
+
+Counted by the package `limits` over a storage in the database, so that every process and node sees one count.  What is
+kept is a pseudonym of the address, and only until the count expires.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+from typing import Any
+
+from limits import parse
+from limits.storage import Storage
+from limits.strategies import FixedWindowRateLimiter
+
+from storage import StorageError
+from workflow.core.times import write
+from workflow.service.portal import house
+from workflow.service.service import Service
+
+
+class TooOften(Exception):
+    """Too many requests from one address; `wait_seconds` until it may come again."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(f"操作过于频繁, 请 {wait_seconds} 秒后再试 / too often; come again in {wait_seconds} s")
+        self.wait_seconds = wait_seconds
+
+
+class _Counts(Storage):
+    """The counts of `limits`, as rows."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, service: Service) -> None:
+        super().__init__()
+        self._service = service
+
+    @property
+    def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]:
+        return StorageError
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        moment = self._service.clock.now()
+        until = write(moment + dt.timedelta(seconds=expiry))
+        return self._service.writer.submit(
+            (2, ""), lambda tx: tx.count_knock(key, write(moment), until, amount)
+        ).result()
+
+    def get(self, key: str) -> int:
+        found = self._found(key)
+        return 0 if found is None else found[0]
+
+    def get_expiry(self, key: str) -> float:
+        found = self._found(key)
+        moment = self._service.clock.now() if found is None else dt.datetime.fromisoformat(found[1])
+        return moment.timestamp()
+
+    def check(self) -> bool:
+        return self._service.database.schema_is_current()
+
+    def reset(self) -> int | None:
+        return self._service.writer.submit((2, ""), lambda tx: tx.forget_knocks(None)).result()
+
+    def clear(self, key: str) -> None:
+        self._service.writer.submit((2, ""), lambda tx: tx.forget_knocks(key)).result()
+
+    def _found(self, key: str) -> tuple[int, str] | None:
+        with self._service.database.read() as tx:
+            return tx.knocks(key, house.now(self._service))
+
+
+def knock(service: Service, door: str, address: str) -> None:
+    """Count one request at `door` (`rates` of `portal.yaml`) from a network address. Raises TooOften."""
+    rate = parse(house.rule(service).rates[door])
+    who = house.pseudonym(house.secret(service), "address", _network(address))
+    counts: Any = _Counts(service)
+    if FixedWindowRateLimiter(counts).hit(rate, door, who):
+        return
+    left = counts.get_expiry(rate.key_for(door, who)) - service.clock.now().timestamp()
+    raise TooOften(max(1, round(left)))
+
+
+def _network(address: str) -> str:
+    """The address, or for IPv6 the network one customer has (/64)."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(known) if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False).network_address)
