@@ -18,6 +18,10 @@ Language = Literal["zh", "en"]
 WIDTH: Final = 360
 _BOX_WIDTH, _BOX_HEIGHT, _GAP, _TOP = 146, 58, 46, 92
 _LEFT = {"waiting": 4, "running": WIDTH - 4 - _BOX_WIDTH}
+_TIP: Final = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    '<path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>'
+)
 _LETTER = 7.4
 """Width of a Latin letter at 14 px; a Chinese character is twice that wide, less a little."""
 
@@ -71,8 +75,7 @@ def draw(definition: Definition, language: Language) -> str:
     parts = [
         f'<svg class="machine" viewBox="0 0 {WIDTH} {height}" role="img" xmlns="http://www.w3.org/2000/svg">',
         f"<title>{escape(title)}</title>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>',
+        _TIP,
     ]
     parts += [_text(_LEFT[side] + _BOX_WIDTH / 2, 14, _word(side, language), "side") for side in ("waiting", "running")]
     parts += [f'<circle class="start" cx="{WIDTH / 2}" cy="34" r="7"/>']

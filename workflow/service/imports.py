@@ -217,7 +217,9 @@ def import_staff(service: Service, principal: Principal, path: Path) -> Brought:
 
 
 def _role_names(roles: dict[str, RoleRule]) -> dict[str, str]:
-    return {name: code for code, rule in roles.items() for name in (code, rule.name.zh, rule.name.en)}
+    return {
+        name: code for code, rule in roles.items() if not rule.public for name in (code, rule.name.zh, rule.name.en)
+    }
 
 
 def _member(row: Row, roles: dict[str, str], problems: _Problems) -> StaffRow:
