@@ -9,6 +9,7 @@ import pytest
 
 from tests.service.portal.window import FORM, SHOP, Window
 from workflow.core.refusals import Refused
+from workflow.service import Principal
 from workflow.service.portal import apply, house
 
 
@@ -184,7 +185,7 @@ def test_who_receives_a_region(window: Window) -> None:
             getattr(house.receiver(tx, region), "code", None) for region in ("420102", "420199", "429999", "110101")
         ]
     assert found == ["JA", "WH", "HB", None]
-    house.set_receiver(window.service, house.Principal("root", "admin"), "HB")
+    house.set_receiver(window.service, Principal("root", "admin"), "HB")
     with window.service.database.read() as tx:
         assert getattr(house.receiver(tx, "110101"), "code", None) == "HB"
 

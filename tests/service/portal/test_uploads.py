@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import FileStore, StorageUnavailable
+from storage import FileStore, OrgRow, StorageUnavailable
 from tests.service.portal.window import PDF, PNG, Window, incoming
 from workflow.core.refusals import Refused
 from workflow.service import Principal
@@ -160,7 +160,7 @@ def test_a_file_is_handed_to_staff_of_its_unit_and_that_is_recorded(window: Wind
     with window.service.database.read() as tx:
         (first, _) = tx.uploads(case_id=case_id)
     here, elsewhere = Principal("li", "manager", "JA"), Principal("wu", "manager", "YC")
-    window.service.put_orgs([house.OrgRow("YC", "HB", "city", "另一市公司", None, "420500")])
+    window.service.put_orgs([OrgRow("YC", "HB", "city", "另一市公司", None, "420500")])
     handed = uploads.hand_out(window.service, here, first.id)
     assert handed.path.read_bytes() == PDF
     assert (handed.name, handed.media) == ("身份证.pdf", "application/pdf")

@@ -171,8 +171,10 @@ def shown(row: UploadRow) -> dict[str, object]:
 
 
 def hand_out(service: Service, principal: Principal, upload_id: str) -> HandedOut:
-    """A file for a member of the staff; recorded before it is handed out. Raises Refused."""
+    """A file for a member of the staff who may read personal data in full; recorded before it is handed out. Raises
+    Refused."""
     access.check_reads(service.law.roles, principal, house.AREA)
+    access.check_reads(service.law.roles, principal, "personal")
 
     def work(tx: Tx) -> UploadRow:
         row = tx.upload(upload_id)
