@@ -205,6 +205,8 @@ class Alerts(Execution):
                 wanted = wanted.where(in_org(_alert.c.org, value))
             elif field == "status" and value == "standing":
                 wanted = wanted.where(_STANDING)
+            elif field == "escalated":
+                wanted = wanted.where((_alert.c.escalations > 0) == value)
             else:
                 wanted = wanted.where(_alert.c[field] == value)
         if before is not None:

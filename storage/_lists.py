@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -100,6 +100,11 @@ class Lists(Execution):
         return [
             case_row(row) for row in self._query(_narrowed(narrowed).order_by(c.due_on, c.application_no).limit(limit))
         ]
+
+    def cases_by_id(self, ids: Iterable[str]) -> dict[str, CaseRow]:
+        """Applications by id, those there are."""
+        rows = map(case_row, self._query(sa.select(*_CASE).where(_application.c.id.in_(list(ids)))))
+        return {row.id: row for row in rows}
 
     def deadlines_to_recount(
         self, due_after: str, *, after: tuple[str, str] = ("", ""), limit: int = 500

@@ -304,7 +304,8 @@ class AlertRow(NamedTuple):
 class AlertFilter(NamedTuple):
     """What a list of alerts is narrowed to; None does not narrow. `scope` and `org` as in `Filter`.
 
-    `status` is one of an alert's, or `standing` for open and acknowledged together.
+    `status` is one of an alert's, or `standing` for open and acknowledged together; `escalated`: passed on at least
+    once, or never.
     """
 
     scope: str | None = None
@@ -314,6 +315,7 @@ class AlertFilter(NamedTuple):
     manager: str | None = None
     case_id: str | None = None
     subject: str | None = None
+    escalated: bool | None = None
 
 
 class MessageRow(NamedTuple):

@@ -268,3 +268,11 @@ def test_what_sweeps_ask_again_and_again_is_answered_by_an_index(sqlite_url: str
             read = [step for *_, step in plan if step.startswith(("SCAN", "SEARCH"))]
             assert [step for step in read if "INDEX" not in step and "PRIMARY KEY (" not in step] == [], sql
     database.close()
+
+
+def test_alerts_are_listed_by_whether_they_were_passed_on(database: Database):
+    with database.write() as tx:
+        tx.raise_alerts([alert("a1"), alert("a2", "c2")])
+        tx.set_escalations([(1, None, "a2")])
+        assert [row.id for row in tx.list_alerts(AlertFilter(escalated=True))] == ["a2"]
+        assert [row.id for row in tx.list_alerts(AlertFilter(escalated=False))] == ["a1"]

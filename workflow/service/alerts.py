@@ -49,14 +49,15 @@ def listed(
     manager: str | None = None,
     org: str | None = None,
     case_id: str | None = None,
+    escalated: bool | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> dict[str, Any]:
     """A page of alerts, newest first: `{"items": […], "next": cursor or None}`. `status`: open, acknowledged, cleared,
-    or `standing` for the first two together. Raises Refused."""
+    or `standing` for the first two together; `escalated`: only those that were passed on. Raises Refused."""
     access.check_reads(service.law.roles, principal, AREA)
     limit = max(1, min(limit, MOST_PER_PAGE))
-    narrowed = AlertFilter(principal.org, org, status, level, manager, case_id)
+    narrowed = AlertFilter(principal.org, org, status, level, manager, case_id, escalated=escalated)
     with service.database.read() as tx:
         rows = tx.list_alerts(narrowed, before=cursor, limit=limit + 1)
         items = shown(service, tx, rows[:limit])
@@ -141,10 +142,10 @@ def _check_stands(row: AlertRow) -> None:
 def shown(service: Service, tx: Tx, rows: Sequence[AlertRow]) -> list[dict[str, Any]]:
     """Alerts as the contract shows them, with what they say of their applications now."""
     ladder = service.law.book.ladder(on=business_date(service.clock.now()))
-    cases = {case_id: tx.case(case_id) for case_id in {row.case_id for row in rows if row.case_id is not None}}
+    cases = tx.cases_by_id({row.case_id for row in rows if row.case_id is not None})
     items = []
     for row in rows:
-        case = None if row.case_id is None else cases[row.case_id]
+        case = None if row.case_id is None else cases.get(row.case_id)
         items.append(
             {
                 "id": row.id,
