@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := var/tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --newline=lf --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --annotation-style=line
 
-.PHONY: help setup run test check format bench docs requirements clean
+.PHONY: help setup run test check format bench docs screenshots requirements clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */make \1\t/' | expand -t 20
@@ -70,6 +70,9 @@ bench: .venv/.bench  ## measure, beside a bare loop and two other engines
 
 docs: setup  ## draw the state diagrams in docs/ from the definitions
 	$(BIN)/python -m workflow.diagrams
+
+screenshots: setup  ## draw every page in both languages and two widths into var/screenshots (ARGS="board" for some)
+	$(BIN)/python -m tests.web.screenshots $(ARGS)
 
 # ---- the pinned versions ---------------------------------------------------------------------------------------------
 

@@ -398,6 +398,13 @@ FILES: Final[Mapping[str, Record]] = {
             "last_verified_on": Date(),
         }
     ),
+    "sign_in": Record(
+        {
+            "password_length": Dated(Int(8)),
+            "failures": Record({name: Dated(Int(1)) for name in ("account", "address", "window_minutes")}),
+            "session": Record({name: Dated(Int(1)) for name in ("idle_minutes", "hours", "noted_every_minutes")}),
+        }
+    ),
     "conflicts": Record(
         {
             "conflicts": ListOf(

@@ -21,6 +21,7 @@ from definitions.model import (
     PortalRule,
     ReportRules,
     RoleRule,
+    SignInRule,
     Text,
 )
 
@@ -61,6 +62,36 @@ class Law:
             code: msgspec.convert({"role": code, **facts}, RoleRule)
             for code, facts in self.catalogues["roles"]["roles"].items()
         }
+
+    @property
+    def names(self) -> dict[str, dict[str, Text]]:
+        named = {
+            "user_class": self.classes,
+            "document": {**self.catalogues["documents"]["kinds"], **self.catalogues["documents"]["outside_the_list"]},
+            "notice": self.catalogues["notices"]["notices"],
+            "milestone": self.catalogues["milestones"]["milestones"],
+            "role": self.catalogues["roles"]["roles"],
+            "recipient": self.catalogues["ladder"]["recipients"],
+        }
+        plain = {"step": self.catalogues["steps"]["steps"], "cause": self.catalogues["breach_causes"]["causes"]}
+        return {
+            **{kind: {code: Text(**facts["name"]) for code, facts in of.items()} for kind, of in named.items()},
+            **{kind: {code: Text(**name) for code, name in of.items()} for kind, of in plain.items()},
+        }
+
+    @property
+    def sign_in(self) -> SignInRule:
+        facts = _single(self.catalogues["sign_in"])
+        failures, session = facts["failures"], facts["session"]
+        return SignInRule(
+            password_length=facts["password_length"],
+            failures_of_account=failures["account"],
+            failures_from_address=failures["address"],
+            failure_window=dt.timedelta(minutes=failures["window_minutes"]),
+            idle=dt.timedelta(minutes=session["idle_minutes"]),
+            lasts=dt.timedelta(hours=session["hours"]),
+            noted_every=dt.timedelta(minutes=session["noted_every_minutes"]),
+        )
 
     @property
     def legal_basis(self) -> LegalBasisRule:

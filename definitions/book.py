@@ -31,6 +31,7 @@ from definitions.model import (
     PortalRule,
     ReportRules,
     RoleRule,
+    SignInRule,
     Text,
 )
 
@@ -116,6 +117,17 @@ class Book:
     def overview(self) -> OverviewRule:
         """What a supervisor's overview is counted by [D-OVERVIEW]."""
         return self._law.overview
+
+    @functools.cached_property
+    def names(self) -> dict[str, dict[str, Text]]:
+        """What the codes are called, by kind (user_class, step, document, notice, milestone, role, recipient, cause)
+        and code."""
+        return self._law.names
+
+    @functools.cached_property
+    def sign_in(self) -> SignInRule:
+        """How staff sign in to the pages [D-SIGN-IN]."""
+        return self._law.sign_in
 
     @functools.cached_property
     def legal_basis(self) -> LegalBasisRule:

@@ -374,3 +374,17 @@ class PortalRule(Frozen, frozen=True):
     draft_hours: int
     visit_minutes: int
     clauses: tuple[str, ...]
+
+
+class SignInRule(Frozen, frozen=True):
+    """How staff sign in to the pages [D-SIGN-IN]. Within `failure_window` an account may fail `failures_of_account`
+    times and an address `failures_from_address` times; a session ends when nothing was asked for `idle`, or after
+    `lasts`. `noted_every`: how often it is noted that a session is in use. `password_length` in characters."""
+
+    password_length: int
+    failures_of_account: int
+    failures_from_address: int
+    failure_window: dt.timedelta
+    idle: dt.timedelta
+    lasts: dt.timedelta
+    noted_every: dt.timedelta

@@ -29,6 +29,7 @@ from storage.evidence import (
 )
 from storage.files import FileStore, Stored
 from storage.rows import (
+    AccountRow,
     AlertFilter,
     AlertRow,
     AreaRow,
@@ -42,6 +43,7 @@ from storage.rows import (
     DraftRow,
     EventRow,
     EvidenceRow,
+    FailureRow,
     FeedRow,
     Filter,
     Head,
@@ -57,6 +59,7 @@ from storage.rows import (
     PersonalRow,
     Remembered,
     RoundRow,
+    SessionRow,
     StaffRow,
     SweepRow,
     TrackingRow,
@@ -69,6 +72,7 @@ from storage.verification import Verification, verify
 
 __all__ = [
     "GENESIS",
+    "AccountRow",
     "AlertFilter",
     "AlertRow",
     "AppendOnly",
@@ -87,6 +91,7 @@ __all__ = [
     "Duplicate",
     "EventRow",
     "EvidenceRow",
+    "FailureRow",
     "FeedRow",
     "FileStore",
     "Filter",
@@ -110,6 +115,7 @@ __all__ = [
     "Rejected",
     "Remembered",
     "RoundRow",
+    "SessionRow",
     "StaffRow",
     "Standing",
     "StorageError",

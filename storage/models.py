@@ -332,6 +332,52 @@ class Staff(Table, table=True):
     substitute: str | None = _text()
 
 
+class Account(Table, table=True):
+    """A member of the staff who may sign in; role and unit are those of the staff. Only a hash of the password."""
+
+    __tablename__ = "account"
+    __table_args__ = (*_moments("account", "created_at", "changed_at", "disabled_at"),)
+    staff: str = _text(primary_key=True)
+    password_hash: str = _text()
+    must_change: bool = _flag("ck_account_must_change")
+    created_at: str = _text()
+    created_by: str = _text()
+    changed_at: str = _text()
+    disabled_at: str | None = _text()
+
+
+class Session(Table, table=True):
+    """Somebody who is signed in; the token itself is never stored. A session that ends is deleted."""
+
+    __tablename__ = "session"
+    __table_args__ = (
+        sa.CheckConstraint("length(token_hash) = 64", name="ck_session_token"),
+        *_moments("session", "started_at", "seen_at", "ends_at"),
+        sa.Index("ix_session_staff", "staff"),
+        sa.Index("ix_session_ends", "ends_at"),
+    )
+    token_hash: str = _text(primary_key=True)
+    staff: str = _text()
+    started_at: str = _text()
+    seen_at: str = _text()
+    ends_at: str = _text()
+
+
+class SignInFailure(Table, table=True):
+    """An attempt to sign in that failed, or has not succeeded yet, by the digest of the account or address."""
+
+    __tablename__ = "sign_in_failure"
+    __table_args__ = (
+        sa.CheckConstraint("length(subject) = 64", name="ck_sign_in_failure_subject"),
+        *_moments("sign_in_failure", "at"),
+        sa.Index("ix_sign_in_failure_subject", "subject", "at"),
+        sa.Index("ix_sign_in_failure_at", "at"),
+    )
+    id: str = _text(primary_key=True)
+    subject: str = _text()
+    at: str = _text()
+
+
 class Serial(Table, table=True):
     """The last application number given out, per org and year."""
 

@@ -200,6 +200,37 @@ class StaffRow(NamedTuple):
     substitute: str | None
 
 
+class AccountRow(NamedTuple):
+    """Who may sign in: the account of a member of the staff. `changed_at`: when the password was last set."""
+
+    staff: str
+    password_hash: str
+    must_change: bool
+    created_at: str
+    created_by: str
+    changed_at: str
+    disabled_at: str | None = None
+
+
+class SessionRow(NamedTuple):
+    """Somebody who is signed in; only the SHA-256 (hex) of the token is kept. `seen_at`: when it was last noted that it
+    is in use; `ends_at`: it ends then at the latest."""
+
+    token_hash: str
+    staff: str
+    started_at: str
+    seen_at: str
+    ends_at: str
+
+
+class FailureRow(NamedTuple):
+    """An attempt to sign in; `subject` is the SHA-256 (hex) of whose or from where."""
+
+    id: str
+    subject: str
+    at: str
+
+
 class DefinitionRow(NamedTuple):
     """A published definition under its content hash."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
+from storage._accounts import Accounts
 from storage._alerts import Alerts
 from storage._lists import Lists, case_row, deadline_row
 from storage._orders import Orders
@@ -23,6 +24,7 @@ from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, 
 
 
 class Tx(
+    Accounts,
     Alerts,
     Lists,
     Orders,

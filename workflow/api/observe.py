@@ -48,6 +48,8 @@ class Observed:
             return
         record = Record(_request_id(scope))
         begin(scope, record)
+        state = scope.setdefault("state", {})  # how the pages learn the id, and tell who asked
+        state["request_id"] = record.request_id
 
         async def observed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -73,7 +75,7 @@ class Observed:
                     route=route,
                     status=record.status,
                     ms=round(seconds * 1000, 1),
-                    principal=record.who,
+                    principal=record.who or state.get("who"),
                     case_id=record.case_id,
                     code=record.code,
                 )

@@ -39,6 +39,7 @@ _COMMANDS = {
     "portal": "workflow.cli.portal:app",
     "areas": "workflow.cli.portal:areas",
     "keys": "workflow.cli.keys:app",
+    "accounts": "workflow.cli.accounts:app",
     "doctor": "workflow.cli.operation:doctor",
 }
 """Where each subcommand lives, in the order of the help."""

@@ -51,12 +51,12 @@ def serve(
     ] = False,
     database: DatabaseOption = None,
 ) -> None:
-    """启动 HTTP 服务。没有密钥的调用一律拒绝。 / Serve the HTTP interface; calls without a key are refused."""
+    """启动服务: 网页和接口, 没有登录或密钥的一律拒绝。 / Serve the pages and the interface; both ask who calls."""
     where = address(database)
-    typer.echo(f"http://{host}:{port}/api/v1", err=True)
+    typer.echo(f"http://{host}:{port}/  http://{host}:{port}/api/v1", err=True)
     with _worker_beside(where) if with_worker else nullcontext():
-        # By name: the two faces do not import each other.
-        import_module("workflow.api.serve").serve(host=host, port=port, workers=workers, database=where)
+        # By name: what is above the faces is not imported by them.
+        import_module("workflow.server").serve(host=host, port=port, workers=workers, database=where)
 
 
 @contextmanager
@@ -124,10 +124,14 @@ def demo(
         return
     typer.echo(f"演示数据 / demonstration: {filled.cases} 件申请 / cases, {filled.events} 个事件 / events")
     typer.echo(f"地址 / address: http://{host}:{port}/api/v1")
+    typer.echo(f"网页 / pages: http://{host}:{port}/")
+    for account in filled.accounts:
+        typer.echo(f"账户 / account ({account.role}): {account.staff}  密码 / password: {account.password}")
     for role, key in filled.keys.items():
         typer.echo(f"密钥 / key ({role}): {key}")
     if not filled.keys:
-        typer.echo("密钥只在创建时显示一次; 新建: / a key is shown once, when it is made; make a new one:")
+        typer.echo("密码和密钥只显示一次; 重置或新建: / passwords and keys are shown once; for new ones:")
+        typer.echo(f"  baozhuang accounts reset STAFF --database {_shown(where)}")
         typer.echo(
             f"  baozhuang keys create NAME --role front_line --org {service.PROVINCE} --database {_shown(where)}"
         )

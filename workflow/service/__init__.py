@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from workflow.core.commands import COMMAND_NAMES, COMMANDS, Command, Submission
     from workflow.core.events import Principal
     from workflow.core.refusals import Refusal, Refused, refusal, refuse
+    from workflow.core.times import BUSINESS_ZONE
     from workflow.service.cases import Answer
     from workflow.service.service import Service, SystemClock
     from workflow.service.writer import Reply
 
 __all__ = [
+    "BUSINESS_ZONE",
     "COMMANDS",
     "COMMAND_NAMES",
     "Answer",
@@ -42,6 +44,7 @@ _HOMES = {
     "workflow.core.commands": ("COMMANDS", "COMMAND_NAMES", "Command", "Submission"),
     "workflow.core.events": ("Principal",),
     "workflow.core.refusals": ("Refusal", "Refused", "refusal", "refuse"),
+    "workflow.core.times": ("BUSINESS_ZONE",),
     "workflow.service.cases": ("Answer",),
     "workflow.service.service": ("Service", "SystemClock"),
     "workflow.service.writer": ("Reply",),

@@ -20,8 +20,8 @@ from workflow.core.commands import COMMANDS, Submission
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused
 from workflow.core.times import business_date
-from workflow.service import rules
-from workflow.service.demo_cases import PROVINCE, Act, orgs, staff, stories
+from workflow.service import accounts, rules
+from workflow.service.demo_cases import ADMINISTRATOR, COUNTER, INSPECTOR, PROVINCE, Act, orgs, staff, stories
 from workflow.service.service import Service, SystemClock
 
 DONE_SETTING = "demonstration"
@@ -43,13 +43,27 @@ class SimulatedClock:
         return self.moment
 
 
+class DemoAccount(msgspec.Struct, frozen=True):
+    """An account of the demonstration; the password is shown once."""
+
+    staff: str
+    role: str
+    password: str
+
+
 class Filled(msgspec.Struct, frozen=True):
-    """What the demonstration put in. `fresh`: now, not in an earlier run; `keys`: role and secret, shown once."""
+    """What the demonstration put in. `fresh`: now, not in an earlier run; `keys`: role and secret, shown once;
+    `accounts`: one for each role."""
 
     fresh: bool
     cases: int
     events: int
     keys: dict[str, str]
+    accounts: list[DemoAccount]
+
+
+ACCOUNTS = ("YZ-WL-XT-GY-1", "YZ-WL-0", INSPECTOR, ADMINISTRATOR, COUNTER)
+"""Who may sign in to the demonstration: a manager, a supervisor, and one of each other role."""
 
 
 def fill(url: str | Path, progress: Callable[[int, int | None], object], until: dt.datetime | None = None) -> Filled:
@@ -60,6 +74,7 @@ def fill(url: str | Path, progress: Callable[[int, int | None], object], until: 
     with Service(Database.open(url), rules.book(), clock) as service:
         fresh = not _setting(service)
         keys: dict[str, str] = {}
+        opened: list[DemoAccount] = []
         if fresh:
             service.put_orgs([OrgRow(*one) for one in orgs()])
             service.put_staff([StaffRow(*one) for one in staff()])
@@ -67,10 +82,13 @@ def fill(url: str | Path, progress: Callable[[int, int | None], object], until: 
             clock.moment = until
             for name, role in (("演示前端", "front_line"), ("演示主管", "supervisor"), ("演示管理员", "admin")):
                 keys[role] = service.create_key(name, role, PROVINCE)["key"]
+            for staff_id in ACCOUNTS:
+                made = accounts.create(service, Principal("demonstration", "admin"), staff_id, must_change=False)
+                opened.append(DemoAccount(staff_id, made["role"], made["password"]))
             service.writer.submit((2, ""), lambda tx: tx.put_setting(DONE_SETTING, until.isoformat())).result()
         with service.database.read() as tx:
             heads = list(tx.heads())
-    return Filled(fresh, len(heads), sum(head.seq for head in heads), keys)
+    return Filled(fresh, len(heads), sum(head.seq for head in heads), keys, opened)
 
 
 def _setting(service: Service) -> str | None:

@@ -19,6 +19,8 @@ from workflow.core.times import BUSINESS_ZONE
 SEED = "baozhuang 2024"
 PROVINCE = "YZ"
 
+INSPECTOR, ADMINISTRATOR, COUNTER = "YZ-8", "YZ-9", "YZ-WL-XT-WT-9"
+
 _TREE = (
     ("YZ", None, "province", "云泽省电力公司", "960000"),
     ("YZ-WL", "YZ", "city", "望岚市供电公司", "960100"),
@@ -118,7 +120,14 @@ def orgs() -> Iterator[tuple[str, str | None, str, str, str, str]]:
 
 
 def staff() -> Iterator[tuple[str, str, str, str, None, str | None]]:
-    """The staff: id, name, org, role, no contact, substitute. Of each team three managers and a lead."""
+    """The staff: id, name, org, role, no contact, substitute. Of each team three managers and a lead; in the province
+    an inspector and an administrator, and somebody at a counter."""
+    for which, org, role in (
+        (INSPECTOR, PROVINCE, "inspector"),
+        (ADMINISTRATOR, PROVINCE, "admin"),
+        (COUNTER, "YZ-WL-XT-WT", "front_line"),
+    ):
+        yield which, _person(which), org, role, None, None
     for code, _, level, _, _ in _TREE:
         if level == "team":
             for number in (1, 2, 3):

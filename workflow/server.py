@@ -1,7 +1,7 @@
-"""`serve`: the HTTP face under uvicorn, in this process or in several workers.
+"""`serve`: the two faces over HTTP, as one application, under uvicorn, in this process or in several workers.
 
-On SIGTERM or Ctrl-C it takes no new connection, answers what has begun, finishes the queued commands and closes the
-database.
+The interface has /api/v1, the addresses for whoever runs it and the feeds; everything else is pages.  On SIGTERM or
+Ctrl-C it takes no new connection, answers what has begun, finishes the queued commands and closes the database.
 """
 
 from __future__ import annotations
@@ -13,20 +13,41 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from workflow.api import app as api_app
 from workflow.api import logs
-from workflow.api.app import create_app
 from workflow.api.metrics import MULTIPROCESS
+from workflow.api.observe import Observed
 from workflow.service import Service
+from workflow.web import app as web_app
 
 DATABASE = "BAOZHUANG_DATABASE"
 _SECONDS_TO_FINISH = 30
 _SECONDS_IDLE = 30
 
+_INTERFACE = ("/api", "/feeds", "/healthz", "/metrics", "/openapi.json", "/readyz")
+"""What belongs to the interface: these addresses and those below them."""
 
-def _owning(service: Service) -> FastAPI:
+
+class Site:
+    """The interface and the pages over one open `service`, observed alike."""
+
+    def __init__(self, service: Service) -> None:
+        self.interface = api_app.create_app(service)
+        self.pages: ASGIApp = Observed(web_app.create_app(service), metrics=self.interface.state.metrics)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request with the face it is for; the start and the end of the server are the interface's."""
+        path = scope.get("path", "")
+        of_interface = scope["type"] != "http" or any(path == one or path.startswith(f"{one}/") for one in _INTERFACE)
+        face: ASGIApp = self.interface if of_interface else self.pages
+        await face(scope, receive, send)
+
+
+def _owning(service: Service) -> ASGIApp:
     """The application that closes `service` when the server has answered its last request."""
-    app = create_app(service)
+    site = Site(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -35,11 +56,11 @@ def _owning(service: Service) -> FastAPI:
         finally:
             service.close()
 
-    app.router.lifespan_context = lifespan
-    return app
+    site.interface.router.lifespan_context = lifespan
+    return site
 
 
-def worker() -> FastAPI:
+def worker() -> ASGIApp:
     """One of several workers; its database is named by `BAOZHUANG_DATABASE`."""
     logs.configure()
     return _owning(Service.open(os.environ[DATABASE]))
@@ -70,4 +91,4 @@ def serve(host: str, port: int, workers: int, database: str) -> None:
     os.environ[DATABASE] = database
     with tempfile.TemporaryDirectory(prefix="baozhuang-metrics-") as folder:
         os.environ[MULTIPROCESS] = folder
-        uvicorn.run("workflow.api.serve:worker", factory=True, workers=workers, **options)  # type: ignore[arg-type]  # as above
+        uvicorn.run("workflow.server:worker", factory=True, workers=workers, **options)  # type: ignore[arg-type]  # as above

@@ -1,0 +1,5 @@
+"""Pages of the board."""
+
+from tests.web.site import Page
+
+PAGES = [Page("board", "/board")]

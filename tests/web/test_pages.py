@@ -1,0 +1,71 @@
+"""What holds for every page: its language, its statements, no violation of axe, no sideways scrolling, no script."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.web.browser import screen
+from tests.web.site import Page, pages
+
+MOST_STATEMENTS = 10
+PAGES = [pytest.param(page, id=page.name) for page in pages()]
+REQUEST_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b")
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+
+
+def heading(html: str) -> str:
+    found = re.search(r"<h1>(.*?)</h1>", html, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_it_is_there_in_both_languages(office, page: Page):
+    client = office.client(page.role)
+    headings = []
+    for language, tag in (("zh", "zh-CN"), ("en", "en")):
+        client.cookies.set("baozhuang_lang", language)
+        answer = client.get(office.path(page), follow_redirects=False)
+        assert answer.status_code == page.status, answer.text
+        assert f'<html lang="{tag}">' in answer.text
+        headings.append(heading(answer.text))
+    assert all(headings)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_it_asks_the_database_little(office, statements, page: Page):
+    client, path = office.client(page.role), office.path(page)
+    client.get(path)  # what is read once and kept
+    with statements() as ran:
+        client.get(path)
+    assert len(ran) <= MOST_STATEMENTS, ran
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh", 1440), ("en", 390)])
+@pytest.mark.parametrize("page", PAGES)
+def test_it_can_be_read_by_everybody(browser, served, page: Page, language: str, width: int):
+    faults: list[str] = []
+    with screen(browser, served, page.role, language=language, width=width) as window:
+        window.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        window.on("pageerror", lambda error: faults.append(str(error)))
+        answer = window.goto(served.path(page))
+        assert answer is not None
+        assert answer.status == page.status
+        assert window.evaluate(FITS), "it scrolls sideways"
+        found = Axe().run(window)
+        assert found.violations_count == 0, found.generate_report()
+    expected = 0 if page.status < 400 else 1  # the browser itself tells of an answer that says no
+    assert len(faults) == expected, faults
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_it_needs_no_script(browser, served, page: Page):
+    told = []
+    for scripts in (True, False):
+        with screen(browser, served, page.role, width=390, scripts=scripts) as window:
+            window.goto(served.path(page))
+            told.append(REQUEST_ID.sub("", window.locator("main").inner_text()))
+    assert told[0] == told[1] != ""
