@@ -38,7 +38,7 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n", "jinja2.ext.loopcontrols"],
     )
     environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]  # by the extension
     environment.globals.update(
         asset=static_files.address,
         lang=language,
