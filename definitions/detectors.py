@@ -50,10 +50,12 @@ SEVERITIES: Final = ("critical", "high", "medium", "low")
 TAKES: Final = ("first", "last", "count", "first_recorded", "last_recorded", "first_entered", "last_entered", "total")
 TESTS: Final = ("binomial", "difference", "share_above")
 
-EVENT_COLUMNS: Final = ("value", "ref", "batch", "amount", "occurred", "recorded", "entered", "names_case", "src")
+EVENT_COLUMNS: Final = (
+    "value", "old_value", "new_value", "ref", "batch", "amount", "occurred", "recorded", "entered", "names_case", "src",
+)  # fmt: skip
 """What the condition of a folded fact may speak of: one event. `occurred`, `recorded`: moments; `entered`: the moment
 of recording where it is an entry time and not a load time (gate b); `names_case`: its reference is the case's own
-number. Texts that are missing are empty."""
+number. Texts that are missing are empty, but for `old_value` and `new_value`, which are NULL."""
 
 
 class Fact(Frozen, frozen=True):

@@ -131,7 +131,7 @@ VALUES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 """Where `value` is a closed list."""
 
 DATE_SOURCES: Final = ("archive", "contract")
-"""Sources whose 00:00:00 is a date without a time (policy §6; a ledger's mapping says so for itself)."""
+"""Sources whose 00:00:00 is a date without a time even where a mapping says that others work at midnight."""
 
 SENTINELS: Final = tuple(
     dt.date.fromisoformat(day) for day in ("1900-01-01", "1970-01-01", "1980-01-01", "2000-01-01", "2099-12-31")

@@ -33,7 +33,7 @@ KEEPER = "K,application,submit,2026-01-01 00:00:01,,,,,,\n"
         ("20260102", (2026, 1, 2), True),
         ("2026/1/2 3:04", (2026, 1, 2, 3, 4), False),
         ("2026-01-02T03:04:05", (2026, 1, 2, 3, 4, 5), False),
-        ("2026-01-02 00:00:00", (2026, 1, 2), False),
+        ("2026-01-02 00:00:00", (2026, 1, 2), True),
         ("2026年1月2日 3时4分", (2026, 1, 2, 3, 4), False),
         ("2026-01-02T03:04:05Z", (2026, 1, 2, 11, 4, 5), False),
         ("2026-01-02T23:30:00+01:00", (2026, 1, 3, 6, 30), False),
@@ -55,10 +55,15 @@ def test_what_is_no_time_is_rejected_with_its_row(take, text):
     assert taken.rows("cases", "case_id") == [("K",)]  # nobody else speaks of C1
 
 
-@pytest.mark.parametrize(("source", "date"), [("archive", True), ("contract", True), ("marketing", False), ("", False)])
-def test_midnight_is_a_date_where_the_source_keeps_dates(take, source, date):
+@pytest.mark.parametrize("source", ["archive", "contract", "marketing", ""])
+def test_midnight_is_a_date_whatever_its_source(take, source):
     taken = take(event(occurred_at="2026-01-02 00:00:00", recorded_at="2026-01-03 00:00:00", source=source))
-    assert taken.rows("events", "occurred_is_date", "recorded_is_date") == [(date, date)]
+    assert taken.rows("events", "occurred_is_date", "recorded_is_date") == [(True, True)]
+
+
+def test_a_second_after_midnight_is_a_time(take):
+    taken = take(event(occurred_at="2026-01-02 00:00:01", recorded_at="2026-01-03 00:00:01", source="archive"))
+    assert taken.rows("events", "occurred_is_date", "recorded_is_date") == [(False, False)]
 
 
 @pytest.mark.parametrize(

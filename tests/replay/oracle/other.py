@@ -87,7 +87,10 @@ def d37(file: File) -> list[Finding]:
     uses: dict[str, list[Event]] = defaultdict(list)
     for e in file.events:
         for one in refs(e):
-            if one.lower().startswith(("image:", "file:", "recording:")) and "NOTICE" not in one.upper():
+            if (
+                one.lower().startswith(("image:", "file:", "recording:", "rec:", "rec-"))
+                and "NOTICE" not in one.upper()
+            ):
                 uses[one].append(e)
     out: dict[str, list[Event]] = defaultdict(list)
     for events in uses.values():

@@ -36,27 +36,39 @@ def make(engine: Engine, detectors: Detectors, as_of_day: int) -> list[str]:
 
 
 def _bursts(engine: Engine, detectors: Detectors) -> None:
-    """D12. An hour is a clock hour of recording; an actor's active hours are those with a record of a step."""
+    """D12. A burst is any span of an hour; an actor's active hours are the clock hours with a record of a step. The same
+    name in two organisations is two actors."""
     rule = detectors.detector("D12").thresholds
     out = f"actor <> '' AND actor NOT IN ({_words(rule['service_accounts'])}) AND NOT starts_with(batch, 'outage:') AND NOT starts_with(batch, 'migration:')"
     lag = f"wd_at({day('entered')}) - wd_at({day('occurred')}) > {rule['lag_working_days']}"
     engine.make(
         "busy",
-        f"""SELECT actor, entered // {HOUR} AS hour, count(*) AS n, sum(CASE WHEN {lag} THEN 1 ELSE 0 END) AS lagging
-        FROM events WHERE k IN ({_in(_STEP_EVENTS)}) AND entered IS NOT NULL AND {out} GROUP BY 1, 2""",
+        f"""SELECT org_id, actor, entered // {HOUR} AS hour, count(*) AS n FROM events
+        WHERE k IN ({_in(_STEP_EVENTS)}) AND entered IS NOT NULL AND {out} GROUP BY 1, 2, 3""",
     )
+    # An hour's span touches two clock hours: only actors with enough in two are looked into.
     engine.make(
-        "burst_hours",
-        f"""SELECT b.actor, b.hour, b.n FROM busy AS b JOIN (SELECT actor, median(n) AS usual FROM busy
-            WHERE actor IN (SELECT actor FROM busy WHERE n >= {rule["events"]}) GROUP BY actor) AS u ON u.actor = b.actor
-        WHERE b.n >= {rule["events"]} AND b.n >= {rule["times_median"]} * u.usual
-            AND b.lagging > {rule["lagging_share"]} * b.n""",
+        "stirred",
+        f"""SELECT b.org_id, b.actor, median(b.n) AS usual FROM busy AS b JOIN (SELECT DISTINCT org_id, actor FROM (
+            SELECT org_id, actor, n, hour, lead(n) OVER (PARTITION BY org_id, actor ORDER BY hour) AS next_n,
+                lead(hour) OVER (PARTITION BY org_id, actor ORDER BY hour) AS next_hour FROM busy) AS x
+            WHERE n + CASE WHEN next_hour = hour + 1 THEN next_n ELSE 0 END >= {rule["events"]}) AS y
+        ON y.org_id = b.org_id AND y.actor = b.actor GROUP BY b.org_id, b.actor""",
     )
+    span = HOUR // MOMENT_UNIT
+    ahead = f"OVER (PARTITION BY org_id, actor ORDER BY t RANGE BETWEEN CURRENT ROW AND {span} FOLLOWING)"
+    behind = f"OVER (PARTITION BY org_id, actor ORDER BY t RANGE BETWEEN {span} PRECEDING AND CURRENT ROW)"
     engine.make(
         "bursts",
-        f"""SELECT e.cid, min(e.occurred) AS burst, max(b.n) AS burst_size FROM events AS e
-        JOIN burst_hours AS b ON b.actor = e.actor AND b.hour = e.entered // {HOUR}
-        WHERE e.k IN ({_in(_STEP_EVENTS)}) AND {out.replace("actor ", "e.actor ")} GROUP BY e.cid""",
+        f"""SELECT cid, min(occurred) AS burst, max(size) AS burst_size FROM (
+            SELECT cid, occurred, max(CASE WHEN n >= {rule["events"]} AND n >= {rule["times_median"]} * usual
+                AND lagging > {rule["lagging_share"]} * n THEN n END) {behind} AS size FROM (
+            SELECT *, count(*) {ahead} AS n, sum(late) {ahead} AS lagging FROM (
+                SELECT e.org_id, e.actor, e.cid, e.occurred, e.entered // {MOMENT_UNIT} AS t, s.usual,
+                    CASE WHEN {lag} THEN 1 ELSE 0 END AS late
+                FROM events AS e JOIN stirred AS s ON s.org_id = e.org_id AND s.actor = e.actor
+                WHERE e.k IN ({_in(_STEP_EVENTS)}) AND e.entered IS NOT NULL AND {out.replace("actor ", "e.actor ")}) AS a) AS b) AS d
+        WHERE size IS NOT NULL GROUP BY cid""",
     )
 
 
@@ -152,7 +164,8 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     ends = [KINDS[f"application.{end}"] for end in ("withdraw", "terminate", "refuse")]
     engine.make(
         "endings",
-        f"""SELECT cid, min(occurred) AS ended, max(CASE WHEN {customer} THEN 1 ELSE 0 END) = 1 AS asked_for,
+        f"""SELECT cid, min(occurred) AS ended, max(CASE WHEN {customer} OR (k = {KINDS["application.withdraw"]} AND ref <> ''
+                AND NOT starts_with(ref, 'image:')) THEN 1 ELSE 0 END) = 1 AS asked_for,
             max(CASE WHEN {customer} OR value IN ({_words(d14["lapsed"])})
             OR value IN ({_words(d14["changed"])}) THEN 1 ELSE 0 END) = 1 AS proved,
             max(CASE WHEN value IN ({_words(d14["duplicate"])}) THEN 1 ELSE 0 END) = 1 AS duplicate
@@ -222,9 +235,9 @@ def _shared(engine: Engine, detectors: Detectors) -> None:
     """D37: one proof in cases of several customers."""
     rule = detectors.detector("D37").thresholds
     prefixes: Any = rule["prefixes"]
-    proof = " OR ".join(f"starts_with(e.ref, {quoted(one)})" for one in prefixes)
+    proof = " OR ".join(f"starts_with(lower(e.ref), {quoted(one)})" for one in prefixes)
     notices: Any = rule["notices"]
-    notice = " OR ".join(f"strpos(ref, {quoted(one)}) > 0" for one in notices) or "FALSE"
+    notice = " OR ".join(f"strpos(upper(ref), {quoted(one)}) > 0" for one in notices) or "FALSE"
     engine.make(
         "proofs",
         f"""SELECT e.cid, e.ref, e.occurred, e.batch, c.customer_id FROM ev AS e JOIN c ON c.cid = e.cid
@@ -245,7 +258,8 @@ def _shared(engine: Engine, detectors: Detectors) -> None:
 
 
 def _elsewhere(engine: Engine, detectors: Detectors) -> None:
-    """D38: an actor or a device at several premises within minutes."""
+    """D38: an actor or a device of an organisation at several premises within minutes; what is done as one batch is
+    one place."""
     rule = detectors.detector("D38").thresholds
     places, span = rule["premises"], f"{rule['minutes']} * {MOMENT_MINUTE}"
     numbers = _in(_SITE)
@@ -253,26 +267,28 @@ def _elsewhere(engine: Engine, detectors: Detectors) -> None:
     for who in ("actor", "device"):
         engine.make(
             f"visits_{who}",
-            f"""SELECT e.cid, e.{who} AS who, e.occurred, e.occurred // {MOMENT_UNIT} AS t, e.batch, c.premises_id FROM ev AS e
+            f"""SELECT e.cid, e.org_id, e.{who} AS who, e.occurred, e.occurred // {MOMENT_UNIT} AS t,
+                CASE WHEN e.batch <> '' THEN 'batch ' || e.batch ELSE 'premises ' || c.premises_id END AS place FROM ev AS e
             JOIN c ON c.cid = e.cid WHERE e.k IN ({numbers}) AND e.{who} <> '' AND e.occurred IS NOT NULL
             AND e.occurred % 2 = 0 AND c.premises_id IS NOT NULL""",
         )
         engine.make(
             f"crowds_{who}",
-            f"""SELECT DISTINCT who FROM (SELECT who, lead(t, {places} - 1) OVER (PARTITION BY who ORDER BY t) - t AS gap
+            f"""SELECT DISTINCT org_id, who FROM (SELECT org_id, who,
+                lead(t, {places} - 1) OVER (PARTITION BY org_id, who ORDER BY t) - t AS gap
             FROM visits_{who}) AS x WHERE gap <= {span}""",
         )
         # Windows are few once the actors are: each window starts at one visit and is seen from every visit in it.
         engine.make(
             f"windows_{who}",
-            f"""SELECT a.who, a.t FROM (SELECT DISTINCT v.who, v.t FROM visits_{who} AS v JOIN crowds_{who} AS x ON x.who = v.who) AS a
-            JOIN visits_{who} AS b ON b.who = a.who AND b.t >= a.t AND b.t <= a.t + {span}
-            GROUP BY a.who, a.t HAVING count(DISTINCT b.premises_id) >= {places}
-            AND NOT (count(DISTINCT b.batch) = 1 AND min(b.batch) <> '')""",
+            f"""SELECT a.org_id, a.who, a.t FROM (SELECT DISTINCT v.org_id, v.who, v.t FROM visits_{who} AS v
+                JOIN crowds_{who} AS x ON x.org_id = v.org_id AND x.who = v.who) AS a
+            JOIN visits_{who} AS b ON b.org_id = a.org_id AND b.who = a.who AND b.t >= a.t AND b.t <= a.t + {span}
+            GROUP BY a.org_id, a.who, a.t HAVING count(DISTINCT b.place) >= {places}""",
         )
         found.append(
             f"""SELECT v.cid, min(v.occurred) AS elsewhere FROM visits_{who} AS v JOIN windows_{who} AS a
-            ON a.who = v.who AND v.t >= a.t AND v.t <= a.t + {span} GROUP BY v.cid"""
+            ON a.org_id = v.org_id AND a.who = v.who AND v.t >= a.t AND v.t <= a.t + {span} GROUP BY v.cid"""
         )
         found.append(f"SELECT cid, CAST(NULL AS BIGINT) AS elsewhere FROM visits_{who}")
     union = " UNION ALL ".join(found)
@@ -287,9 +303,8 @@ def organisations(engine: Engine, detectors: Detectors) -> None:
     gates = detectors.gates
     counted = {
         "contacts": ["service_contact.observed"], "corrections": ["correction.changed"], "suspensions": ["suspension.start"],
-        "documents": ["document.requested", "document.received"], "acceptance": ["acceptance.complete"],
-        "plan": ["supply_plan.complete"], "design": ["design_review.complete"], "mid": ["mid_inspection.complete"],
-        "completion": ["completion_inspection.complete"], "charges": ["fee_paid.observed"], "energy": ["first_energy.observed"],
+        "documents": ["document.requested", "document.received"], "charges": ["fee_paid.observed"],
+        "energy": ["first_energy.observed"],
     }  # fmt: skip
     engine.make("kinds_by_org", "SELECT org_id, k, count(*) AS n FROM ev GROUP BY org_id, k")
     columns = ", ".join(
@@ -308,8 +323,23 @@ def organisations(engine: Engine, detectors: Detectors) -> None:
         f"""SELECT c.org_id, {lacking("design_review")} AS no_design_common, {lacking("mid_inspection")} AS no_mid_common
         FROM c JOIN w ON w.cid = c.cid WHERE c.voltage = 'high' AND w.metering_completes > 0 GROUP BY c.org_id""",
     )
+    # A step of which enough comparable cases and not one has a record was not handed in, by the organisation or by anybody.
+    steps = {"acceptance": "acceptance", "plan": "supply_plan", "completion": "completion_inspection"}
+    counts = ", ".join(
+        f"sum(CASE WHEN w.group_{step} IS NOT NULL THEN 1 ELSE 0 END) AS n_{name}, "
+        f"sum(CASE WHEN w.group_{step} IS NOT NULL AND w.{step}_completes + w.{step}_waived > 0 THEN 1 ELSE 0 END) AS with_{name}"
+        for name, step in steps.items()
+    )
+    engine.make("step_counts", f"SELECT w.org_id, {counts} FROM w WHERE w.metering_completes > 0 GROUP BY w.org_id")
+    sums = ", ".join(f"sum(n_{name}) AS n_{name}, sum(with_{name}) AS with_{name}" for name in steps)
+    absent = {name: f"{{0}}.n_{name} >= {at_least} AND {{0}}.with_{name} = 0" for name in steps}
+    kept = ", ".join(
+        f"NOT COALESCE({text.format('s')}, FALSE) AND NOT COALESCE({text.format('f')}, FALSE) AS org_has_{name}"
+        for name, text in absent.items()
+    )
     engine.make(
         "org_facts",
-        """SELECT o.*, COALESCE(l.no_design_common, FALSE) AS no_design_common, COALESCE(l.no_mid_common, FALSE) AS no_mid_common
-        FROM org_has AS o LEFT JOIN org_lacks AS l ON l.org_id = o.org_id""",
+        f"""SELECT o.*, {kept}, COALESCE(l.no_design_common, FALSE) AS no_design_common, COALESCE(l.no_mid_common, FALSE) AS no_mid_common
+        FROM org_has AS o LEFT JOIN org_lacks AS l ON l.org_id = o.org_id LEFT JOIN step_counts AS s ON s.org_id = o.org_id
+        CROSS JOIN (SELECT {sums} FROM step_counts) AS f""",
     )

@@ -86,12 +86,22 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
             FROM turns) AS x
         GROUP BY cid, def_id, grp, lim, derived, place, g""",
     )
-    # What starts a first round of itself: the pass of the step before, or the submission.
-    previous = "CASE WHEN r.place = 0 THEN s.submitted ELSE p.passed END"
+    # A step whose clock starts of itself runs although nothing of it is recorded yet.
+    waived = "CASE d.step " + " ".join(f"WHEN {at} THEN s.{step}_waived" for at, step in enumerate(STEPS)) + " END"
     engine.make(
         "passes",
         "SELECT cid, place, max(finished) AS passed FROM turned WHERE back = 0 AND finished IS NOT NULL GROUP BY cid, place",
     )
+    engine.make(
+        "silent",
+        f"""SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place FROM special AS s
+        JOIN def_steps AS d ON d.def_id = s.def_id AND d.derived AND d.is_last AND d.place > 0
+        JOIN passes AS p ON p.cid = s.cid AND p.place = d.place - 1
+        LEFT JOIN (SELECT cid, max(place) AS reached FROM turned GROUP BY cid) AS t ON t.cid = s.cid
+        WHERE t.reached < d.place AND s.metering_completes = 0 AND {waived} = 0""",
+    )
+    # What starts a first round of itself: the pass of the step before, or the submission.
+    previous = "CASE WHEN r.place = 0 THEN s.submitted ELSE p.passed END"
     open_end = f"CASE WHEN s.endings > 0 THEN {day('s.ended')} WHEN s.metering_completes = 0 THEN {as_of_day} END"
     engine.make(
         "rounds",
@@ -104,7 +114,9 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
             COALESCE(r.began, CASE WHEN r.g = 0 AND r.derived THEN {previous} END) AS began,
             lag(r.finished) OVER (PARTITION BY r.cid, r.grp ORDER BY r.g) AS previous_end,
             {open_end} AS open_end
-            FROM turned AS r JOIN special AS s ON s.cid = r.cid
+            FROM (SELECT cid, def_id, grp, lim, derived, place, g, began, finished FROM turned UNION ALL
+                SELECT cid, def_id, grp, lim, derived, place, 0, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM silent) AS r
+            JOIN special AS s ON s.cid = r.cid
             LEFT JOIN passes AS p ON p.cid = r.cid AND p.place = r.place - 1) AS y) AS z
         WHERE (finished IS NOT NULL OR open_end IS NOT NULL)
             AND NOT (began IS NULL AND g > 0 AND COALESCE(finished = previous_end, FALSE))""",
@@ -207,7 +219,7 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         "clocks",
         f"""SELECT cid, late_round, late_step, late_limit, late_used,
             not_governed OR (def_id IS NOT NULL AND NOT unknown AND (whole OR t0 IS NOT NULL)) AS rounds_known,
-            CASE WHEN whole THEN total_used WHEN def_id IS NOT NULL THEN steps_used END AS used,
+            CASE WHEN whole THEN total_used WHEN def_id IS NOT NULL AND (total_broken OR NOT unknown) THEN steps_used END AS used,
             CASE WHEN total_broken THEN COALESCE(metering_complete, ended, submitted, t0) END AS total_late,
             def_id IS NOT NULL AND t0 IS NOT NULL AND (total_broken OR NOT
                 (CASE WHEN whole THEN metering_completes > 0 AND metering_complete IS NULL

@@ -193,8 +193,7 @@ def _wide(
         "earlier_ending_case", "shared_ref", "shared_moment", "elsewhere",
     )  # fmt: skip
     org = (
-        "contacts", "corrections", "suspensions", "documents", "acceptance", "plan", "design", "mid", "completion", "charges",
-        "energy",
+        "contacts", "corrections", "suspensions", "documents", "acceptance", "plan", "completion", "charges", "energy",
     )  # fmt: skip
     on_path = "COALESCE(d.group_{0} IS NOT NULL, FALSE)"
     run.view(

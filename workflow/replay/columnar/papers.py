@@ -145,10 +145,13 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
     limit = detectors.detector("D30").thresholds["working_days"]
     ready = []
     for step, kinds in _HANDED_IN.items():
+        before = STEPS[STEPS.index(step) - 1]
         known = " AND ".join(f"got_{kind} IS NOT NULL" for kind in kinds)
         latest = f"GREATEST({', '.join(f'got_{kind}' for kind in kinds)})" if len(kinds) > 1 else f"got_{kinds[0]}"
         ready.append(
-            f"SELECT g.cid, {latest} AS ready, w.{step}_start AS began FROM got AS g JOIN w ON w.cid = g.cid WHERE {known}"
+            # Papers handed in early wait for the step before: nothing could have started.
+            f"SELECT g.cid, GREATEST({latest}, w.{before}_pass) AS ready, w.{step}_start AS began FROM got AS g "
+            f"JOIN w ON w.cid = g.cid WHERE {known}"
         )
     ready.append(
         "SELECT d.cid, d.documents_complete AS ready, w.acceptance_start AS began FROM documents AS d JOIN w ON w.cid = d.cid "
@@ -162,12 +165,18 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
         WHERE r.k = {contact} AND r.value = 'inspection_request' GROUP BY r.cid, r.occurred"""
     )
     engine.make("ready", " UNION ALL ".join(ready))
-    between = ", ".join(str(KINDS[name]) for name in ("document.requested", *(f"{step}.return" for step in STEPS)))
+    returns = ", ".join(str(KINDS[f"{step}.return"]) for step in STEPS)
+    engine.make(
+        "excuses",
+        f"""SELECT cid, occurred FROM ev WHERE k IN ({returns}) UNION ALL
+        SELECT r.cid, r.occurred FROM ev AS r LEFT JOIN (SELECT DISTINCT cid, row_no FROM placed WHERE is_outside) AS o
+        ON o.cid = r.cid AND o.row_no = r.row_no WHERE r.k = {KINDS["document.requested"]} AND o.cid IS NULL""",
+    )
     engine.make(
         "late_starts",
         f"""SELECT cid, min(ready) AS waiting_start, min(began) AS late_start FROM (
             SELECT r.cid, r.ready, r.began, count(b.occurred) AS n FROM ready AS r
-            LEFT JOIN (SELECT cid, occurred FROM ev WHERE k IN ({between})) AS b
+            LEFT JOIN excuses AS b
             ON b.cid = r.cid AND b.occurred >= r.ready AND b.occurred <= r.began
             WHERE wd_at({day("r.began")}) - wd_at({day("r.ready")}) > {limit} GROUP BY r.cid, r.ready, r.began) AS x
         WHERE n = 0 GROUP BY cid""",
@@ -260,9 +269,9 @@ def _loosened(engine: Engine, law: Law) -> None:
         "reclassed",
         f"""SELECT x.cid, x.occurred, x.rg, x.on_day, {law.classes(columns("old"), strict=False)} AS class_was,
             {law.classes(columns("new"), strict=False)} AS class_now,
-            x.field = 'case.business_type' AND x.new_value = 'transfer' AND x.old_value <> 'transfer' AS freed
+            x.not_governed, x.field = 'case.business_type' AND x.new_value = 'transfer' AND x.old_value <> 'transfer' AS freed
         FROM (SELECT e.cid, e.occurred, e.value AS field, e.old_value, e.new_value, k.rg, k.on_day, t.table_id,
-            k.high_voltage_asked AS asked, {", ".join(f"c.{name}" for name in fields)}
+            k.high_voltage_asked AS asked, k.not_governed, {", ".join(f"c.{name}" for name in fields)}
             FROM ev AS e JOIN c ON c.cid = e.cid JOIN k ON k.cid = e.cid JOIN w ON w.cid = e.cid
             LEFT JOIN tables AS t ON t.rg = k.rg AND k.on_day BETWEEN t.day_from AND t.day_to
             WHERE e.k = {KINDS["correction.changed"]} AND e.value IN ({listed}) AND e.ref = ''
@@ -274,7 +283,7 @@ def _loosened(engine: Engine, law: Law) -> None:
         LEFT JOIN laws AS a ON a.rg = r.rg AND a.class = r.class_was AND r.on_day BETWEEN a.day_from AND a.day_to
         LEFT JOIN laws AS b ON b.rg = r.rg AND b.class = r.class_now AND r.on_day BETWEEN b.day_from AND b.day_to
         LEFT JOIN defs AS d ON d.def_id = a.def_id LEFT JOIN defs AS n ON n.def_id = b.def_id
-        WHERE r.freed OR n.total_limit > d.total_limit OR (d.zero AND NOT n.zero) GROUP BY r.cid""",
+        WHERE r.freed OR (NOT r.not_governed AND (n.total_limit > d.total_limit OR (d.zero AND NOT n.zero))) GROUP BY r.cid""",
     )
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOMENTS: Final = 12
 """How many moments a finding may rest on."""
 
+DEPTH: Final = 4
+"""How many predecessors of predecessors a chain is followed through; found ones need no following."""
+
 
 def json_text(column: str) -> str:
     """SQL of a value as a JSON string."""
@@ -82,12 +85,13 @@ def _suspected(run: Engine, rules: Detectors) -> None:
         and (one.tag != "other" or one.rule in v["counted_although_other"])  # type: ignore[operator]  # the same
     ]
     listed = ", ".join(quoted(one) for one in counted)
-    run.make("weighty", f"SELECT cid, rule, severity FROM found WHERE rule IN ({listed})")
-    run.make("highs", "SELECT cid, rule FROM weighty WHERE severity = 'high'")
+    leads = ", ".join(quoted(one) for one in counted if one not in v["only_with_others"]) or "''"  # type: ignore[operator]  # the same
+    run.make("weighty", f"SELECT cid, rule, severity, rule IN ({leads}) AS leads FROM found WHERE rule IN ({listed})")
+    run.make("highs", "SELECT cid, rule, leads FROM weighty WHERE severity = 'high'")
     # Two findings that share a record may both come of one wrong value.
     run.make(
         "apart",
-        """SELECT DISTINCT a.cid FROM highs AS a JOIN highs AS b ON b.cid = a.cid AND b.rule > a.rule
+        """SELECT DISTINCT a.cid FROM highs AS a JOIN highs AS b ON b.cid = a.cid AND b.rule > a.rule AND (a.leads OR b.leads)
         LEFT JOIN (SELECT DISTINCT x.cid, x.rule AS one, y.rule AS other FROM picked AS x
             JOIN picked AS y ON y.cid = x.cid AND y.event_id = x.event_id AND y.rule > x.rule) AS s
         ON s.cid = a.cid AND s.one = a.rule AND s.other = b.rule WHERE s.cid IS NULL""",
@@ -95,7 +99,7 @@ def _suspected(run: Engine, rules: Detectors) -> None:
     # The source of a finding is that of the first record that accuses.
     run.make(
         "voices",
-        """SELECT w.cid, w.rule, w.severity, (p.m // 2) % 32 AS src FROM weighty AS w
+        """SELECT w.cid, w.rule, w.severity, w.leads, (p.m // 2) % 32 AS src FROM weighty AS w
         JOIN (SELECT cid, rule, min(place) AS place FROM picked WHERE accuses GROUP BY cid, rule) AS f
             ON f.cid = w.cid AND f.rule = w.rule
         JOIN picked AS p ON p.cid = f.cid AND p.rule = f.rule AND p.place = f.place""",
@@ -104,27 +108,51 @@ def _suspected(run: Engine, rules: Detectors) -> None:
         "chorus",
         f"""SELECT DISTINCT cid FROM (SELECT h.cid, h.rule FROM voices AS h
             JOIN voices AS m ON m.cid = h.cid AND m.severity = 'medium' AND m.src <> h.src
-            WHERE h.severity = 'high' GROUP BY h.cid, h.rule HAVING count(DISTINCT m.src) >= {v["medium_together"]}
+            WHERE h.severity = 'high' AND h.leads GROUP BY h.cid, h.rule HAVING count(DISTINCT m.src) >= {v["medium_together"]}
             AND count(DISTINCT m.rule) >= {v["medium_together"]}) AS x""",
     )
     run.make(
         "suspects",
-        f"""SELECT cid FROM weighty WHERE severity = 'critical' GROUP BY cid HAVING count(*) >= {v["critical_alone"]}
+        f"""SELECT cid FROM weighty WHERE severity = 'critical' AND leads GROUP BY cid HAVING count(*) >= {v["critical_alone"]}
         UNION SELECT cid FROM apart UNION SELECT cid FROM chorus""",
     )
 
 
 def _chains(run: Engine) -> None:
-    """Table `chains`: what came before a case of the same need: first trace, used days, proved gaps."""
+    """Table `chains`: what came before a case of the same need, as the case names it, else as it is found: first trace,
+    used days, proved gaps, days of force majeure."""
     window = (
         f"(({day('p.t0')} > {day('p.ended')} AND {day('p.t0')} - {day('p.ended')} <= 365) OR ({day('p.t0')} <= {day('p.ended')} "
         f"AND p.t0 > p.old_t0 AND wd_at({day('p.ended')}) - wd_at({day('p.t0')}) <= 10))"
     )
     run.make(
+        "named",
+        """SELECT n.cid AS new_cid, o.cid AS old_cid FROM c AS n JOIN c AS o ON o.case_id = n.predecessor_case
+        WHERE n.predecessor_case <> '' AND o.cid <> n.cid""",
+    )
+    run.make(
+        "links0",
+        f"""SELECT new_cid, old_cid FROM named UNION
+        SELECT p.new_cid, p.old_cid FROM pairs AS p LEFT JOIN named AS x ON x.new_cid = p.new_cid
+        WHERE x.new_cid IS NULL AND {window}""",
+    )
+    for at in range(DEPTH):
+        run.make(
+            f"links{at + 1}",
+            f"""SELECT new_cid, old_cid FROM links{at} UNION SELECT a.new_cid, b.old_cid FROM links{at} AS a
+            JOIN links0 AS b ON b.new_cid = a.old_cid WHERE b.old_cid <> a.new_cid""",
+        )
+    run.make(
         "chains",
-        f"""SELECT p.new_cid AS cid, min({day("p.old_t0")}) AS first_day, sum(x.used) AS used_before,
-            sum(CASE WHEN p.asked_for AND {day("p.t0")} > {day("p.ended")} THEN wd_at({day("p.t0")}) - wd_at({day("p.ended")}) ELSE 0 END) AS gaps
-        FROM pairs AS p JOIN clocks AS x ON x.cid = p.old_cid WHERE {window} GROUP BY p.new_cid""",
+        f"""SELECT cid, min({day("old_t0")}) AS first_day, sum(used) AS used_before, max(own_off) + sum(off) +
+            sum(CASE WHEN asked_for AND {day("next_t0")} > {day("ended")} THEN wd_at({day("next_t0")}) - wd_at({day("ended")}) ELSE 0 END) AS off
+        FROM (SELECT l.new_cid AS cid, o.t0 AS old_t0, x.used, COALESCE(f.used_off, 0) AS off, COALESCE(g.used_off, 0) AS own_off, e.ended,
+                COALESCE(e.asked_for, FALSE) AS asked_for,
+                COALESCE(lead(o.t0) OVER (PARTITION BY l.new_cid ORDER BY o.t0, o.cid), n.t0) AS next_t0
+            FROM links{DEPTH} AS l JOIN w AS o ON o.cid = l.old_cid JOIN w AS n ON n.cid = l.new_cid
+            JOIN clocks AS x ON x.cid = l.old_cid LEFT JOIN endings AS e ON e.cid = l.old_cid
+            LEFT JOIN deducted AS f ON f.cid = l.old_cid
+            LEFT JOIN deducted AS g ON g.cid = l.new_cid WHERE o.t0 IS NOT NULL AND n.t0 IS NOT NULL) AS y GROUP BY cid""",
     )
 
 
@@ -160,13 +188,13 @@ def write(
         "ORDER BY cid NULLS LAST, place, org, explanation",
         out / "findings.parquet",
     )
-    _write_verdicts(run, plans, out)
+    _write_verdicts(run, plans, out, as_of_day)
     by_rule = dict(run.rows("SELECT rule, count(*) FROM findings GROUP BY rule ORDER BY rule"))
     by_verdict = dict(run.rows("SELECT verdict, count(*) FROM verdict_rows GROUP BY verdict ORDER BY verdict"))
     return by_rule, by_verdict
 
 
-def _write_verdicts(run: Engine, plans: list[_Plan], out: Path) -> None:
+def _write_verdicts(run: Engine, plans: list[_Plan], out: Path, as_of_day: int) -> None:
     # Which rules lacked evidence is one number per case, and its words are looked up: there are few different ones.
     halves = [plans[:30], plans[30:]]
     masks = [
@@ -193,12 +221,12 @@ def _write_verdicts(run: Engine, plans: list[_Plan], out: Path) -> None:
         f"""SELECT cid, count(*) AS shown FROM ev WHERE k IN ({KINDS["first_energy.observed"]}, {KINDS["meter_installed.observed"]})
         GROUP BY cid""",
     )
-    end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')})"
+    end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})"
     chained = f"""CASE WHEN h.cid IS NULL OR x.used IS NULL THEN x.used WHEN w.whole
-        THEN CASE WHEN {end} IS NULL THEN NULL ELSE wd_at({end}) - wd_at(h.first_day) - h.gaps END ELSE x.used + h.used_before END"""
+        THEN wd_at({end}) - wd_at(h.first_day) - h.off ELSE x.used + h.used_before END"""
     filed = "CASE WHEN x.used IS NULL OR NOT x.total_known THEN NULL WHEN x.total_late IS NOT NULL THEN FALSE WHEN x.is_closed THEN TRUE END"
     late_chained = f"""CASE WHEN h.cid IS NULL THEN {filed} WHEN chained IS NULL THEN NULL WHEN chained > w.total_limit THEN FALSE
-        WHEN w.whole AND wd_at({end} - 1) - wd_at(h.first_day) - h.gaps >= w.total_limit THEN FALSE WHEN x.is_closed THEN TRUE END"""
+        WHEN w.whole AND wd_at({end} - 1) - wd_at(h.first_day) - h.off >= w.total_limit THEN FALSE WHEN x.is_closed THEN TRUE END"""
     run.make(
         "verdict_rows",
         f"""SELECT w.cid, c.case_id, COALESCE(k.law_class, NULLIF(c.user_class, '')) AS user_class,

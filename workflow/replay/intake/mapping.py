@@ -124,14 +124,16 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class MappingFile:
     """A mapping as read. `steps`: step codes of a process that is not ours (None: the book's). `offsets`: whether a
-    time's offset is converted to Shanghai wall clock or dropped because the wall clock of the place is meant."""
+    time's offset is converted to Shanghai wall clock or dropped because the wall clock of the place is meant.
+    `midnight_is_date`: exactly 00:00:00 is a date without a time, whatever its source (policy §6); false: only of the
+    sources that are `DATE_SOURCES`."""
 
     code: str
     tables: tuple[Table, ...]
     steps: tuple[str, ...] | None = None
     classes: tuple[str, ...] = ()
     offsets: str = "convert"
-    midnight_is_date: bool = False
+    midnight_is_date: bool = True
     excel_serials: bool = False
     times: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
