@@ -166,7 +166,7 @@ _INDICATOR = Marked(
     )
 )
 
-SCOPES: Final = ("step", "total", "approval", "milestone", "plan", "report", "order", "horizon")
+SCOPES: Final = ("step", "total", "approval", "milestone", "plan", "report", "order", "horizon", "finding")
 """What a ladder may stand for; every one of them has exactly one."""
 
 _ORG_LEVELS: Final = ("team", "county", "city", "province")
@@ -272,7 +272,9 @@ FILES: Final[Mapping[str, Record]] = {
     ),
     "ladder": Record(
         {
-            "recipients": MapOf(_WORD, Record({"name": _NAME, "level": Maybe(OneOf(_ORG_LEVELS))}), minimum=1),
+            "recipients": MapOf(
+                _WORD, Record({"name": _NAME, "level": Maybe(OneOf(_ORG_LEVELS))}, {"role": _CODE}), minimum=1
+            ),
             "ladders": MapOf(
                 _WORD,
                 Record(

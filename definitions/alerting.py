@@ -51,11 +51,13 @@ class LadderRule(Frozen, frozen=True):
 
 class Recipient(Frozen, frozen=True):
     """A role that alerts go to. `level`: the level of the organisation, at or above the case's own, whose manager or
-    supervisor it is; None: named by the case or the order itself."""
+    supervisor it is; None: named by the case or the order itself, or, where `role` is given, everybody of that role of
+    the unit and of those above it."""
 
     code: str
     name: Text
     level: Literal["team", "county", "city", "province"] | None
+    role: str | None = None
 
 
 class Ladder(Frozen, frozen=True, eq=False):
@@ -66,7 +68,8 @@ class Ladder(Frozen, frozen=True, eq=False):
     recipients: dict[str, Recipient]
 
     def of(self, scope: str) -> LadderRule:
-        """The ladder of `scope`: step, total, approval, milestone, plan, report, order, horizon. Raises KeyError."""
+        """The ladder of `scope`: step, total, approval, milestone, plan, report, order, horizon, finding. Raises
+        KeyError."""
         return self.rules[scope]
 
 

@@ -207,6 +207,8 @@ class Alerts(Execution):
                 wanted = wanted.where(_STANDING)
             elif field == "escalated":
                 wanted = wanted.where((_alert.c.escalations > 0) == value)
+            elif field == "but_scope":
+                wanted = wanted.where(_alert.c.scope != value)
             else:
                 wanted = wanted.where(_alert.c[field] == value)
         if before is not None:

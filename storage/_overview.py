@@ -151,10 +151,11 @@ class Overview(Execution):
         return [StepCount._make(row) for row in rows]
 
     def alert_counts(self, scope: str | None) -> list[AlertCount]:
-        """Alerts that stand, by unit and level."""
+        """Alerts that stand, by unit and level; those about findings are the inspectors' own."""
         c = _alert.c
         unseen, passed_on = _how_many(c.status == "open"), _how_many(c.escalations > 0)
-        wanted = sa.select(c.org, c.level, sa.func.count(), unseen, passed_on).where(c.status != "cleared")
+        wanted = sa.select(c.org, c.level, sa.func.count(), unseen, passed_on)
+        wanted = wanted.where(c.status != "cleared", c.scope != "finding")
         rows: Any = self._query(_within(wanted, c.org, scope).group_by(c.org, c.level))
         return [AlertCount._make((*row[:3], int(row[3]), int(row[4]))) for row in rows]
 

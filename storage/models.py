@@ -25,13 +25,15 @@ _CLOSED = _one_of("state", ("energised", "withdrawn", "terminated", "refused"))
 USER_CLASSES = ("residential", "lv_zero", "lv_other", "hv_single", "hv_dual")
 DEADLINE_STATUSES = ("waiting", "running", "suspended", "met", "breached", "cancelled")
 DEADLINE_SCOPES = ("step", "total", "approval", "milestone", "plan")
-ALERT_SCOPES = (*DEADLINE_SCOPES, "report", "order", "horizon")
+ALERT_SCOPES = (*DEADLINE_SCOPES, "report", "order", "horizon", "finding")
 LEVELS = ("yellow", "orange", "red", "black")
 ALERT_STATUSES = ("open", "acknowledged", "cleared")
 MESSAGE_STATUSES = ("pending", "sent", "dead", "cancelled")
 MESSAGE_KINDS = ("alert", "digest", "order", "customer_notice", "event")
 CHANNELS = ("inbox", "apprise", "webhook")
 ORG_LEVELS = ("team", "county", "city", "province")
+SEVERITIES = ("critical", "high", "medium", "low")
+REVIEWS = ("open", "awaiting_statement", "stated", "confirmed", "excluded", "rectified", "rechecked")
 
 
 def _text(**options: Any) -> Any:
@@ -167,7 +169,7 @@ EVENT_TRIGGERS = {
             " WHEN EXISTS (SELECT 1 FROM event WHERE case_id = NEW.case_id AND case_seq = NEW.case_seq)"
             " BEGIN SELECT RAISE(ABORT, 'event exists'); END",
         },
-        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'event'",
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('event', 'finding_event')",
     ),
     "postgresql": Triggers(
         {
@@ -178,7 +180,8 @@ EVENT_TRIGGERS = {
             # Also for sessions that replay a replication stream.
             " ALTER TABLE event ENABLE ALWAYS TRIGGER event_append_only",
         },
-        "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass('event') AND tgenabled = 'A'",
+        "SELECT tgname FROM pg_trigger WHERE tgrelid IN (to_regclass('event'), to_regclass('finding_event'))"
+        " AND tgenabled = 'A'",
     ),
 }
 for _backend, _triggers in EVENT_TRIGGERS.items():
@@ -622,3 +625,92 @@ class Sweep(Table, table=True):
     done: int
     cut_short: bool = _flag("ck_sweep_cut_short")
     error: str | None = _text()
+
+
+class Finding(Table, table=True):
+    """What a rule says of a case, and how far its review is: the projection of its events. `run` is empty for a finding
+    of the live store."""
+
+    __tablename__ = "finding"
+    __table_args__ = (
+        sa.UniqueConstraint("run", "case_id", "rule", name="uq_finding_subject"),
+        _among("severity", SEVERITIES, "ck_finding_severity"),
+        _among("status", REVIEWS, "ck_finding_status"),
+        *_dates("finding", "reply_by"),
+        *_moments("finding", "found_at", "changed_at", "told_at"),
+        sa.Index("ix_finding_run", "run", "id"),
+        sa.Index("ix_finding_org", "org", "id"),
+        _partial("ix_finding_untold", "id", where="told_at IS NULL AND stands AND run = ''"),
+    )
+    id: str = _text(primary_key=True)
+    run: str = _text()
+    case_id: str = _text()
+    case_no: str | None = _text()
+    org: str | None = _text()
+    rule: str = _text()
+    tag: str = _text()
+    severity: str = _text()
+    evidence: str = _text()
+    explanation: str = _text()
+    explanation_en: str = _text()
+    stands: bool = _flag("ck_finding_stands")
+    status: str = _text()
+    reply_by: str | None = _text()
+    found_at: str = _text()
+    changed_at: str = _text()
+    told_at: str | None = _text()
+
+
+class FindingEvent(Table, table=True):
+    """What happened to a finding, from its ground to its review. Append-only by triggers."""
+
+    __tablename__ = "finding_event"
+    __table_args__ = (
+        *_moments("finding_event", "at"),
+        sa.Index("ix_finding_event_finding", "finding_id", "id"),
+    )
+    id: str = _text(primary_key=True)
+    finding_id: str = _text()
+    type: str = _text()
+    at: str = _text()
+    by: str = _text()
+    payload: str = _text()
+
+
+FINDING_TRIGGERS = {
+    "sqlite": {
+        "finding_event_no_update": "CREATE TRIGGER finding_event_no_update BEFORE UPDATE ON finding_event"
+        " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
+        "finding_event_no_delete": "CREATE TRIGGER finding_event_no_delete BEFORE DELETE ON finding_event"
+        " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
+    },
+    "postgresql": {
+        "finding_event_append_only": "CREATE TRIGGER finding_event_append_only"
+        " BEFORE UPDATE OR DELETE OR TRUNCATE ON finding_event"
+        " FOR EACH STATEMENT EXECUTE FUNCTION event_append_only();"
+        " ALTER TABLE finding_event ENABLE ALWAYS TRIGGER finding_event_append_only",
+    },
+}
+for _backend, _named in FINDING_TRIGGERS.items():
+    for _statement in _named.values():
+        _ddl = sa.DDL(_statement).execute_if(dialect=_backend)  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+        sa.event.listen(Table.metadata.tables["finding_event"], "after_create", _ddl)
+
+
+class Judgement(Table, table=True):
+    """As of which version, by which rules a live case was judged last, and when to look at it again."""
+
+    __tablename__ = "judgement"
+    __table_args__ = (
+        *_dates("judgement", "look_on"),
+        *_moments("judgement", "judged_at", "stale_since"),
+        _partial("ix_judgement_stale", "case_id", where="stale_since IS NOT NULL"),
+        _partial("ix_judgement_look", "look_on", where="look_on IS NOT NULL"),
+        {"sqlite_with_rowid": False},
+    )
+    case_id: str = _text(primary_key=True)
+    version: int
+    rules: str = _text()
+    judged_at: str | None = _text()
+    look_on: str | None = _text()
+    stale_since: str | None = _text()

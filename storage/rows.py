@@ -336,7 +336,7 @@ class AlertFilter(NamedTuple):
     """What a list of alerts is narrowed to; None does not narrow. `scope` and `org` as in `Filter`.
 
     `status` is one of an alert's, or `standing` for open and acknowledged together; `escalated`: passed on at least
-    once, or never.
+    once, or never; `but_scope` leaves a scope out.
     """
 
     scope: str | None = None
@@ -347,6 +347,7 @@ class AlertFilter(NamedTuple):
     case_id: str | None = None
     subject: str | None = None
     escalated: bool | None = None
+    but_scope: str | None = None
 
 
 class MessageRow(NamedTuple):
@@ -553,3 +554,64 @@ class AreaRow(NamedTuple):
     source: str
     imported_at: str
     imported_by: str
+
+
+class FindingRow(NamedTuple):
+    """What a rule says of a case as it stands. `run` is empty on the live store, else the replay it came from;
+    `evidence` is JSON; `status` is where its review stands; `stands`: its ground is still there; `told_at`: when the
+    inspectors were told."""
+
+    id: str
+    run: str
+    case_id: str
+    case_no: str | None
+    org: str | None
+    rule: str
+    tag: str
+    severity: str
+    evidence: str
+    explanation: str
+    explanation_en: str
+    stands: bool
+    status: str
+    reply_by: str | None
+    found_at: str
+    changed_at: str
+    told_at: str | None = None
+
+
+class FindingEventRow(NamedTuple):
+    """What happened to a finding. `payload` is JSON."""
+
+    id: str
+    finding_id: str
+    type: str
+    at: str
+    by: str
+    payload: str
+
+
+class FindingFilter(NamedTuple):
+    """What a list of findings is narrowed to; None does not narrow. `scope` as in `Filter`; `status` is one of a
+    review's, or `standing`, `lapsed`; `reviewed`: only those whose review has begun."""
+
+    run: str | None = ""
+    scope: str | None = None
+    org: str | None = None
+    case_id: str | None = None
+    rule: str | None = None
+    severity: str | None = None
+    status: str | None = None
+    reviewed: bool | None = None
+
+
+class JudgementRow(NamedTuple):
+    """As of which version and by which rules (a digest) a case was judged; `look_on`: when time alone may change it;
+    `stale_since`: a record has come in that was not judged yet."""
+
+    case_id: str
+    version: int
+    rules: str
+    judged_at: str | None
+    look_on: str | None
+    stale_since: str | None

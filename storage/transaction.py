@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from storage._accounts import Accounts
 from storage._alerts import Alerts
+from storage._findings import Findings
 from storage._lists import Lists, case_row, deadline_row
 from storage._orders import Orders
 from storage._outbox import Outbox
@@ -19,13 +20,14 @@ from storage._statements import tables
 from storage.dialects import POSTGRESQL
 from storage.errors import Contention
 from storage.evidence import chain
-from storage.models import EVENT_TRIGGERS
+from storage.models import EVENT_TRIGGERS, FINDING_TRIGGERS
 from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
 
 
 class Tx(
     Accounts,
     Alerts,
+    Findings,
     Lists,
     Orders,
     Outbox,
@@ -218,7 +220,8 @@ class Tx(
     def missing_triggers(self) -> list[str]:
         """The append-only triggers that are gone or switched off; empty when all stand guard."""
         there = {row[0] for row in self._query(sa.text(EVENT_TRIGGERS[self._backend.name].installed))}
-        return [name for name in EVENT_TRIGGERS[self._backend.name].statements if name not in there]
+        wanted = (*EVENT_TRIGGERS[self._backend.name].statements, *FINDING_TRIGGERS[self._backend.name])
+        return [name for name in wanted if name not in there]
 
     def schema(self) -> str | None:
         """The revision of the schema, or None when there is none."""

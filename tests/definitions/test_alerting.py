@@ -35,7 +35,7 @@ def test_the_shipped_ladder_of_legal_limits_is_policy_7():
         assert ladder.of(scope).unit == "working_days"
     assert {role: who.level for role, who in ladder.recipients.items()} == {
         "manager": None, "team_lead": "team", "county": "county", "city": "city", "province": "province",
-        "issuer": None, "addressee": None,
+        "issuer": None, "addressee": None, "inspector": None,
     }  # fmt: skip
 
 

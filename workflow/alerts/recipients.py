@@ -43,10 +43,9 @@ class Directory:
     ) -> None:
         self._orgs = {org.code: org for org in orgs}
         self._staff = {member.id: member for member in staff}
-        self._supervisors: dict[str, list[str]] = {}
+        self._of_role: dict[tuple[str, str], list[str]] = {}
         for member in self._staff.values():
-            if member.role == SUPERVISOR:
-                self._supervisors.setdefault(member.org, []).append(member.id)
+            self._of_role.setdefault((member.role, member.org), []).append(member.id)
         enabled = [one for one in destinations if one.disabled_at is None and one.kind != "customer"]
         self._gateways = {one.org for one in enabled if CONTACT in one.url}
         self._listening = [
@@ -75,7 +74,11 @@ class Directory:
             by_name = dict(named)
             ids: list[str] = []
             for role in roles:
-                ids += self._one_role(recipients[role].level, org, by_name.get(role))
+                everybody = recipients[role].role
+                if everybody is not None:
+                    ids += self._everybody(everybody, org)
+                else:
+                    ids += self._one_role(recipients[role].level, org, by_name.get(role))
             self._found[key] = tuple(dict.fromkeys(ids))
         return self._found[key]
 
@@ -85,10 +88,16 @@ class Directory:
         # Nobody is named, or somebody who has left: the next level up, beginning with the case's own unit.
         units = self._above(org)
         for wanted in LEVELS_UP if level is None else LEVELS_UP[LEVELS_UP.index(level) :]:
-            found = [one for unit in units if unit.level == wanted for one in self._supervisors.get(unit.code, ())]
+            found = [
+                one for unit in units if unit.level == wanted for one in self._of_role.get((SUPERVISOR, unit.code), ())
+            ]
             if found:
                 return sorted(found)
         return []
+
+    def _everybody(self, role: str, org: str | None) -> list[str]:
+        """All staff of a role whose unit is the case's own or stands above it."""
+        return sorted(one for unit in self._above(org) for one in self._of_role.get((role, unit.code), ()))
 
     def _above(self, org: str | None) -> list[OrgRow]:
         """The unit and those above it. A case of no unit belongs to the top: to every unit without a parent."""

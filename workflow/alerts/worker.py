@@ -24,7 +24,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from storage import StorageError, SweepRow
-from workflow.alerts import customer, dates, digest, due, upkeep
+from workflow.alerts import customer, dates, digest, due, findings, upkeep
 from workflow.alerts.deliver import Delivery
 from workflow.alerts.sweep import Pulse, Sweep
 from workflow.core.times import BUSINESS_ZONE
@@ -72,6 +72,7 @@ class Worker:
             "orders": dates.orders,
             "notices": customer.sweep,
             "digest": digest.sweep,
+            "findings": findings.sweep,
         }
         # Delivery comes last when they run one after the other, so that what was raised goes out at once.
         return [Sweep(name, run[name]) for name in sorted(EVERY, key=lambda name: name == "deliver")]

@@ -20,7 +20,7 @@ class AlertShape(Shape):
     id: str
     level: Level
     status: Literal["open", "acknowledged", "cleared"]
-    scope: Literal["step", "total", "approval", "milestone", "plan", "report", "order", "horizon"]
+    scope: Literal["step", "total", "approval", "milestone", "plan", "report", "order", "horizon", "finding"]
     key: str
     step: str | None
     subject: str

@@ -16,6 +16,7 @@ from workflow.api import (
     applications,
     evidence,
     exports,
+    findings,
     openapi,
     operations,
     people,
@@ -100,6 +101,9 @@ def _api() -> APIRouter:
         ("/orders", alerts.listed_orders, alert_answers.OrderPage, "A page of supervision orders"),
         ("/orders/{id}", alerts.one_order, alert_answers.OrderShape, "The supervision order"),
         ("/breaches", alerts.breaches, alert_answers.BreachPage, "A page of broken limits"),
+        ("/findings", findings.listed, findings.FindingPage, "A page of findings"),
+        ("/findings/precision", findings.precision, findings.PrecisionPage, "How often each rule was right"),
+        ("/findings/{id}", findings.one, findings.FindingToldShape, "The finding with its history"),
         ("/inbox", people.inbox, alert_answers.LetterPage, "A page of the inbox"),
         ("/messages", people.outbox, alert_answers.MessagePage, "A page of the outbox"),
         ("/destinations", people.registered, alert_answers.DestinationPage, "The receivers"),
@@ -124,6 +128,7 @@ _ACTS: tuple[tuple[str, Endpoint, str | None, type[BaseModel], int], ...] = (
     ("/orders/{id}/answer", alerts.answer, "AnswerOrder", alert_answers.OrderShape, 200),
     ("/orders/{id}/close", alerts.close, "CloseOrder", alert_answers.OrderShape, 200),
     ("/applications/{id}/causes", alerts.state_cause, "StateCause", alert_answers.CauseShape, 201),
+    ("/findings/{id}/review", findings.review, "Review", findings.FindingToldShape, 200),
     ("/inbox/{id}/read", people.read, None, alert_answers.LetterShape, 200),
     ("/messages/{id}/retry", people.retry, None, alert_answers.MessageShape, 200),
     ("/destinations", people.register, "CreateDestination", alert_answers.NewDestinationShape, 201),
@@ -132,8 +137,8 @@ _ACTS: tuple[tuple[str, Endpoint, str | None, type[BaseModel], int], ...] = (
     ("/feeds", people.subscribe, "CreateFeed", alert_answers.NewFeedShape, 201),
     ("/feeds/{id}/revoke", people.revoke, None, alert_answers.FeedShape, 200),
 )
-"""What is done about alerts and what carries them: path, endpoint, component of the body, shape and status of the
-answer."""
+"""What is done about alerts and findings, and what carries them: path, endpoint, component of the body, shape and
+status of the answer."""
 _OPTIONAL = ("Acknowledge", "CloseOrder", "CreateFeed")
 """Bodies that may be left out."""
 

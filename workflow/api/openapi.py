@@ -12,7 +12,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from workflow.api import answers
 from workflow.api.evidence import Records
-from workflow.service import COMMANDS, Submission, alerts, causes, destinations, feeds, orders
+from workflow.service import COMMANDS, Submission, alerts, causes, destinations, feeds, findings, orders
 from workflow.service.evidence import Record
 
 _ASKED: tuple[type[BaseModel], ...] = (
@@ -22,6 +22,7 @@ _ASKED: tuple[type[BaseModel], ...] = (
     orders.AnswerOrder,
     orders.CloseOrder,
     causes.StateCause,
+    findings.Review,
     destinations.CreateDestination,
     feeds.CreateFeed,
 )

@@ -31,6 +31,7 @@ _COMMANDS = {
     "calendar": "workflow.cli.calendar:app",
     "report": "workflow.cli.report:app",
     "alerts": "workflow.cli.alerts:app",
+    "findings": "workflow.cli.findings:app",
     "destinations": "workflow.cli.destinations:app",
     "feeds": "workflow.cli.feeds:app",
     "evidence": "workflow.cli.registers:evidence",

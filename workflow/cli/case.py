@@ -289,6 +289,34 @@ def import_(
 
 
 @app.command()
+def history(
+    which: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID|NO]...", help="默认全部申请 / default: every one")
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="写到哪个文件夹 / folder to write into")],
+    key: KeyOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """把申请及其证据写成回放的两个文件, 供 replay 读取。
+
+    Applications as the two files of a replay, with the records of other systems: baozhuang replay --cases
+    DIR/cases.parquet --events DIR/events.parquet --out FOUND.
+    """
+    from workflow.service import live_history
+
+    with opened(database) as service:
+        principal = acting(service, key)
+        ids = [upkeep.find(service, principal, one) for one in which] if which else None
+        written = live_history.write(service, principal, out, ids)
+    if as_json:
+        say_json(written._asdict())
+    else:
+        typer.echo(f"{out}: {written.cases} 件 / cases, {written.events} 条 / events")
+
+
+@app.command()
 def export(
     which: Annotated[
         list[str] | None, typer.Argument(metavar="[ID|NO]...", help="默认全部在途申请 / default: every open one")

@@ -27,6 +27,7 @@ class Rows(NamedTuple):
     events: list[Row]
 
 
+HV_REQUEST: Final = "hv_request"
 _SEQ: Final = "#seq"
 """While rows are collected: the number of the event each came from."""
 
@@ -103,6 +104,9 @@ def _submitted(told: _Told, event: Event) -> None:
     evidence = event.payload.get("evidence") or {}
     told.say(event, "application", "submit", ref=evidence.get("ref"))
     _received(told, event)
+    request = event.payload["facts"].get("hv_request_ref")
+    if request:  # the customer's written request for high voltage, without which the class would be another
+        told.say(event, "document", "received", value=HV_REQUEST, ref=request)
     told.arrived(event)
 
 

@@ -14,12 +14,14 @@ from storage import AlertFilter, AlertRow, Tx
 from workflow.core import view
 from workflow.core.commands import Line, Moment, Prose, Strict
 from workflow.core.events import Principal
-from workflow.core.refusals import refuse
+from workflow.core.refusals import Refused, refuse
 from workflow.core.times import business_date, write
 from workflow.service import access
 from workflow.service.service import MOST_PER_PAGE, Service
 
 AREA = "alerts"
+FINDING = "finding"
+"""The scope of alerts about findings."""
 
 
 class Acknowledge(Strict):
@@ -57,7 +59,10 @@ def listed(
     or `standing` for the first two together; `escalated`: only those that were passed on. Raises Refused."""
     access.check_reads(service.law.roles, principal, AREA)
     limit = max(1, min(limit, MOST_PER_PAGE))
-    narrowed = AlertFilter(principal.org, org, status, level, manager, case_id, escalated=escalated)
+    narrowed = AlertFilter(
+        principal.org, org, status, level, manager, case_id,
+        escalated=escalated, but_scope=_hidden(service, principal),
+    )  # fmt: skip
     with service.database.read() as tx:
         rows = tx.list_alerts(narrowed, before=cursor, limit=limit + 1)
         items = shown(service, tx, rows[:limit])
@@ -68,7 +73,16 @@ def one(service: Service, principal: Principal, alert_id: str) -> dict[str, Any]
     """One alert. Raises Refused."""
     access.check_reads(service.law.roles, principal, AREA)
     with service.database.read() as tx:
-        return shown(service, tx, [seen(tx, principal, alert_id)])[0]
+        row = seen(tx, principal, alert_id)
+        if row.scope == _hidden(service, principal):
+            raise _no_alert(alert_id)
+        return shown(service, tx, [row])[0]
+
+
+def _hidden(service: Service, principal: Principal) -> str | None:
+    """The scope of alerts that is not for this role: a unit learns of a finding when its statement is invited."""
+    role = service.law.roles.get(principal.role)
+    return None if role is not None and "findings" in role.administers else FINDING
 
 
 def acknowledge(service: Service, principal: Principal, alert_id: str, asked: Acknowledge) -> dict[str, Any]:
@@ -125,8 +139,12 @@ def seen(tx: Tx, principal: Principal, alert_id: str, *, lock: bool = False) -> 
     """The alert, if the principal may see it. Raises Refused `not-found`."""
     row = tx.alert(alert_id, lock=lock)
     if row is None or not access.sees(tx, principal, row.org):
-        raise refuse("not-found", f"没有找到预警 {alert_id[:64]}", f"There is no alert {alert_id[:64]}")
+        raise _no_alert(alert_id)
     return row
+
+
+def _no_alert(alert_id: str) -> Refused:
+    return refuse("not-found", f"没有找到预警 {alert_id[:64]}", f"There is no alert {alert_id[:64]}")
 
 
 def _check_stands(row: AlertRow) -> None:

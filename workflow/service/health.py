@@ -27,6 +27,7 @@ EVERY = {
     "orders": 60,
     "notices": 60,
     "digest": 60,
+    "findings": 30,
 }
 """The sweeps, in the order in which they are run one after the other, and every how many seconds each begins."""
 

@@ -28,6 +28,7 @@ from workflow.service.calendar import YearView, year_view
 from workflow.service.cases import Answer, Cases, Held, event_view, from_row
 from workflow.service.evidence import check_records, evidence_row
 from workflow.service.health import AlertHealth, as_facts, of_alerts
+from workflow.service.judging import Judging
 from workflow.service.law import Calendars, Law
 from workflow.service.writer import Reply, Writer
 
@@ -53,6 +54,7 @@ class Service:
         self.law = Law(book)
         self.calendars = Calendars()
         self.cases = Cases(self.law, self.calendars, clock, lambda: str(uuid6.uuid7()))
+        self.judging = Judging(self.law, self.calendars, clock)
         self.writer = Writer(database)
         with database.read() as tx:
             self.calendars.refresh(tx)
@@ -108,6 +110,9 @@ class Service:
             held = self._case(tx, principal, case_id)
             shown = view.application(self.calendars.current(), held.definition, held.state, self._today(), held.timers)
             shown["successors"] = self._successors(tx, held)
+            known = self.judging.known_to(tx, principal, case_id)
+            if known is not None:
+                shown["findings"] = known
         return Answer(case_id, held.state.version, render=lambda: msgspec.json.encode(shown))
 
     def _successors(self, tx: Tx, held: Held) -> list[dict[str, Any]]:
@@ -276,13 +281,14 @@ class Service:
 
     def receive_evidence(self, principal: Principal, records: list[Any]) -> list[dict[str, Any]]:
         """Keep records of other systems (rows of the replay contract); each is answered accepted or rejected with the
-        reason. A record delivered twice is kept once. Raises Refused."""
+        reason. A record delivered twice is kept once. The cases are judged with them. Raises Refused."""
         access.check_administers(self.law.roles, principal, "evidence")
         checked = check_records(records)
         now = write(self.clock.now())
+        self.judging.prepare()  # not while others wait to write
 
         def work(tx: Tx) -> list[dict[str, Any]]:
-            answers = []
+            answers, touched = [], []
             for record, reason in checked:
                 if reason is not None:
                     answers.append({"accepted": False, "reason": reason})
@@ -293,6 +299,9 @@ class Service:
                     continue
                 fresh = tx.add_evidence(evidence_row(str(uuid6.uuid7()), row.id, record, now, principal.who))
                 answers.append({"accepted": True, "duplicate": not fresh})
+                if fresh:
+                    touched.append(row.id)
+            self.judging.arrived(tx, touched)
             return answers
 
         answers: list[dict[str, Any]] = self.writer.submit((2, ""), work).result()

@@ -1,0 +1,323 @@
+"""What a rule may speak of, for one case: facts folded from its events, and those that the law of its day supplies.
+
+A fact is worked out when a rule first asks for it.  Nothing here knows of another case: gates that compare many
+(`gates.yaml`) hold for one case as they would for a file of this case alone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from definitions.book import Book
+from definitions.calendar import WorkingCalendar
+from definitions.detectors import Detectors, Fact
+from definitions.model import Definition
+from workflow.replay.exact.classes import class_by_rules, definition_of
+from workflow.replay.exact.documents import asked_outside_the_list
+from workflow.replay.exact.judge import HV_STEPS, ExactVerdict, JudgedRound, judge_case
+from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment, time_of
+from workflow.replay.exact.rounds import reconstruct
+from workflow.replay.exact.rows import History, Record, Row, records
+
+STEPS: Final = ("acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering")
+_DAY: Final = 86_400_000_000 * 64
+
+
+class Event(dict[str, Any]):
+    """One event as a condition sees it, with what evidence says of it."""
+
+    __slots__ = ("kind", "row")
+
+    def __init__(self, row: Row, names: frozenset[str]) -> None:
+        source, ref = row.get("source"), row.get("ref") or ""
+        super().__init__(
+            value=row.get("value") or "",
+            ref=ref,
+            batch=row.get("batch") or "",
+            amount=row.get("amount"),
+            occurred=moment(row.get("occurred_at"), source, bool(row.get("occurred_is_date"))),
+            recorded=moment(row.get("recorded_at"), source, bool(row.get("recorded_is_date"))),
+            names_case=ref != "" and ref in names,
+            src=SOURCE_NUMBERS.get(source or "", 0),
+        )
+        self["entered"] = self["recorded"]
+        self.kind = f"{row['activity']}.{row['lifecycle']}"
+        self.row: int = row.get("row") or 0
+
+
+def gate_load_times(events: Iterable[Event], gates: Mapping[str, Any]) -> None:
+    """Gate (b): where a source's records of a month carry a load time, nothing is known of when they were entered."""
+    groups: dict[tuple[int, int], list[Event]] = {}
+    for event in events:
+        if event["recorded"] is not None:
+            at = time_of(event["recorded"])
+            groups.setdefault((event["src"], at.year * 12 + at.month), []).append(event)
+    for group in groups.values():
+        if len(group) < gates["comparable"]:
+            continue
+        times = [time_of(event["recorded"]) for event in group]
+        night = Counter(
+            at.hour for at in times if at.hour >= gates["load_from_hour"] or at.hour < gates["load_until_hour"]
+        )
+        minutes = Counter(at.replace(second=0, microsecond=0) for at in times)
+        in_two_hours = sum(many for _, many in night.most_common(2))
+        in_a_minute = max(minutes.values())
+        if (
+            in_two_hours >= gates["load_share"] * len(group)
+            or in_a_minute >= gates["load_minute_share"] * len(group)
+        ):  # fmt: skip
+            for event in group:
+                event["entered"] = None
+
+
+class Folded:
+    """A folded fact, ready to be worked out."""
+
+    def __init__(self, fact: Fact, values: Mapping[str, Any]) -> None:
+        self.of = frozenset(fact.of)
+        self.take = fact.take
+        self._where: Compiled | None = None if fact.where is None else compiled(fact.where, values)
+        self.column = {"recorded": "recorded", "entered": "entered"}.get(fact.take.partition("_")[2], "occurred")
+
+    def of_case(self, case: CaseFacts) -> Any:
+        """The fact of a case; a number of nothing is nought."""
+        held = [
+            event
+            for event in case.events
+            if event.kind in self.of and (self._where is None or self._where(event, case.worked) is True)
+        ]
+        if self.take == "count":
+            return len(held)
+        if self.take == "total":
+            amounts = [event["amount"] for event in held if event["amount"] is not None]
+            return sum(amounts) if amounts else None
+        moments = (event[self.column] for event in held if event[self.column] is not None)
+        return (min if self.take.startswith("first") else max)(moments, default=None)
+
+
+class Common:
+    """The facts that every rule may name, ready to be worked out."""
+
+    def __init__(self, rules: Detectors) -> None:
+        self.gates = rules.gates
+        self.asked_in_writing = frozenset(rules.detector("D26").thresholds["request_documents"])  # type: ignore[arg-type]  # a list, as its file says
+        self.folded = {name: Folded(fact, rules.gates) for name, fact in rules.folded.items()}
+        self.derived = {name: compiled(text, rules.gates) for name, text in rules.derived.items()}
+
+
+class CaseFacts(dict[str, Any]):
+    """The facts of one case by name; a fact that only a whole file shows is a KeyError."""
+
+    def __init__(
+        self, common: Common, book: Book, calendar: WorkingCalendar, *, row: Row, rows: Iterable[Row], as_of: dt.date
+    ) -> None:
+        super().__init__()
+        rows = list(rows)
+        names = frozenset(one for one in (row.get("case_id"), row.get("case_no")) if one)
+        self.events = [Event(one, names) for one in rows]
+        self._common, self._calendar = common, calendar
+        gate_load_times(self.events, common.gates)
+        self.update(_supplied(self, book, calendar, row=row, rows=rows, as_of=as_of))
+
+    def __missing__(self, name: str) -> Any:
+        folded = self._common.folded.get(name)
+        found = folded.of_case(self) if folded is not None else self._common.derived[name](self, self.worked)
+        self[name] = found
+        return found
+
+    def worked(self, day: int | None) -> int | None:
+        """Working days up to and including a day; None outside the calendar."""
+        if day is None:
+            return None
+        date = EPOCH.date() + dt.timedelta(days=day)
+        first, last = self._calendar.first_day, self._calendar.last_day
+        return self._calendar.count(first, date) if first <= date <= last else None
+
+
+_WORDS: Final = """
+    business_type has_business_type has_account_columns prior_capacity_kw opened_day customer_kind user_class hv lv
+    class_by_rules law_class not_governed total_limit filed_limit rules_limit zero_investment filed_zero
+    requires_supply_plan requires_completion requires_design requires_mid high_voltage_asked as_of_day
+    late_round late_step late_limit late_used rounds_known total_late total_known used
+    outside_document outside_kind lv_extra_step withdraw_ref_expected
+    org_has_contacts org_has_corrections org_has_suspensions org_has_documents org_has_acceptance org_has_plan
+    org_has_completion org_has_design org_has_mid org_has_charges org_has_energy
+    group_acceptance group_supply_plan group_design_review group_mid_inspection group_completion_inspection
+    group_metering
+"""
+SUPPLIED: Final = frozenset(_WORDS.split())
+"""The supplied facts that one case shows by itself. That its organisation has a kind of record at all is shown by the
+case's own; it only ever decides whether a rule lacks evidence."""
+ASSUMED: Final = frozenset({"earlier_case_of_premises"})
+"""What is not known here: facts built on it take it as unknown, and a rule that asks for it is judged elsewhere."""
+
+
+def _supplied(
+    facts: CaseFacts, book: Book, calendar: WorkingCalendar, *, row: Row, rows: list[Row], as_of: dt.date
+) -> dict[str, Any]:
+    history = History(records(rows))
+    business = row.get("business_type") or ""
+    asked = any(one.value in facts._common.asked_in_writing for one in history.all("document", "received"))  # noqa: SLF001  # one thing in two parts
+    not_governed = business == "transfer"
+    start = history.submission
+    on = None if start is None else start.date
+    strict, lenient = (None, None) if on is None else _classes(book, row, on, asked=asked)
+    filed = row.get("user_class") or ""
+    region = row.get("region")
+    law = None if on is None or not_governed else definition_of(book, lenient, on, region)
+    as_filed = None if on is None else definition_of(book, filed, on, region)
+    by_rules = None if on is None else definition_of(book, strict, on, region)
+    voltage = row.get("voltage")
+    judged = judge_case(book, calendar, {**row, "user_class": filed or None}, rows, as_of)
+    return {
+        "business_type": business,
+        "has_business_type": True,
+        "has_account_columns": "prior_capacity_kw" in row and "account_opened_on" in row,
+        "prior_capacity_kw": row.get("prior_capacity_kw"),
+        "opened_day": _day_number(row.get("account_opened_on")),
+        "earlier_case_of_premises": None,
+        "customer_kind": row.get("customer_kind"),
+        "user_class": filed,
+        "hv": voltage == "high" or (voltage is None and filed in ("hv_single", "hv_dual")),
+        "lv": voltage == "low",
+        "class_by_rules": None if not_governed else strict,
+        "law_class": None if not_governed else (lenient or (filed if filed in book.classes else None)),
+        "not_governed": not_governed,
+        "high_voltage_asked": asked,
+        "total_limit": law and law.total.limit,
+        "filed_limit": as_filed and as_filed.total.limit,
+        "rules_limit": by_rules and by_rules.total.limit,
+        "zero_investment": None if law is None else law.charges.zero_investment,
+        "filed_zero": as_filed is not None and as_filed.charges.zero_investment,
+        "as_of_day": _day_number(as_of),
+        "withdraw_ref_expected": True,
+        **_path(law, bool(row.get("important_customer"))),
+        **_outside(facts, book, calendar, law, row=row, history=history),
+        **_clocks(facts, judged, law is not None or not_governed),
+        **{f"org_has_{what}": _has(facts, kinds) for what, kinds in _OF_THE_ORG.items()},
+    }
+
+
+_OF_THE_ORG: Final[Mapping[str, tuple[str, ...]]] = {
+    "contacts": ("service_contact.observed",),
+    "corrections": ("correction.changed",),
+    "suspensions": ("suspension.start",),
+    "documents": ("document.requested", "document.received"),
+    "acceptance": ("acceptance.complete",),
+    "plan": ("supply_plan.complete",),
+    "completion": ("completion_inspection.complete",),
+    "design": ("design_review.complete",),
+    "mid": ("mid_inspection.complete",),
+    "charges": ("fee_paid.observed",),
+    "energy": ("first_energy.observed",),
+}
+
+
+def _has(facts: CaseFacts, kinds: tuple[str, ...]) -> bool:
+    return any(event.kind in kinds for event in facts.events)
+
+
+def _classes(book: Book, row: Row, on: dt.date, *, asked: bool) -> tuple[str | None, str | None]:
+    """The class by the rules, and the one whose limits hold. They differ where high voltage needs the customer's
+    written request and nobody has seen one: by the rules the case then belongs to low voltage."""
+    lenient = class_by_rules(book, row, on, hv_requested=True)
+    strict = lenient if asked else class_by_rules(book, row, on, hv_requested=False)
+    if strict is None and lenient is not None and lenient.startswith("hv"):
+        strict = class_by_rules(book, {**row, "voltage": "low"}, on, hv_requested=True)
+    return strict, lenient
+
+
+def _day_number(day: dt.date | None) -> int | None:
+    return None if day is None else (day - EPOCH.date()).days
+
+
+def _path(law: Definition | None, important: bool) -> dict[str, Any]:
+    if law is None:
+        groups: dict[str, str | None] = {step: step for step in STEPS}
+        required: dict[str, bool | None] = dict.fromkeys(STEPS)
+    else:
+        of = {part: step for step in law.steps for part in step.parts}
+        groups = {step: of[step].code if step in of else None for step in STEPS}
+        required = {step: step in of and (of[step].required_for == "all" or important) for step in STEPS}
+    return {
+        **{f"group_{step}": code for step, code in groups.items()},
+        "requires_supply_plan": None if law is None else groups["supply_plan"] is not None,
+        "requires_completion": None if law is None else groups["completion_inspection"] is not None,
+        "requires_design": required["design_review"],
+        "requires_mid": required["mid_inspection"],
+    }
+
+
+def _outside(
+    facts: CaseFacts, book: Book, calendar: WorkingCalendar, law: Definition | None, *, row: Row, history: History
+) -> dict[str, Any]:
+    """D23: what was asked for outside the closed lists, and inspections that low voltage does not have."""
+    asked: list[Record] = []
+    if law is not None and history.all("document", "requested"):
+        asked = asked_outside_the_list(book, law, reconstruct(calendar, law, row, history).state, history)
+    first = min(asked, key=lambda one: (one.at, one.value or ""), default=None)
+    extra = [
+        event["occurred"]
+        for event in facts.events
+        if row.get("voltage") == "low"
+        and event.kind.partition(".")[0] in HV_STEPS
+        and event.kind.partition(".")[2] != "waive"
+        and event["occurred"] is not None
+    ]
+    return {
+        "outside_document": None if first is None else _moment_of(first),
+        "outside_kind": None if first is None else first.value,
+        "lv_extra_step": min(extra, default=None),
+    }
+
+
+def _moment_of(record: Record) -> int | None:
+    return moment(record.at.replace(tzinfo=None), record.source, record.only_date)
+
+
+def _clocks(facts: CaseFacts, judged: ExactVerdict, governed: bool) -> dict[str, Any]:
+    """L01 and L02 as the engine's own timers say."""
+    late = next((one for one in judged.rounds if one.late), None)
+    total_late = any(one.rule == "L02" for one in judged.findings)
+    return {
+        "late_round": None if late is None else _round_moment(facts, late),
+        "late_step": None if late is None else late.step,
+        "late_limit": None if late is None else late.budget,
+        "late_used": None if late is None else late.used,
+        "rounds_known": governed and "L01" not in judged.unjudged,
+        "total_late": next((at for kinds in _TOTAL if (at := _first(facts, kinds)) is not None), None)
+        if total_late
+        else None,
+        "total_known": governed and "L02" not in judged.unjudged,
+        "used": judged.used_filed,
+    }
+
+
+def _round_moment(facts: CaseFacts, late: JudgedRound) -> int | None:
+    """The record that ended the late round, else the one that began it."""
+    if late.ended_on is not None:
+        ends = tuple(f"{late.step}.{life}" for life in ("complete", "return", "waive"))
+        ended = _first(facts, ends, late.ended_on) or _first(facts, _ENDINGS, late.ended_on)
+        if ended is not None:
+            return ended
+    starts = (f"{late.step}.start", "application.submit", "acceptance.complete")
+    return next((at for kind in starts if (at := _first(facts, (kind,), late.started_on)) is not None), None)
+
+
+_TOTAL: Final = (
+    ("metering.complete",),
+    ("application.withdraw", "application.terminate", "application.refuse"),
+    ("application.submit",),
+    ("acceptance.start", "acceptance.complete"),
+)
+"""What ended the whole, else what began it."""
+_ENDINGS: Final = ("application.withdraw", "application.terminate", "application.refuse")
+
+
+def _first(facts: CaseFacts, kinds: tuple[str, ...], on: dt.date | None = None) -> int | None:
+    day = _day_number(on)
+    moments = (event["occurred"] for event in facts.events if event.kind in kinds and event["occurred"] is not None)
+    return min((at for at in moments if day is None or at // _DAY == day), default=None)

@@ -1,0 +1,217 @@
+"""Findings for the faces: lists, one with its history, the review, and how often each rule was right.
+
+Inspectors and administrators see every finding of their part of the organisation.  Managers and supervisors, whom it is
+about, see one once the unit's statement is invited; front-line systems none (`roles.yaml`: `reads` and `administers`).
+A finding of a replay is one of a run; on the live store `run` is empty.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+import uuid6
+
+from definitions.model import Text
+from storage import FindingEventRow, FindingFilter, FindingRow, Tx
+from workflow.core import review
+from workflow.core.commands import Day, Prose, Strict
+from workflow.core.events import Principal
+from workflow.core.refusals import Refused, refuse
+from workflow.core.times import business_date, write
+from workflow.service import access
+from workflow.service.judging import AREA, may_see, side, subject
+from workflow.service.service import MOST_PER_PAGE, Service
+
+ActName = Literal["invite", "state", "confirm", "exclude", "reopen", "rectify", "recheck", "fail_recheck"]
+
+
+class Review(Strict):
+    """One act of a review. `text`: the invitation, the statement, the reason; needed by all but `invite`. `reply_by`:
+    by when the unit may answer an invitation."""
+
+    act: ActName
+    text: Prose | None = None
+    reply_by: Day | None = None
+
+
+def listed(
+    service: Service,
+    principal: Principal,
+    *,
+    case_id: str | None = None,
+    rule: str | None = None,
+    status: str | None = None,
+    org: str | None = None,
+    severity: str | None = None,
+    run: str = "",
+    cursor: str | None = None,
+    limit: int = 50,
+) -> dict[str, Any]:
+    """A page of findings, newest first: `{"items": […], "next": cursor or None}`. `status`: one of a review's, or
+    `standing`, `lapsed`. Raises Refused."""
+    access.check_reads(service.law.roles, principal, AREA)
+    limit = max(1, min(limit, MOST_PER_PAGE))
+    narrowed = _narrowed(service, principal, run)._replace(
+        org=org, case_id=case_id, rule=rule, severity=severity, status=status
+    )
+    with service.database.read() as tx:
+        rows = tx.list_findings(narrowed, before=cursor, limit=limit + 1)
+    names = rule_names(service)
+    return {
+        "items": [shown(row, names) for row in rows[:limit]],
+        "next": rows[limit - 1].id if len(rows) > limit else None,
+    }
+
+
+def one(service: Service, principal: Principal, finding_id: str) -> dict[str, Any]:
+    """One finding with its history and what this principal may do about it. Raises Refused."""
+    access.check_reads(service.law.roles, principal, AREA)
+    with service.database.read() as tx:
+        return _told(service, tx, principal, _seen(service, tx, principal, finding_id))
+
+
+def act(service: Service, principal: Principal, finding_id: str, asked: Review) -> dict[str, Any]:
+    """Do one act of a review; it is kept as an event. Raises Refused: `transition-not-allowed`, `not-permitted`."""
+    access.check_reads(service.law.roles, principal, AREA)
+    now = service.clock.now()
+    today = business_date(now)
+    _check_asked(asked, today)
+
+    def work(tx: Tx) -> dict[str, Any]:
+        row = _seen(service, tx, principal, finding_id, lock=True)
+        if review.ACTS[asked.act].by != side(service.law.roles, principal):
+            raise _not_for(principal, asked.act)
+        reply_by = None if row.reply_by is None else dt.date.fromisoformat(row.reply_by)
+        status = review.after(asked.act, row.status, reply_by, today)
+        fresh = row._replace(
+            status=status,
+            changed_at=write(now),
+            reply_by=row.reply_by if asked.reply_by is None else asked.reply_by.isoformat(),
+        )
+        tx.update_finding(fresh)
+        payload = {"text": asked.text, "reply_by": fresh.reply_by if asked.act == "invite" else None, "status": status}
+        kept = msgspec.json.encode({key: value for key, value in payload.items() if value is not None}, order="sorted")
+        tx.append_finding_events(
+            [FindingEventRow(str(uuid6.uuid7()), row.id, asked.act, write(now), principal.who, kept.decode())]
+        )
+        tx.clear_subject(subject(row.id), write(now), "reviewed")
+        return _told(service, tx, principal, fresh)
+
+    done: dict[str, Any] = service.writer.submit((2, ""), work).result()
+    return done
+
+
+def precision(service: Service, principal: Principal, *, run: str | None = "") -> dict[str, Any]:
+    """How often each rule was right where its findings were reviewed: `{"items": [{rule, name, found, reviewed,
+    confirmed, excluded, precision}], "next": None}`. `precision` is None where nothing was reviewed; `run`: None counts
+    the live store and all replays together. Raises Refused."""
+    access.check_administers(service.law.roles, principal, AREA)
+    with service.database.read() as tx:
+        rows = tx.count_findings(FindingFilter(run=run, scope=principal.org), "rule", "status")
+    names = rule_names(service)
+    counts: dict[str, dict[str, int]] = {}
+    for rule, status, many in rows:
+        counts.setdefault(rule, {})[status] = many
+    items = []
+    for rule, by_status in sorted(counts.items()):
+        right = sum(many for status, many in by_status.items() if status in review.TRUE)
+        wrong = sum(many for status, many in by_status.items() if status in review.FALSE)
+        items.append(
+            {
+                "rule": rule,
+                "name": _name(names, rule),
+                "found": sum(by_status.values()),
+                "reviewed": right + wrong,
+                "confirmed": right,
+                "excluded": wrong,
+                "precision": round(right / (right + wrong), 4) if right + wrong else None,
+            }
+        )
+    return {"items": items, "next": None}
+
+
+def rule_names(service: Service) -> Mapping[str, Text]:
+    """The names of the rules by number."""
+    return {one.rule: one.name for one in service.judging.detectors.rules}
+
+
+def _name(names: Mapping[str, Text], rule: str) -> dict[str, str]:
+    found = names.get(rule)
+    return {"zh": rule, "en": rule} if found is None else {"zh": found.zh, "en": found.en}
+
+
+def shown(row: FindingRow, names: Mapping[str, Text]) -> dict[str, Any]:
+    """A finding as the contract shows it."""
+    return {
+        "id": row.id,
+        "run": row.run or None,
+        "case_id": row.case_id,
+        "application_no": row.case_no,
+        "org": row.org,
+        "rule": row.rule,
+        "name": _name(names, row.rule),
+        "tag": row.tag,
+        "severity": row.severity,
+        "evidence": msgspec.json.decode(row.evidence),
+        "explanation": row.explanation,
+        "explanation_en": row.explanation_en,
+        "stands": row.stands,
+        "status": row.status,
+        "reply_by": None if row.reply_by is None else dt.date.fromisoformat(row.reply_by),
+        "found_at": dt.datetime.fromisoformat(row.found_at),
+        "changed_at": dt.datetime.fromisoformat(row.changed_at),
+    }
+
+
+def _told(service: Service, tx: Tx, principal: Principal, row: FindingRow) -> dict[str, Any]:
+    history = [
+        {
+            "type": event.type,
+            "at": dt.datetime.fromisoformat(event.at),
+            "by": event.by,
+            **{key: value for key, value in msgspec.json.decode(event.payload).items() if key in _OF_AN_ACT},
+        }
+        for event in tx.finding_events(row.id)
+    ]
+    acts = review.possible(row.status, side(service.law.roles, principal))
+    return {**shown(row, rule_names(service)), "history": history, "acts": list(acts)}
+
+
+_OF_AN_ACT = ("text", "reply_by", "status")
+
+
+def _narrowed(service: Service, principal: Principal, run: str) -> FindingFilter:
+    reviewed = None if side(service.law.roles, principal) == "reviewer" else True
+    return FindingFilter(run=run, scope=principal.org, reviewed=reviewed)
+
+
+def _seen(service: Service, tx: Tx, principal: Principal, finding_id: str, *, lock: bool = False) -> FindingRow:
+    row = tx.finding(finding_id, lock=lock)
+    if row is None or not access.sees(tx, principal, row.org) or not may_see(service.law.roles, principal, row):
+        raise refuse("not-found", f"没有找到发现 {finding_id[:64]}", f"There is no finding {finding_id[:64]}")
+    return row
+
+
+def _check_asked(asked: Review, today: dt.date) -> None:
+    if asked.act == "invite":
+        if asked.reply_by is None or asked.reply_by <= today:
+            raise refuse(
+                "malformed-request", "reply_by: 请写明今天之后的说明期限", "reply_by: state a date after today"
+            )
+    elif asked.text is None:
+        raise refuse("malformed-request", "text: 请写明说明或理由", "text: state the statement or the reason")
+    elif asked.reply_by is not None:
+        raise refuse("malformed-request", "reply_by: 只用于 invite", "reply_by: only with invite")
+
+
+def _not_for(principal: Principal, name: str) -> Refused:
+    rule = review.ACTS[name]
+    who = ("检查人员", "an inspector") if rule.by == "reviewer" else ("被查单位的主管或客户经理", "the unit concerned")
+    return refuse(
+        "not-permitted",
+        f"角色 {principal.role} 不能{rule.zh}; 应由{who[0]}办理",
+        f"The role {principal.role} may not {rule.en}; that is for {who[1]}",
+    )

@@ -1,0 +1,231 @@
+"""Judging live cases: what the rules say of a case when a record of it arrives, kept as findings.
+
+A case is judged on what the engine recorded and on the records of other systems about it, turned into the rows of a
+replay: a replay of the same case finds the same.  Dates are of the business zone (Asia/Shanghai).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import threading
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+import uuid6
+
+from definitions.calendar import WorkingCalendar
+from definitions.detectors import Detectors, load_detectors
+from definitions.model import RoleRule
+from storage import CaseRow, FindingEventRow, FindingRow, JudgementRow, Tx
+from workflow.core.events import Principal
+from workflow.core.times import Clock, business_date, write
+from workflow.replay.exact.rules import CaseRules, Found
+from workflow.replay.exact.typed import event_rows
+from workflow.replay.from_engine import Row, rows
+from workflow.service.cases import from_row
+from workflow.service.law import Calendars, Law
+
+AT_ONCE = 20
+"""Cases that are judged with the records they came with; more are left to the worker, so that nobody waits."""
+
+AREA = "findings"
+"""The area of `roles.yaml`."""
+SYSTEM = "system:rules"
+"""Who finds."""
+
+
+class History(NamedTuple):
+    """A live case as a replay reads it: its row, and its events as text."""
+
+    case: Row
+    events: list[Row]
+
+
+def history(tx: Tx, case_id: str) -> History:
+    """What the engine recorded of a case, and the records of other systems about it. Raises ValueError when the case
+    has no events."""
+    person = tx.personal(case_id)
+    told = rows([from_row(row) for row in tx.events(case_id)], None if person is None else person.customer_id)
+    records: list[Row] = [msgspec.json.decode(row.content) for row in tx.evidence(case_id)]
+    return History(told.case, [*told.events, *records])
+
+
+class Judging:
+    """The rules over live cases; one for each open service."""
+
+    def __init__(self, law: Law, calendars: Calendars, clock: Clock, detectors: Detectors | None = None) -> None:
+        self._law, self._calendars, self._clock = law, calendars, clock
+        self._detectors = detectors
+        self._lock = threading.Lock()
+        self._rules: CaseRules | None = None
+        self._steps = tuple(dict.fromkeys(step for code in law.book.classes for step in _steps(law, code)))
+        self._digest = ""
+
+    @property
+    def detectors(self) -> Detectors:
+        """The rules and their texts."""
+        if self._detectors is None:
+            self._detectors = load_detectors()
+        return self._detectors
+
+    @property
+    def rules(self) -> CaseRules:
+        """The rules that one case decides, made ready when they are first needed."""
+        with self._lock:
+            if self._rules is None:
+                self._rules = CaseRules(self.detectors, self._law.book)
+        return self._rules
+
+    @property
+    def digest(self) -> str:
+        """What the findings depend on beside the case: another digest has every case judged anew."""
+        if not self._digest:
+            self._digest = hashlib.sha256(msgspec.json.encode(self.detectors, order="sorted")).hexdigest()[:16]
+        return self._digest
+
+    def prepare(self) -> None:
+        """Make the rules ready, which takes a second the first time."""
+        _ = self.rules
+
+    def known_to(self, tx: Tx, principal: Principal, case_id: str) -> list[dict[str, Any]] | None:
+        """The standing findings on a case in few words, those that the principal may see; None for a role that reads
+        none."""
+        roles = self._law.roles
+        if principal.role not in roles or AREA not in roles[principal.role].reads:
+            return None
+        rows = [row for row in tx.findings_of("", case_id) if row.stands and may_see(roles, principal, row)]
+        return [
+            {"id": row.id, "rule": row.rule, "tag": row.tag, "severity": row.severity, "status": row.status}
+            for row in rows
+        ]
+
+    def judge(self, tx: Tx, case_id: str) -> bool:
+        """Judge a case and keep what is found, once however often it is asked; whether anything changed. In a write
+        transaction. Raises LookupError for an unknown case, CalendarRangeError for dates outside the calendar; nothing
+        has been written then."""
+        case = tx.case(case_id, lock=True)
+        if case is None:
+            raise LookupError(case_id)
+        before = tx.claim_judgement(case_id)
+        now = self._clock.now()
+        calendar, today = self._calendars.refresh(tx), business_date(now)
+        told = history(tx, case_id)
+        found = self.rules.judge(calendar, told.case, event_rows(told.events, self._steps), today)
+        changed = self._keep(tx, case, found, write(now))
+        look_on = _look_on(calendar, case, told, today)
+        after = JudgementRow(
+            case_id, case.version, self.digest, write(now), None if look_on is None else look_on.isoformat(), None
+        )
+        if after._replace(judged_at=None) != before._replace(judged_at=None) or changed:
+            tx.put_judgement(after)
+        return changed
+
+    def arrived(self, tx: Tx, case_ids: Iterable[str]) -> None:
+        """Records about these cases came in: judge them now when they are few, else have the worker do it. A case that
+        cannot be judged is left to the worker too, which says why: the records are kept whatever happens."""
+        ids = sorted(set(case_ids))
+        tx.mark_stale(ids, write(self._clock.now()))
+        if len(ids) > AT_ONCE:
+            return
+        for case_id in ids:
+            try:
+                self.judge(tx, case_id)
+            except (LookupError, ValueError):
+                continue
+
+    def _keep(self, tx: Tx, case: CaseRow, found: tuple[Found, ...], at: str) -> bool:
+        there = {row.rule: row for row in tx.findings_of("", case.id)}
+        changed = False
+        for one in found:
+            fresh = _row(case, one, at)
+            old = there.pop(one.rule, None)
+            if old is None:
+                tx.add_finding(fresh)
+                tx.append_finding_events([_event(fresh, "found", at, _content(fresh))])
+                changed = True
+                continue
+            now = fresh._replace(
+                id=old.id, status=old.status, reply_by=old.reply_by, found_at=old.found_at, told_at=old.told_at
+            )
+            if now._replace(changed_at=old.changed_at) != old:
+                tx.update_finding(now)
+                tx.append_finding_events([_event(now, "changed" if old.stands else "stands_again", at, _content(now))])
+                changed = True
+        for old in there.values():
+            if old.stands:
+                tx.update_finding(old._replace(stands=False, changed_at=at))
+                tx.append_finding_events([_event(old, "lapsed", at, {"version": case.version})])
+                tx.clear_subject(subject(old.id), at, "lapsed")
+                changed = True
+        return changed
+
+
+def side(roles: dict[str, RoleRule], principal: Principal) -> str:
+    """Whether this principal reviews (`reviewer`), or speaks for the unit concerned (`unit`)."""
+    return "reviewer" if AREA in roles[principal.role].administers else "unit"
+
+
+def may_see(roles: dict[str, RoleRule], principal: Principal, row: FindingRow) -> bool:
+    """Whether a finding is shown: to who reviews always, to the unit concerned once its statement is invited."""
+    return side(roles, principal) == "reviewer" or row.status != "open"
+
+
+def subject(finding_id: str) -> str:
+    """What an alert about a finding is about."""
+    return f"finding:{finding_id}"
+
+
+def _steps(law: Law, code: str) -> list[str]:
+    return [part for *_, one in law.book.timeline(code, "000000") for step in one.steps for part in step.parts]
+
+
+def _row(case: CaseRow, one: Found, at: str) -> FindingRow:
+    # Positions in a list of records mean nothing in a history that goes on.
+    records = [{key: value for key, value in record.items() if key != "row"} for record in one.evidence["records"]]
+    evidence = msgspec.json.encode({**one.evidence, "records": records}).decode()
+    return FindingRow(
+        str(uuid6.uuid7()), "", case.id, case.application_no, case.org, one.rule, one.tag, one.severity, evidence,
+        one.explanation, one.explanation_en, True, "open", None, at, at,
+    )  # fmt: skip
+
+
+def _content(row: FindingRow) -> dict[str, Any]:
+    return {
+        "run": row.run,
+        "case_id": row.case_id,
+        "case_no": row.case_no,
+        "org": row.org,
+        "rule": row.rule,
+        "tag": row.tag,
+        "severity": row.severity,
+        "evidence": msgspec.json.decode(row.evidence),
+        "explanation": row.explanation,
+        "explanation_en": row.explanation_en,
+    }
+
+
+def _event(row: FindingRow, type_: str, at: str, payload: dict[str, Any]) -> FindingEventRow:
+    return FindingEventRow(
+        str(uuid6.uuid7()), row.id, type_, at, SYSTEM, msgspec.json.encode(payload, order="sorted").decode()
+    )
+
+
+def _look_on(calendar: WorkingCalendar, case: CaseRow, told: History, today: dt.date) -> dt.date | None:
+    """The next day on which time alone may change what is found: after a due date of an open case, and once an
+    energised case should have been filed (D29)."""
+    if case.closed_at is not None:
+        return None
+    days = []
+    if case.due_on is not None:
+        days.append(dt.date.fromisoformat(case.due_on) + dt.timedelta(days=1))
+    for row in told.events:
+        if row["activity"] == "first_energy":
+            energised = dt.date.fromisoformat(row["occurred_at"][:10])
+            days.append(calendar.add(energised, FILED_WITHIN + 1))
+    return min((day for day in days if day > today), default=None)
+
+
+FILED_WITHIN = 5
+"""Working days after which D29 asks for the completion, as its file says; looking once too often does no harm."""
