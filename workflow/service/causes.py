@@ -6,6 +6,7 @@ appends, and the latest counts.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import uuid6
@@ -142,7 +143,7 @@ def _breach(row: Dated, cause: dict[str, Any] | None) -> dict[str, Any]:
         "step": row.step,
         "round": row.round,
         "budget_working_days": row.budget,
-        "due_on": row.due_on,
+        "due_on": dt.date.fromisoformat(row.due_on),
         "provisional": row.provisional,
         "status": row.status,
         "overdue": row.status == "running",

@@ -42,6 +42,18 @@ _WORDS: Final = {
         "split": N_("分户"),
         "decrease": N_("减容"),
     },
+    "sweep": {
+        "ladders": N_("预警级别变更"),
+        "due": N_("到期预警"),
+        "deliver": N_("发送消息"),
+        "escalate": N_("逐级上报"),
+        "stale": N_("解除过时预警"),
+        "horizon": N_("日历有效期"),
+        "reports": N_("报表日期"),
+        "orders": N_("督办单期限"),
+        "notices": N_("告知短信"),
+        "digest": N_("晨会清单"),
+    },
     "voltage": {"low": N_("低压"), "high": N_("高压")},
     "clock": {"utility": N_("供电企业"), "customer": N_("客户"), "stopped": N_("中止, 不计时"), "ended": N_("已结束")},
     "scope": {

@@ -1,0 +1,186 @@
+"""What supervisors look at: their part of the organisation, what was passed on to them, broken limits and their causes,
+supervision orders, and how the alerts themselves are doing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Annotated, Final, TypeVar
+from uuid import uuid4
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
+
+from workflow.alerts import issuing
+from workflow.service import Refused, alerts, causes, messages, orders
+from workflow.service.health import concerns
+from workflow.service.overview import overview
+from workflow.web.area import N_, Area, Link
+from workflow.web.language import said
+from workflow.web.visit import Form, Staff, Visit, text_of
+
+router = APIRouter()
+AREA = Area(
+    "supervise",
+    router,
+    order=30,
+    links=(
+        Link("/supervise", N_("督导概览"), reads="reports"),
+        Link("/breaches", N_("超期与原因"), reads="alerts"),
+        Link("/orders", N_("督办单"), reads="orders"),
+    ),
+)
+PAGE: Final = 30
+REPLY_WITHIN: Final = dt.timedelta(days=3)
+"""What the form of an order proposes for the reply; natural days."""
+
+Asked = TypeVar("Asked", bound=BaseModel)
+Id = Annotated[str, Path(alias="id", max_length=64)]
+
+
+def _query(visit: Visit, *names: str) -> dict[str, str]:
+    """The parameters of these names that say something."""
+    given = visit.request.query_params
+    return {name: given[name] for name in names if given.get(name)}
+
+
+def _attempt(
+    visit: Visit, back: str, model: type[Asked], given: dict[str, str], act: Callable[[Asked], str]
+) -> Response:
+    """Do what a form asks and go `back`; what stands against it is told there, and nothing was changed."""
+    try:
+        told = act(model.model_validate({name: value for name, value in given.items() if value}))
+    except ValidationError:
+        return visit.go(back, visit.gettext(N_("没有保存: 请填写完整后重新提交。")), "failed")
+    except Refused as error:
+        return visit.go(back, said(error.refusal.detail, visit.language), "failed")
+    return visit.go(back, told)
+
+
+@router.get("/supervise")
+def overview_page(visit: Staff) -> Response:
+    """Load, lateness, ageing, steps, trend and alerts of the viewer's part of the organisation, by unit."""
+    shown = overview(visit.service, visit.principal, visit.request.query_params.get("org") or None)
+    return visit.page("supervise/overview.html", shown=shown, steps=tuple(visit.service.law.book.names["step"]))
+
+
+@router.get("/supervise/escalated")
+def escalated(visit: Staff) -> Response:
+    """Alerts that nobody acknowledged in time and that were passed on."""
+    found = alerts.listed(
+        visit.service,
+        visit.principal,
+        status="standing",
+        escalated=True,
+        limit=PAGE,
+        **_query(visit, "level", "org", "cursor"),
+    )
+    return visit.page("supervise/escalated.html", found=found)
+
+
+@router.post("/supervise/alerts/{id}/acknowledge")
+def acknowledge(visit: Staff, form: Form, alert_id: Id) -> Response:
+    """Somebody takes care of it."""
+
+    def act(asked: alerts.Acknowledge) -> str:
+        alerts.acknowledge(visit.service, visit.principal, alert_id, asked)
+        return visit.gettext(N_("已确认, 不再逐级上报。"))
+
+    return _attempt(visit, "/supervise/escalated", alerts.Acknowledge, {"note": text_of(form, "note")}, act)
+
+
+@router.get("/supervise/alerts/{id}/order")
+def order_form(visit: Staff, alert_id: Id) -> Response:
+    """The form of a supervision order."""
+    found = alerts.one(visit.service, visit.principal, alert_id)
+    reply_by = visit.service.clock.now().date() + REPLY_WITHIN
+    return visit.page("supervise/order_form.html", alert=found, reply_by=reply_by, key=str(uuid4()))
+
+
+@router.post("/supervise/alerts/{id}/order")
+def issue(visit: Staff, form: Form, alert_id: Id) -> Response:
+    """Issue a supervision order from an alert; the same form sent twice issues one."""
+
+    def act(asked: orders.IssueOrder) -> str:
+        issuing.issue(visit.service, visit.principal, alert_id, asked, text_of(form, "key") or None)
+        return visit.gettext(N_("督办单已签发。"))
+
+    given = {name: text_of(form, name) for name in ("content", "reply_by")}
+    return _attempt(visit, f"/orders?alert_id={alert_id}", orders.IssueOrder, given, act)
+
+
+@router.get("/breaches")
+def breaches(visit: Staff) -> Response:
+    """Broken limits, each with its cause or the form that asks for one."""
+    narrowed = _query(visit, "cause", "org", "cursor")
+    found = causes.breaches(visit.service, visit.principal, limit=PAGE, **narrowed)
+    listed = visit.service.law.book.breach_causes.causes
+    return visit.page("supervise/breaches.html", found=found, causes=listed)
+
+
+@router.post("/breaches/{id}")
+def state_cause(visit: Staff, form: Form, case_id: Id) -> Response:
+    """State the cause of a breach."""
+
+    def act(asked: causes.StateCause) -> str:
+        causes.state(visit.service, visit.principal, case_id, asked)
+        return visit.gettext(N_("原因已登记。"))
+
+    given = {name: text_of(form, name) for name in ("key", "cause", "note")}
+    return _attempt(visit, text_of(form, "back") or "/breaches", causes.StateCause, given, act)
+
+
+@router.get("/orders")
+def order_list(visit: Staff) -> Response:
+    """Supervision orders, newest first."""
+    narrowed = _query(visit, "status", "org", "alert_id", "cursor")
+    found = orders.listed(visit.service, visit.principal, limit=PAGE, **narrowed)
+    return visit.page("supervise/orders.html", found=found, today=visit.service.clock.now().date())
+
+
+@router.get("/orders/{id}")
+def order(visit: Staff, order_id: Id) -> Response:
+    """One supervision order, with what can be done about it."""
+    found = orders.one(visit.service, visit.principal, order_id)
+    return visit.page("supervise/order.html", order=found, today=visit.service.clock.now().date())
+
+
+@router.post("/orders/{id}/answer")
+def answer(visit: Staff, form: Form, order_id: Id) -> Response:
+    """Answer an order."""
+
+    def act(asked: orders.AnswerOrder) -> str:
+        orders.answer(visit.service, visit.principal, order_id, asked)
+        return visit.gettext(N_("答复已提交。"))
+
+    return _attempt(visit, f"/orders/{order_id}", orders.AnswerOrder, {"answer": text_of(form, "answer")}, act)
+
+
+@router.post("/orders/{id}/close")
+def close(visit: Staff, form: Form, order_id: Id) -> Response:
+    """Close an answered order."""
+
+    def act(asked: orders.CloseOrder) -> str:
+        orders.close(visit.service, visit.principal, order_id, asked)
+        return visit.gettext(N_("督办单已办结。"))
+
+    return _attempt(visit, f"/orders/{order_id}", orders.CloseOrder, {"note": text_of(form, "note")}, act)
+
+
+@router.get("/supervise/health")
+def health(visit: Staff) -> Response:
+    """How the sweeps and the outbox are doing, and what could not be delivered."""
+    dead = messages.listed(visit.service, visit.principal, status="dead", limit=PAGE, **_query(visit, "cursor"))
+    found = visit.service.alert_health()
+    return visit.page("supervise/health.html", health=found, concerns=list(concerns(found)), dead=dead)
+
+
+@router.post("/supervise/messages/{id}/retry")
+def retry(visit: Staff, message_id: Id) -> Response:
+    """Queue a message again that could not be delivered."""
+    try:
+        messages.retry(visit.service, visit.principal, message_id)
+    except Refused as error:
+        return visit.go("/supervise/health", said(error.refusal.detail, visit.language), "failed")
+    return visit.go("/supervise/health", visit.gettext(N_("已重新排队发送。")))
