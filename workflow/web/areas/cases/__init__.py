@@ -1,0 +1,15 @@
+"""The pages of one application: where it stands, what may be done, how its dates came about, its papers to print; and
+what waits for a second signature over all of them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from workflow.web.area import N_, Area, Link
+from workflow.web.areas.cases import acts, file, queue
+
+router = APIRouter()
+for one in (queue, acts, file):
+    router.include_router(one.router)
+
+AREA = Area("cases", router, order=15, links=(Link("/signatures", N_("待会签"), reads="applications"),))
