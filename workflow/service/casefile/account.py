@@ -31,6 +31,8 @@ def account(service: Service, principal: Principal, case_id: str) -> Account:
         rows = tx.causes([case_id])
     state, definition = reading.state, reading.definition
     limits = view.explain(reading.calendar, definition, state, reading.today)
+    # What runs now stands first, then the total; within these the course of the case.
+    limits.sort(key=lambda one: (one["status"] not in ("running", "suspended"), one["scope"] != "total"))
     titles = {notice.number: notice for notice in reading.calendar.notices}
     for limit in limits:
         limit["step_name"] = reading.names.get(limit["step"]) if limit["step"] else None

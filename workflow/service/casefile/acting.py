@@ -16,8 +16,8 @@ from pydantic.fields import FieldInfo
 
 from definitions.model import DocumentRule, Text
 from storage import StaffRow
-from workflow.core.commands import COMMANDS, Command, EvidenceRef
-from workflow.core.corrections import correctable
+from workflow.core.commands import COMMANDS, Command, EvidenceRef, Submission
+from workflow.core.corrections import FACTS, correctable
 from workflow.core.events import Principal
 from workflow.core.possible import Possible
 from workflow.core.refusals import refuse
@@ -38,7 +38,7 @@ RECORDED = ("occurred_at", "reason", "source", "evidence", "batch")
 
 class Field(NamedTuple):
     """One field. `choices`: values with their names, where only these can be meant; `suggested`: values that may be
-    meant; `aside`: needed only for a late record."""
+    meant, each with whose or of what it is; `aside`: needed only for a late record."""
 
     name: str
     kind: Kind
@@ -204,6 +204,12 @@ def _plain(info: FieldInfo) -> tuple[Any, list[Any]]:
             return annotation, constraints
 
 
+def _literals(annotation: Any) -> tuple[tuple[str, Text], ...]:
+    if get_origin(annotation) is not Literal:
+        return ()
+    return tuple((str(one), Text(str(one), str(one))) for one in get_args(annotation))
+
+
 def _field(reading: Reading, command: str, name: str, info: FieldInfo, staff: list[StaffRow]) -> Field:
     annotation, constraints = _plain(info)
     required, shown = info.is_required(), info.alias or name
@@ -214,10 +220,16 @@ def _field(reading: Reading, command: str, name: str, info: FieldInfo, staff: li
         return Field(shown, kind, required, choices(reading), aside=aside)
     kind = _kind(annotation, constraints)
     suggested = tuple((one.id, one.name) for one in staff) if name in _PEOPLE else ()
+    if name == "new_value":
+        suggested = _WORDS_OF_FACTS
     return Field(shown, kind, required, _literals(annotation), suggested, aside)
 
 
 _PEOPLE = ("manager", "project_manager")
+_WORDS_OF_FACTS = tuple(
+    (code, name) for name in FACTS for code, _ in _literals(_plain(Submission.model_fields[name])[0])
+)
+"""What can be meant in a fact of a few words, with the fact: it is written by its code."""
 
 
 def _kind(annotation: Any, constraints: list[Any]) -> Kind:
@@ -237,12 +249,6 @@ def _kind(annotation: Any, constraints: list[Any]) -> Kind:
 def _longest(constraints: list[Any]) -> int:
     nested = [one for constraint in constraints for one in getattr(constraint, "metadata", [constraint])]
     return max((one.max_length for one in nested if hasattr(one, "max_length")), default=0)
-
-
-def _literals(annotation: Any) -> tuple[tuple[str, Text], ...]:
-    if get_origin(annotation) is not Literal:
-        return ()
-    return tuple((str(one), Text(str(one), str(one))) for one in get_args(annotation))
 
 
 def _named(rules: Iterable[Any]) -> tuple[tuple[str, Text], ...]:

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from definitions.model import Clause, StepRule, Text
+from definitions.model import Clause, Definition, StepRule, Text
+from workflow.core.documents import clauses_of
 from workflow.core.state import Round
 from workflow.core.times import business_date
 from workflow.service.casefile.reading import Reading
@@ -63,6 +64,11 @@ HOTLINES = Text(
     "12398 能源监管热线；95598 供电服务热线。对办理时限、资料、收费有异议的，可随时拨打。",
     "Energy regulator 12398; service line 95598: call either about limits, documents or charges.",
 )
+
+
+def cited(definition: Definition, ids: Iterable[str]) -> tuple[Clause, ...]:
+    """The published texts among the clauses; what this project decided where they are silent is no ground on paper."""
+    return tuple(clause for clause in clauses_of(definition, ids) if not clause.id.startswith("D-"))
 
 
 def iso_date(value: dt.datetime | dt.date | None) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from definitions.model import StepRule, Text
-from workflow.core.documents import clauses_of
 from workflow.core.machine import path
 from workflow.core.state import Round
 from workflow.service.casefile.reading import Reading
@@ -19,6 +18,7 @@ from workflow.service.forms.parts import (
     Value,
     any_of,
     capacity,
+    cited,
     days,
     defects,
     identified,
@@ -68,6 +68,7 @@ def application(reading: Reading, who: Person) -> Form:
                         iso_date(one.received_at),
                     )
                     for one in state.documents
+                    if one.step == steps[0].code
                 ),
             ),
             Sheet(
@@ -93,7 +94,7 @@ def application(reading: Reading, who: Person) -> Form:
             ),
             HOTLINES,
         ),
-        clauses_of(definition, definition.document_clauses),
+        cited(definition, definition.document_clauses),
         (CUSTOMER, CLERK),
     )
 
@@ -126,7 +127,7 @@ def told_at_once(reading: Reading, who: Person, missing: list[dict[str, object]]
             ),
             HOTLINES,
         ),
-        clauses_of(reading.definition, reading.definition.document_clauses),
+        cited(reading.definition, reading.definition.document_clauses),
         (CUSTOMER, CLERK),
     )
 
@@ -147,6 +148,6 @@ def returned(reading: Reading, who: Person, rule: StepRule, number: int, turn: R
             ),
             HOTLINES,
         ),
-        clauses_of(reading.definition, reading.definition.step_clauses),
+        cited(reading.definition, reading.definition.step_clauses),
         (CUSTOMER, MANAGER),
     )

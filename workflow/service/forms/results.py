@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from definitions.model import StepRule, Text
 from workflow.core import view
-from workflow.core.documents import clauses_of
 from workflow.core.machine import path
 from workflow.core.state import Round
 from workflow.service.casefile.reading import Reading
@@ -19,6 +18,7 @@ from workflow.service.forms.parts import (
     Pair,
     Sheet,
     capacity,
+    cited,
     days,
     defects,
     identified,
@@ -72,7 +72,7 @@ def opinion(reading: Reading, who: Person, rule: StepRule, number: int, turn: Ro
         ),
         () if passed else (defects(turn),),
         (HOTLINES,),
-        clauses_of(reading.definition, rule.clauses),
+        cited(reading.definition, rule.clauses),
         (CUSTOMER, REVIEWER),
     )
 
@@ -117,7 +117,7 @@ def plan(reading: Reading, who: Person, turn: Round, reason: str | None) -> Form
             ),
         ),
         (HOTLINES,),
-        clauses_of(definition, [*definition.document_clauses, *definition.charges.clauses]),
+        cited(definition, [*definition.document_clauses, *definition.charges.clauses]),
         (CUSTOMER, MANAGER),
     )
 
@@ -145,6 +145,6 @@ def energised(reading: Reading, who: Person) -> Form:
         ),
         (),
         (HOTLINES,),
-        clauses_of(definition, total.clauses),
+        cited(definition, total.clauses),
         (CUSTOMER, METERER, MANAGER),
     )

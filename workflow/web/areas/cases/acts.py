@@ -76,9 +76,9 @@ def give(visit: Staff, case_id: str, command: str, form: Form) -> Response:
     except acting.Faulty as error:
         return _form(visit, sheet, typed, faults=error.faults, status=422)
     version = _whole(text_of(form, "version"))
-    answer = visit.service.command(
-        visit.principal, case_id, order, text_of(form, "once") or None, version
-    ).result(_WAIT)
+    answer = visit.service.command(visit.principal, case_id, order, text_of(form, "once") or None, version).result(
+        _WAIT
+    )
     if answer.refusal is None:
         return visit.go(f"/cases/{case_id}", _done(visit, command, answer))
     since = []

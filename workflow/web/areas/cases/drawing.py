@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 LANE, BAR, TOP = 34, 16, 40
 """Heights of a lane, of the bar in it, and of the scale above."""
-WIDEST_DAY, NARROWEST_DAY, WIDTH = 30.0, 3.0, 900.0
+WIDEST_DAY, NARROWEST_DAY, WIDTH = 48.0, 3.0, 1240.0
 _DAILY, _WEEKLY = 22.0, 7.0
 _THINNEST_BAR = 3.0
+_ROOM = 20.0
 
 
 class Tick(NamedTuple):
@@ -74,11 +75,14 @@ def _box(px: float, start: float, days: float, y: float, of: Any) -> Box:
 
 
 def _ticks(chart: Any, px: float) -> list[Tick]:
-    """Every day where there is room, else every Monday, else the first of every month."""
-    ticks = []
-    for number in range(chart.days):
-        day = chart.first + dt.timedelta(days=number)
-        month = day.day == 1 or number == 0
-        if px >= _DAILY or (px >= _WEEKLY and day.weekday() == 0) or month:
-            ticks.append(Tick(round(number * px, 2), day, month))
-    return ticks
+    """Every day where there is room, else every Monday that does not crowd the first of a month, else those alone."""
+    days = [chart.first + dt.timedelta(days=number) for number in range(chart.days)]
+    months = {number for number, day in enumerate(days) if day.day == 1 or number == 0}
+    crowd = _ROOM / px
+
+    def told(number: int, day: dt.date) -> bool:
+        if number in months or px >= _DAILY:
+            return True
+        return px >= _WEEKLY and day.weekday() == 0 and all(abs(number - month) >= crowd for month in months)
+
+    return [Tick(round(number * px, 2), day, number in months) for number, day in enumerate(days) if told(number, day)]

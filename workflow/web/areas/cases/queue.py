@@ -23,6 +23,4 @@ def waiting(visit: Staff) -> Response:
     found = signatures.waiting(visit.service, visit.principal, kind=kind, cursor=cursor, limit=25)
     for item in found["items"]:
         item["once"] = secrets.token_urlsafe(16)
-    return page(
-        visit, "queue.html", "", items=found["items"], next=found["next"], kind=kind, kinds=signatures.KINDS
-    )
+    return page(visit, "queue.html", "", items=found["items"], next=found["next"], kind=kind, kinds=signatures.KINDS)
