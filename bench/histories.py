@@ -50,9 +50,13 @@ LABEL_SCHEMA = pa.schema([("case_id", pa.string()), ("rule", pa.string()), ("gui
 
 
 def _dictionary(codes: Ints, words: pa.Array) -> pa.DictionaryArray:
-    """`words` by code, -1 for none: Parquet takes it as it is, without looking at each text again."""
-    indices = pa.array(codes.astype(np.int32), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, words)
+    """`words` by code, -1 for none: Parquet takes it as it is, without looking at each text again. Words that no row
+    has are left out, as any other writer would."""
+    used = np.zeros(len(words) + 1, dtype=np.bool_)
+    used[codes] = True  # -1: the last, which is no word
+    place = np.cumsum(used[:-1], dtype=np.int32) - 1
+    indices = pa.array(np.append(place, np.int32(-1))[codes], mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, words.filter(pa.array(used[:-1])))
 
 
 def _by_stream(streams: list[Stream], codes: Ints, name: str) -> pa.DictionaryArray:

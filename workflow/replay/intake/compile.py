@@ -7,12 +7,14 @@ before it is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from workflow.replay import tables
 from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.mapping import Condition, Emitter, MappingFile, Names, Table, Value
+from workflow.replay.intake.plain import Plain, plain_table
 from workflow.replay.intake.raw import AT, ROW, Raw, identifier, label, literal
 from workflow.replay.intake.values import MOMENT, Typed, among, as_text, typed
 
@@ -31,8 +33,8 @@ class Part:
     target: tuple[tables.Column, ...]
     sql: str
     present: frozenset[str]
-    sentinels: str
-    faulty: str
+    plain: Plain | None
+    over: Callable[[Raw], Part]
 
     @property
     def is_case(self) -> bool:
@@ -193,7 +195,9 @@ def part(
     present = frozenset(
         column for column, value in emitter.columns.items() if not all(_absent(columns, one) for one in value)
     ) | ({"activity", "lifecycle"} if target is tables.EVENTS else set())
-    return Part(f"{table.name}: {name}", raw, table, target, plan.sql(taken), present, plan.sentinels, plan.faulty)
+    again = partial(part, table=table, mapping=mapping, steps=steps, target=target, emitter=emitter, name=name)
+    untouched = plain_table(raw, table, mapping, steps, target=target, emitter=emitter)
+    return Part(f"{table.name}: {name}", raw, table, target, plan.sql(taken), present, untouched, again)
 
 
 def _as_ready(x: str, kind: str) -> str:

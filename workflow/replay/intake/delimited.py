@@ -108,7 +108,8 @@ def _whole(
         f"SELECT {listed}, file_row_number + 2 AS {identifier(ROW)}, file_row_number + 1 AS {identifier(AT)} "  # noqa: S608  # quoted
         f"FROM read_parquet({literal(spooled)}, file_row_number = true)"
     )
-    return Raw(role, path.name, "", sql, dict.fromkeys(names, "VARCHAR"), rows)
+    kinds = dict.fromkeys(names, "VARCHAR")
+    return Raw(role, path.name, "", sql, kinds, rows, parquet=(spooled,), head=2)
 
 
 def _records(path: Path, encoding: str, delimiter: str | None) -> Iterator[Record]:

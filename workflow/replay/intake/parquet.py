@@ -25,7 +25,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
     listed = ", ".join(map(literal, files))
     scan = (
         f"read_parquet([{listed}], union_by_name = {len(files) > 1}, hive_partitioning = {path.is_dir()}, "
-        "file_row_number = true)"
+        "hive_types_autocast = false, file_row_number = true)"
     )
     try:
         described = connection.execute(f"DESCRIBE FROM {scan}").fetchall()
@@ -47,7 +47,10 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
         f'file_row_number + 1 AS {identifier(ROW)}, {"file_index" if before else "0"} AS "#file" FROM {scan}'
     )
     names = tuple(str(file.relative_to(path)) if path.is_dir() else file.name for file in files)
-    return Raw(role, path.name, "", sql, columns, total, files=names, lies=True)
+    return Raw(
+        role, path.name, "", sql, columns, total, files=names, lies=True, parquet=tuple(files), begins=tuple(starts),
+        home=path if path.is_dir() else None,
+    )  # fmt: skip
 
 
 def _count(connection: duckdb.DuckDBPyConnection, file: Path, home: Path) -> int:

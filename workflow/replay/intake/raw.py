@@ -28,7 +28,10 @@ class Raw:
     """One table read. `role`: the input it was given as. `sql`: a DuckDB SELECT of its columns, of `#at` (position in
     the table, from 1) and of `#row`.  `columns`: name → DuckDB type.  `rows`: how many.  `found`: what the mapping had
     looked up elsewhere in the file.  `torn`: rows that could not be taken apart, given as (row, text, fault).
-    `files`: the files of a folder, as `#file` numbers them.  `lies`: read where it lies, with types of its own."""
+    `files`: the files of a folder, as `#file` numbers them.  `lies`: read where it lies, with types of its own.
+    `parquet`: the Parquet files its rows stand in, in their order, where nothing but the types of the columns was
+    looked at yet; `begins`: the rows before each of them; `head`: what a row's position in its file is counted from;
+    `home`: the folder that was given."""
 
     role: str
     file: str
@@ -40,6 +43,10 @@ class Raw:
     torn: Sequence[tuple[int, str, str]] = ()
     files: tuple[str, ...] = ()
     lies: bool = False
+    parquet: tuple[Path, ...] = ()
+    begins: tuple[int, ...] = (0,)
+    head: int = 1
+    home: Path | None = None
 
     @property
     def place(self) -> str:
@@ -49,6 +56,13 @@ class Raw:
     def counted(self, rows: int) -> Raw:
         """The same with its rows counted."""
         return replace(self, rows=rows)
+
+    def kept(self, file: Path, names: Iterable[str]) -> Raw:
+        """The rows of it that were put aside into a Parquet file, with the columns `names` and their places."""
+        listed = dict.fromkeys(names)
+        columns = ", ".join(map(identifier, (*listed, ROW, AT, "#file")))
+        sql = f"SELECT {columns} FROM read_parquet({literal(file)})"  # noqa: S608  # quoted
+        return replace(self, sql=sql, columns={name: self.columns[name] for name in listed}, parquet=())
 
 
 class Spool:

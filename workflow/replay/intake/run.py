@@ -57,7 +57,7 @@ def take_in(
         ledger = Ledger()
         given = [("cases", cases), ("events", events)]
         found = list(_parts(connection, given, mapping, own, work=work, ledger=ledger, progress=progress))
-        return write(connection, found, ledger, out, steps=own, progress=progress)
+        return write(connection, found, ledger, out, work=work, steps=own, progress=progress)
     finally:
         connection.close()
         shutil.rmtree(work, ignore_errors=True)

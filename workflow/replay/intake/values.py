@@ -19,8 +19,8 @@ _TIMES: Final = (
 _COMPACT: Final = r"^(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2}))?$"
 _UNITS: Final = "kva|kw|千伏安|千瓦|kv|千伏|元"
 _NUMBER: Final = rf"^([+-]?(?:\d{{1,3}}(?:[,，]\d{{3}})+|\d+)(?:\.\d+)?(?:e[+-]?\d{{1,3}})?)\s*(?:{_UNITS})?$"
-_YES: Final = ("是", "true", "1", "y", "yes", "√")
-_NO: Final = ("否", "false", "0", "n", "no", "×")
+YES: Final = ("是", "true", "1", "y", "yes", "√")
+NO: Final = ("否", "false", "0", "n", "no", "×")
 _SPACE: Final = " \t\r\n　\xa0"
 
 
@@ -88,7 +88,7 @@ def macros(reading: Reading) -> list[str]:
         "WHEN contains(t, chr(0)) THEN 'nul' END",
         "bz_moment(t)": f"CASE {' '.join(ways)} ELSE CAST(NULL AS STRUCT(time TIMESTAMP, day BOOLEAN)) END",
         "bz_number(t)": f"try_cast({number} AS DOUBLE)",
-        "bz_flag(t)": f"CASE WHEN {among('lower(t)', _YES)} THEN true WHEN {among('lower(t)', _NO)} THEN false END",
+        "bz_flag(t)": f"CASE WHEN {among('lower(t)', YES)} THEN true WHEN {among('lower(t)', NO)} THEN false END",
         "bz_sentinel(x)": f"({' OR '.join(f'CAST(x AS DATE) = DATE {literal(day)}' for day in SENTINELS)})",
         "bz_year(x)": "NOT bz_sentinel(x) AND (NOT isfinite(x) OR year(x) NOT BETWEEN 1949 AND 2099)",
         "bz_written(m)": "CASE WHEN m.day THEN strftime(m.time, '%Y-%m-%d') "
@@ -196,7 +196,7 @@ def _of_type(kind: Kind, x: str, given: str) -> Typed:
         return Typed(text)
     if kind in ("moment", "date"):
         if given == "DATE":
-            return _of_moment(kind, f"{{'time': CAST({x} AS TIMESTAMP), 'day': true}}", x)
+            return _of_moment(kind, f"{{'time': CAST({x} AS TIMESTAMP), 'day': {x} IS NOT NULL}}", x)
         if given.startswith("TIMESTAMP"):
             zoned = (
                 f"timezone('Asia/Shanghai', {x})" if given == "TIMESTAMP WITH TIME ZONE" else f"CAST({x} AS TIMESTAMP)"

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from workflow.replay import tables
 from workflow.replay.intake.compile import Part
 from workflow.replay.intake.counting import Ledger, Unreconciled
 from workflow.replay.intake.faults import REASONS, BadHistory
+from workflow.replay.intake.plain import Canonical
 from workflow.replay.intake.raw import AT, ROW, identifier, literal
 from workflow.replay.intake.result import Intake
 
@@ -23,39 +29,65 @@ _REJECTED = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A part after its rows were looked at. `closely`: it over the rows that had to be (None: there were none);
+    `taken`: the cases that were taken over as they lie (None: none)."""
+
+    part: Part
+    closely: Part | None
+    rejected: int
+    faulty: int
+    taken: Path | None
+
+
 def write(
-    connection: duckdb.DuckDBPyConnection, parts: list[Part], ledger: Ledger, out: Path, *, steps: tuple[str, ...],
-    progress: Callable[[str, int, int], None],
+    connection: duckdb.DuckDBPyConnection, parts: list[Part], ledger: Ledger, out: Path, *, work: Path,
+    steps: tuple[str, ...], progress: Callable[[str, int, int], None],
 ) -> Intake:  # fmt: skip
-    """The files of an intake. Raises BadHistory when there is no event at all, Unreconciled for a fault of ours."""
+    """The files of an intake; `work`: a folder for what is put aside. Raises BadHistory when there is no event at all,
+    Unreconciled for a fault of ours."""
     starts = _starts(parts)
     total, behind = sum(part.raw.rows for part in parts), 0
-    torn: list[tuple[Part, int]] = []
-    for part in parts:
-        states, faulty = _count(connection, part, ledger, starts[id(part.raw)])
-        behind += part.raw.rows
-        progress("检查 / checking", behind, total)
-        if faulty or states.get("rejected"):
-            torn.append((part, states.get("rejected", 0)))
+    looked: list[_Looked] = []
     events_parts = [part for part in parts if not part.is_case]
     if not events_parts:
         raise BadHistory("没有事件表 / no table of events was given")
-    refused = _refused(connection, torn, ledger, out / "rejected.csv")
-    progress("写事件 / writing events", 0, total)
-    events = _write_events(connection, events_parts, starts, out / "events.parquet")
-    if not events["written"]:
+    progress("读取 / reading", 0, total)
+    present = {gives: set().union(*(p.present for p in parts if p.is_case == gives)) for gives in (True, False)}
+    with Canonical(out / "events.parquet", tables.EVENTS, present[False]) as events:
+        for number, part in enumerate(parts):
+            given = work / f"cases-{number}.parquet"
+            with Canonical(given, tables.CASES, present[True]) if part.is_case else nullcontext(events) as into:
+                looked.append(
+                    _look(
+                        connection, part, ledger, into, start=starts[id(part.raw)], stem=work / f"part-{number}",
+                        progress=partial(_onward, progress, behind, total),
+                    )
+                )  # fmt: skip
+            behind += part.raw.rows
+            progress("读取 / reading", behind, total)
+    refused = _refused(connection, looked, ledger, out / "rejected.csv")
+    if not events.rows:
         raise BadHistory(
             f"没有一条事件可用, 原因见 {out / 'rejected.csv'} / no event could be used; the reasons are in rejected.csv"
         )
-    progress("写业务 / writing cases", 0, total)
-    case_parts = [part for part in parts if part.is_case]
-    cases = _write_cases(connection, case_parts, starts, out)
-    counts = ledger.close(cases=cases, events=events, rejected=refused)
+    with ThreadPoolExecutor(1) as beside:
+        progress("写业务 / writing cases", total, total)
+        duplicates = beside.submit(_duplicates, connection.cursor(), events.path, events.rows)
+        cases = _write_cases(connection, [one for one in looked if one.part.is_case], starts, events.cases, out)
+        counts = ledger.close(
+            cases=cases, events={"written": events.rows, "duplicates_kept": duplicates.result()}, rejected=refused
+        )
     (out / "reconciliation.json").write_text(json.dumps(counts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return Intake(
         out / "cases.parquet", out / "events.parquet", out / "rejected.csv", out / "conflicts.csv",
         out / "reconciliation.json", counts, steps,
     )  # fmt: skip
+
+
+def _onward(progress: Callable[[str, int, int], None], before: int, total: int, rows: int) -> None:
+    progress("读取 / reading", before + rows, total)
 
 
 def _starts(parts: list[Part]) -> dict[int, int]:
@@ -68,28 +100,57 @@ def _starts(parts: list[Part]) -> dict[int, int]:
     return starts
 
 
-def _count(connection: duckdb.DuckDBPyConnection, part: Part, ledger: Ledger, start: int) -> tuple[dict[str, int], int]:
-    """What became of the rows of a part, and how many hold a fault that matters."""
+def _look(
+    connection: duckdb.DuckDBPyConnection, part: Part, ledger: Ledger, into: Canonical, *, start: int, stem: Path,
+    progress: Callable[[int], None],
+) -> _Looked:  # fmt: skip
+    """Look at every row of a part; its events are written, and of its cases those that can be taken as they lie."""
+    taken = 0
+    closely: Part | None = part
+    if part.plain is not None:
+        taken, doubtful = part.plain.take(into, start, stem.with_suffix(".aside.parquet"), progress)
+        closely = None if doubtful is None else part.over(doubtful)
+    states, why, sentinels, faulty = _count(connection, closely)
+    if closely is not None and not part.is_case:
+        _append(connection, closely, start, into)
+    ledger.part(part, {**states, "accepted": states.get("accepted", 0) + taken}, why, sentinels, start + 1)
+    return _Looked(part, closely, states.get("rejected", 0), faulty, into.path if part.is_case and taken else None)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, part: Part | None) -> tuple[dict[str, int], dict[int, int], int, int]:
+    """What became of the rows of a part, why rows were ignored, the sentinel dates in accepted ones, and how many of
+    these hold a fault."""
+    states: dict[str, int] = {}
+    why: dict[int, int] = {}
+    if part is None:
+        return states, why, 0, 0
     found = connection.execute(
         'SELECT "#state", "#why", count(*), sum("#sentinels"), '  # noqa: S608  # our own SELECT
         f'count(*) FILTER ("#faulty" AND "#state" = \'accepted\') FROM ({part.sql}) GROUP BY ALL'
     ).fetchall()
-    states: dict[str, int] = {}
-    why: dict[int, int] = {}
     for state, because, rows, _, _ in found:
         states[state] = states.get(state, 0) + rows
         if because is not None:
             why[because] = why.get(because, 0) + rows
     sentinels = sum(int(many or 0) for state, _, _, many, _ in found if state == "accepted")
-    ledger.part(part, states, why, sentinels, start + 1)
-    return states, sum(faulty for *_, faulty in found)
+    return states, why, sentinels, sum(faulty for *_, faulty in found)
+
+
+def _append(connection: duckdb.DuckDBPyConnection, part: Part, start: int, events: Canonical) -> None:
+    """Write the accepted rows of a part that was looked at closely, in their order."""
+    listed = ", ".join(map(identifier, events.schema.names))
+    connection.execute("SET preserve_insertion_order = true")
+    reader = connection.sql(f"SELECT {listed} FROM ({_accepted(part, start)})").to_arrow_reader(1 << 20)  # noqa: S608  # ours
+    for batch in reader:
+        events.write(pa.Table.from_batches([batch]).cast(events.schema))
+    connection.execute("SET preserve_insertion_order = false")
 
 
 # ---- what was refused ------------------------------------------------------------------------------------------------
 
 
 def _refused(
-    connection: duckdb.DuckDBPyConnection, torn: list[tuple[Part, int]], ledger: Ledger, path: Path
+    connection: duckdb.DuckDBPyConnection, looked: list[_Looked], ledger: Ledger, path: Path
 ) -> dict[str, int]:
     """Write `rejected.csv`, and keep the number of rejected rows of each case for `_write_cases`."""
     rows = values = 0
@@ -101,8 +162,11 @@ def _refused(
             for row, text, code in raw.torn:
                 sheet.writerow(_line(raw.role, "", raw.file, raw.sheet, row, "", "", text, "row", "", code))
                 rows += 1
-        for part, rejected in torn:
-            left, seen = rejected, -1
+        for one in looked:
+            part = one.closely
+            if part is None or not (one.rejected or one.faulty):
+                continue
+            left, seen = one.rejected, -1
             for number, row, place, state, case_id, fault in _faults(connection, part):
                 if state == "rejected" and number != seen:
                     rows += 1
@@ -154,37 +218,29 @@ def _safe(text: str) -> str:
 # ---- the canonical tables --------------------------------------------------------------------------------------------
 
 
-def _union(parts: list[Part], starts: dict[int, int]) -> str:
-    return " UNION ALL ".join(
-        f'SELECT {part.selected}, {identifier(AT)} + {starts[id(part.raw)]} AS "row" FROM ({part.sql}) '  # noqa: S608  # our own
+def _accepted(part: Part, start: int) -> str:
+    return (
+        f'SELECT {part.selected}, {identifier(AT)} + {start} AS "row" FROM ({part.sql}) '  # noqa: S608  # our own
         "WHERE \"#state\" = 'accepted'"
-        for part in parts
     )
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, sql: str, path: Path, parts: list[Part]) -> int:
-    present = sorted(set().union(*(part.present for part in parts)))
-    found = connection.execute(
-        f"COPY ({sql}) TO {literal(path)} (FORMAT parquet, COMPRESSION lz4_raw, "
-        f"KV_METADATA {{{tables.PRESENT_COLUMNS}: {literal(json.dumps(present))}}})"
-    ).fetchone()
-    return int(found[0]) if found else 0
+_TELLING = ("case_id", "activity", "lifecycle", "occurred_at", "recorded_at", "value", "ref")
+"""Columns in which two events mostly differ if they do at all."""
 
 
-def _write_events(
-    connection: duckdb.DuckDBPyConnection, parts: list[Part], starts: dict[int, int], path: Path
-) -> dict[str, int]:
-    listed = ", ".join(identifier(column.name) for column in tables.EVENTS)
-    written = _copy(connection, f"SELECT {listed} FROM ({_union(parts, starts)})", path, parts)  # noqa: S608  # our own
-    told = ", ".join(identifier(column.name) for column in tables.EVENTS if column.name != "row")
-    return {"written": written, "duplicates_kept": _duplicates(connection, path, told, written)}
+def _duplicates(connection: duckdb.DuckDBPyConnection, path: Path, rows: int) -> int:
+    """Events that say exactly what another one says. Sorting their hashes is several times faster than grouping, and
+    where no two agree in a few columns the others need not be read."""
+    alike = _alike(connection, path, rows, _TELLING)
+    return alike and _alike(connection, path, rows, [column.name for column in tables.EVENTS if column.name != "row"])
 
 
-def _duplicates(connection: duckdb.DuckDBPyConnection, path: Path, columns: str, rows: int) -> int:
-    """Events that say exactly what another one says. Sorting their hashes is several times faster than grouping."""
+def _alike(connection: duckdb.DuckDBPyConnection, path: Path, rows: int, columns: Sequence[str]) -> int:
     hashes = np.empty(rows, dtype=np.uint64)
     behind = 0
-    reader = connection.sql(f"SELECT hash({columns}) AS h FROM read_parquet({literal(path)})").to_arrow_reader(1 << 20)  # noqa: S608  # quoted
+    listed = ", ".join(map(identifier, columns))
+    reader = connection.sql(f"SELECT hash({listed}) AS h FROM read_parquet({literal(path)})").to_arrow_reader(1 << 20)  # noqa: S608  # quoted
     for batch in reader:
         hashes[behind : behind + len(batch)] = batch.column(0).to_numpy()
         behind += len(batch)
@@ -193,53 +249,62 @@ def _duplicates(connection: duckdb.DuckDBPyConnection, path: Path, columns: str,
 
 
 def _write_cases(
-    connection: duckdb.DuckDBPyConnection, parts: list[Part], starts: dict[int, int], out: Path
+    connection: duckdb.DuckDBPyConnection, looked: list[_Looked], starts: dict[int, int], ids: list[pa.Array], out: Path
 ) -> dict[str, int]:
-    """One row per case: rows of one case are merged, what an earlier row says standing; cases that only events name are
-    added, so that their events are judged."""
+    """One row per case: rows of one case are merged, what an earlier row says standing; cases that only events name
+    (`ids`: those of all events) are added, so that their events are judged."""
     own = [column for column in tables.CASES if column.name not in ("case_id", "row", "rejected_rows")]
-    events = f"read_parquet({literal(out / 'events.parquet')})"
+    listed = ", ".join(identifier(column.name) for column in tables.CASES if column.name != "rejected_rows")
     none = ", ".join(
         f"CAST(NULL AS {tables.SQL_TYPES[column.kind]}) AS {identifier(column.name)}" for column in tables.CASES
     )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE given AS {_union(parts, starts) or f'SELECT {none} WHERE false'}"  # our own
-    )
+    sources = [f"SELECT {listed} FROM read_parquet({literal(one.taken)})" for one in looked if one.taken]  # noqa: S608  # quoted
+    sources += [_accepted(one.closely, starts[id(one.part.raw)]) for one in looked if one.closely]
+    # What was taken over is read again where it lies; what was mended is not mended twice.
+    kept = "TABLE" if any(one.closely for one in looked) else "VIEW"
+    united = " UNION ALL BY NAME ".join(sources) or f"SELECT {none} WHERE false"
+    connection.execute(f"CREATE OR REPLACE TEMP {kept} given AS {united}")  # our own
     rows, distinct = _one(connection, "SELECT count(*), count(DISTINCT case_id) FROM given")
     conflicts = _conflicts(connection, own, out / "conflicts.csv") if rows > distinct else _no_conflicts(out)
+    connection.register("ids", pa.Table.from_arrays([pa.chunked_array(ids)], names=["case_id"]))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE unlisted AS SELECT DISTINCT case_id FROM ids ANTI JOIN given USING (case_id)"
+    )
+    unlisted, lost = _one(connection, "SELECT (SELECT count(*) FROM unlisted), (SELECT count(*) FROM lost)")
+    told = {
+        "written": distinct + unlisted,
+        "known_from_events_only": unlisted,
+        "merged_rows": rows - distinct,
+        "conflicting_values": conflicts,
+    }
+    if len(sources) == 1 and looked[0].taken and rows == distinct and not unlisted and not lost:
+        looked[0].taken.replace(out / "cases.parquet")  # it is the table already
+        return told
     if rows > distinct:
         # What the first row that says anything says.
-        kept = ", ".join(
+        first = ", ".join(
             f'arg_min({identifier(c.name)}, "row") FILTER ({identifier(c.name)} IS NOT NULL) AS {identifier(c.name)}'
             for c in own
         )
-        merged = f'SELECT case_id, {kept}, min("row") AS "row" FROM given GROUP BY case_id'  # noqa: S608  # our own names
+        merged = f'SELECT case_id, {first}, min("row") AS "row" FROM given GROUP BY case_id'  # noqa: S608  # our own names
     else:
         merged = "SELECT * FROM given"
-    only = f"SELECT DISTINCT case_id FROM {events} ANTI JOIN given USING (case_id)"  # noqa: S608  # quoted
     listed = ", ".join(
         "coalesce(many, 0) AS rejected_rows" if column.name == "rejected_rows" else identifier(column.name)
         for column in tables.CASES
     )
-    written = _copy(
-        connection,
-        f"SELECT {listed} FROM (({merged}) UNION ALL BY NAME ({only})) "  # noqa: S608  # our own names
+    present = json.dumps(sorted(set().union(*(one.part.present for one in looked))))
+    connection.execute(
+        f"COPY (SELECT {listed} FROM (({merged}) UNION ALL BY NAME (SELECT case_id FROM unlisted)) "  # noqa: S608  # our own names
         "LEFT JOIN (SELECT case_id, CAST(sum(many) AS BIGINT) AS many FROM lost GROUP BY case_id) USING (case_id) "
-        'ORDER BY "row" NULLS LAST, case_id',
-        out / "cases.parquet",
-        parts,
+        f'ORDER BY "row" NULLS LAST, case_id) TO {literal(out / "cases.parquet")} '
+        f"(FORMAT parquet, COMPRESSION lz4_raw, KV_METADATA {{{tables.PRESENT_COLUMNS}: {literal(present)}}})"
     )
-    return {
-        "written": written,
-        "known_from_events_only": written - distinct,
-        "merged_rows": rows - distinct,
-        "conflicting_values": conflicts,
-    }
+    return told
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
-    found = connection.execute(sql).fetchone()
-    return tuple(int(value) for value in found) if found else ()
+    return tuple(int(value) for value in connection.execute(sql).fetchall()[0])
 
 
 _CONFLICTS = ("case_id", "column", "kept", "kept_row", "other", "other_row")
