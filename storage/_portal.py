@@ -63,7 +63,14 @@ class Portal(Execution):
     def drop_drafts(self, now: str, limit: int) -> list[str]:
         """Remove up to `limit` drafts that expired before `now`, with their uploads; the digests those had."""
         old = sa.select(_draft.c.id).where(_draft.c.expires_at < now).order_by(_draft.c.expires_at).limit(limit)
-        ids = [row[0] for row in self._query(old)]
+        return self._drop([row.id for row in self._query(old)])
+
+    def drop_draft(self, draft_id: str) -> list[str]:
+        """Remove an unsent draft with its uploads; the digests those had."""
+        unsent = sa.select(_draft.c.id).where(_draft.c.id == draft_id, _draft.c.case_id.is_(None))
+        return self._drop([row.id for row in self._query(unsent)])
+
+    def _drop(self, ids: Sequence[str]) -> list[str]:
         if not ids:
             return []
         digests = self._query(sa.select(_upload.c.digest).where(_upload.c.draft_id.in_(ids)).distinct())

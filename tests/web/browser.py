@@ -41,13 +41,21 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def screen(
-    browser: Browser, office: Office, role: str | None, *, language: str = "zh", width: int = 1440, scripts: bool = True
+    browser: Browser,
+    office: Office,
+    role: str | None,
+    *,
+    language: str = "zh",
+    width: int = 1440,
+    scripts: bool = True,
+    brought: dict[str, str] | None = None,
 ) -> Iterator[Screen]:
-    """A window of this width in which somebody of this role is signed in; its `faults` are told by `tell_faults`."""
+    """A window of this width in which somebody of this role is signed in and which has the `brought` cookies."""
     context = browser.new_context(
         viewport={"width": width, "height": 900}, java_script_enabled=scripts, base_url=office.url
     )
-    cookies = {LANGUAGE: language, **({} if role is None else {SESSION: office.token(role)})}
+    session = {} if role is None else {SESSION: office.token(role)}
+    cookies = {LANGUAGE: language, **session, **(brought or {})}
     context.add_cookies([{"name": name, "value": value, "url": office.url} for name, value in cookies.items()])
     try:
         yield context.new_page()

@@ -29,7 +29,9 @@ def main(beginnings: tuple[str, ...]) -> None:
             for page in wanted:
                 for language in ("zh", "en"):
                     for width in WIDTHS:
-                        with screen(browser, at, page.role, language=language, width=width) as window:
+                        with screen(
+                            browser, at, page.role, language=language, width=width, brought=page.cookies(at)
+                        ) as window:
                             window.goto(at.path(page))
                             window.screenshot(path=TARGET / f"{page.name}.{language}.{width}.png", full_page=True)
     sys.stdout.write(f"{4 * len(wanted)} 张图 / pictures: {TARGET}\n")

@@ -35,12 +35,13 @@ NOW = dt.datetime(2026, 11, 25, 10, 0, tzinfo=BUSINESS_ZONE)
 @dataclass(frozen=True)
 class Page:
     """A page of the site: under which name it is told, where it is, as which role it is looked at (None: nobody is
-    signed in), and what it answers."""
+    signed in), and what it answers. `cookies`: what else the browser brings."""
 
     name: str
     path: str | Callable[[Office], str]
     role: str | None = "manager"
     status: int = 200
+    cookies: Callable[[Office], dict[str, str]] = lambda _: {}
 
 
 def pages() -> list[Page]:
@@ -61,11 +62,13 @@ def make_demonstration(folder: Path) -> None:
 
 @dataclass
 class Office:
-    """The site over a copy of the demonstration, and people signed in to it by role."""
+    """The site over a copy of the demonstration, and people signed in to it by role. `kept`: what pages that need
+    something of their own have made here, by name."""
 
     service: Service
     people: dict[str, tuple[str, str]]
     url: str = ""
+    kept: dict[str, str] = field(default_factory=dict)
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def token(self, role: str) -> str:

@@ -16,6 +16,14 @@ REQUEST_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b")
 FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 
+def looking(office, page: Page):
+    """A browser without a screen that brings what the page needs."""
+    client = office.client(page.role)
+    for name, value in page.cookies(office).items():
+        client.cookies.set(name, value)
+    return client
+
+
 def heading(html: str) -> str:
     found = re.search(r"<h1>(.*?)</h1>", html, re.DOTALL)
     assert found is not None
@@ -24,7 +32,7 @@ def heading(html: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_it_is_there_in_both_languages(office, page: Page):
-    client = office.client(page.role)
+    client = looking(office, page)
     headings = []
     for language, tag in (("zh", "zh-CN"), ("en", "en")):
         client.cookies.set("baozhuang_lang", language)
@@ -37,7 +45,7 @@ def test_it_is_there_in_both_languages(office, page: Page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_it_asks_the_database_little(office, statements, page: Page):
-    client, path = office.client(page.role), office.path(page)
+    client, path = looking(office, page), office.path(page)
     client.get(path)  # what is read once and kept
     with statements() as ran:
         client.get(path)
@@ -48,7 +56,7 @@ def test_it_asks_the_database_little(office, statements, page: Page):
 @pytest.mark.parametrize("page", PAGES)
 def test_it_can_be_read_by_everybody(browser, served, page: Page, language: str, width: int):
     faults: list[str] = []
-    with screen(browser, served, page.role, language=language, width=width) as window:
+    with screen(browser, served, page.role, language=language, width=width, brought=page.cookies(served)) as window:
         window.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         window.on("pageerror", lambda error: faults.append(str(error)))
         answer = window.goto(served.path(page))
@@ -65,7 +73,7 @@ def test_it_can_be_read_by_everybody(browser, served, page: Page, language: str,
 def test_it_needs_no_script(browser, served, page: Page):
     told = []
     for scripts in (True, False):
-        with screen(browser, served, page.role, width=390, scripts=scripts) as window:
+        with screen(browser, served, page.role, width=390, scripts=scripts, brought=page.cookies(served)) as window:
             window.goto(served.path(page))
             told.append(REQUEST_ID.sub("", window.locator("main").inner_text()))
     assert told[0] == told[1] != ""

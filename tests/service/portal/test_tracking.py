@@ -65,9 +65,9 @@ def test_only_so_many_knocks_from_one_address_whichever_process_counts(window: W
     try:
         for turn in range(20):
             tracking.open_look((window.service, other)[turn % 2], sent.application_no, "WRONG", HERE)
-        with pytest.raises(rates.TooOften) as often:
+        with pytest.raises(Refused) as often:
             tracking.open_look(window.service, sent.application_no, sent.code or "", HERE)
-        assert 0 < often.value.wait_seconds <= 900
+        assert 0 < often.value.refusal.extra["wait_seconds"] <= 900
         assert tracking.open_look(window.service, sent.application_no, sent.code or "", ELSEWHERE) is not None
         window.clock.moment += dt.timedelta(minutes=16)
         assert tracking.open_look(other, sent.application_no, sent.code or "", HERE) is not None
@@ -79,7 +79,7 @@ def test_one_customer_of_ipv6_is_one_address(sqlite_window: Window) -> None:
     sqlite_window.sent()
     for turn in range(20):
         rates.knock(sqlite_window.service, "track", f"2001:db8:1:2::{turn + 1:x}")
-    with pytest.raises(rates.TooOften):
+    with pytest.raises(Refused):
         rates.knock(sqlite_window.service, "track", "2001:db8:1:2:ffff::1")
     rates.knock(sqlite_window.service, "track", "2001:db8:1:3::1")
 
@@ -262,7 +262,7 @@ def test_complaining_is_limited(sqlite_window: Window) -> None:
     case_id = looked(sqlite_window, sqlite_window.sent())
     for turn in range(6):
         tracking.complain(sqlite_window.service, case_id, f"{turn}", once=str(turn), address=HERE)
-    with pytest.raises(rates.TooOften):
+    with pytest.raises(Refused):
         tracking.complain(sqlite_window.service, case_id, "7", once="7", address=HERE)
 
 

@@ -66,7 +66,7 @@ def _hash(token: str) -> str:
 
 
 def begin(service: Service, fields: Mapping[str, Any], address: str) -> Draft:
-    """A new draft with what was typed. Raises TooOften."""
+    """A new draft with what was typed. Raises Refused."""
     rates.knock(service, "apply", address)
     token = secrets.token_urlsafe(32)
     moment = service.clock.now()
@@ -112,6 +112,12 @@ def fill(service: Service, held: Draft, fields: Mapping[str, Any]) -> Draft:
             "This application has been sent and cannot be changed here; ask your customer manager to correct it",
         )
     return held._replace(fields=kept)
+
+
+def discard(service: Service, held: Draft) -> None:
+    """Forget an unsent draft with its files."""
+    dropped = service.writer.submit((2, ""), lambda tx: tx.drop_draft(held.id)).result()
+    uploads.drop_unclaimed(service, dropped)
 
 
 def regions(service: Service) -> list[OrgRow]:
@@ -210,8 +216,8 @@ def files(service: Service, held: Draft) -> list[UploadRow]:
 def add_file(
     service: Service, held: Draft, kind: str, file: uploads.Incoming, *, volunteered: bool, address: str
 ) -> None:
-    """Take a document in. Raises TooOften, Refused: `document-not-allowed` for a kind that is neither on the closed
-    list of the first step nor volunteered [L24 L25], `file-not-allowed` for the file itself."""
+    """Take a document in. Raises Refused: `document-not-allowed` for a kind that is neither on the closed list of the
+    first step nor volunteered [L24 L25], `file-not-allowed` for the file itself, `too-many-attempts`."""
     rates.knock(service, "upload", address)
     definition = applies(service, held).definition
     kind = kind_of(definition, kind.strip())

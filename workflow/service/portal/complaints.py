@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import uuid6
+from pydantic import ValidationError
 
 from definitions.calendar import WorkingCalendar
 from storage import ComplaintRow, Tx
@@ -28,6 +29,16 @@ class Said(Strict):
     """What is complained about, or what is answered."""
 
     text: Prose
+
+
+def said(text: str) -> Said:
+    """What was written. Raises Refused when it is empty, too long or holds control characters."""
+    try:
+        return Said(text=text.replace("\r\n", "\n"))
+    except ValidationError as error:
+        raise refuse(
+            "malformed-request", "请写明内容, 至多 4000 字", "Please write it down, in at most 4000 characters"
+        ) from error
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -52,7 +63,7 @@ class Complaint(msgspec.Struct, frozen=True):
 
 def make(service: Service, case_id: str, text: str, key: str) -> None:
     """Keep a complaint; the same `key` keeps one. Raises Refused `idempotency-key-reused`."""
-    _keep(service, house.PORTAL, case_id, Said(text=text), answers=None, key=key)
+    _keep(service, house.PORTAL, case_id, said(text), answers=None, key=key)
 
 
 def _keep(
@@ -115,6 +126,23 @@ def listed(
         for row, number in shown
     ]
     return {"items": items, "next": shown[-1][0].id if len(rows) > limit else None}
+
+
+def of_case(service: Service, principal: Principal, case_id: str) -> dict[str, Any]:
+    """The complaints of one application, with its number and state. Raises Refused."""
+    access.check_reads(service.law.roles, principal, house.AREA)
+    with service.database.read() as tx:
+        calendar = service.calendars.refresh(tx)
+        held = service.cases.load(tx, principal, case_id)
+        rows, tracking = tx.complaints(case_id), tx.tracking_of(case_id)
+    return {
+        "id": case_id,
+        "application_no": held.state.application_no,
+        "state": held.state.state,
+        "complaints": threads(rows, calendar, business_date(service.clock.now())),
+        "code_issued_at": None if tracking is None else dt.datetime.fromisoformat(tracking.issued_at),
+        "code_issued_by": None if tracking is None else tracking.issued_by,
+    }
 
 
 def answer(service: Service, principal: Principal, complaint_id: str, said: Said, key: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
 import os
@@ -15,7 +16,7 @@ from definitions.model import PortalRule
 from storage import FileStore, OrgRow, Tx
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
-from workflow.core.times import write
+from workflow.core.times import business_date, write
 from workflow.service import access
 from workflow.service.service import Service
 
@@ -37,6 +38,11 @@ def rule(service: Service) -> PortalRule:
 def now(service: Service) -> str:
     """The present moment as rows keep it."""
     return write(service.clock.now())
+
+
+def today(service: Service) -> dt.date:
+    """Today by the service's clock."""
+    return business_date(service.clock.now())
 
 
 def files(service: Service) -> FileStore:

@@ -15,17 +15,10 @@ from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from storage import StorageError
+from workflow.core.refusals import refuse
 from workflow.core.times import write
 from workflow.service.portal import house
 from workflow.service.service import Service
-
-
-class TooOften(Exception):
-    """Too many requests from one address; `wait_seconds` until it may come again."""
-
-    def __init__(self, wait_seconds: int) -> None:
-        super().__init__(f"操作过于频繁, 请 {wait_seconds} 秒后再试 / too often; come again in {wait_seconds} s")
-        self.wait_seconds = wait_seconds
 
 
 class _Counts(Storage):
@@ -72,14 +65,21 @@ class _Counts(Storage):
 
 
 def knock(service: Service, door: str, address: str) -> None:
-    """Count one request at `door` (`rates` of `portal.yaml`) from a network address. Raises TooOften."""
+    """Count one request at `door` (`rates` of `portal.yaml`) from a network address. Raises Refused
+    `too-many-attempts` with the seconds to wait."""
     rate = parse(house.rule(service).rates[door])
     who = house.pseudonym(house.secret(service), "address", _network(address))
     counts: Any = _Counts(service)
     if FixedWindowRateLimiter(counts).hit(rate, door, who):
         return
     left = counts.get_expiry(rate.key_for(door, who)) - service.clock.now().timestamp()
-    raise TooOften(max(1, round(left)))
+    seconds = max(1, round(left))
+    raise refuse(
+        "too-many-attempts",
+        f"操作过于频繁, 请 {-(-seconds // 60)} 分钟后再试; 急事请拨打 95598",
+        f"Too often; try again in {-(-seconds // 60)} min, or ring 95598",
+        wait_seconds=seconds,
+    )
 
 
 def _network(address: str) -> str:

@@ -21,7 +21,7 @@ from workflow.core import view
 from workflow.core.commands import EvidenceRef, Rate, RegisterDocuments, Withdraw
 from workflow.core.documents import clauses_of, missing
 from workflow.core.events import Principal
-from workflow.core.refusals import Refusal, refuse
+from workflow.core.refusals import Refusal, Refused, refuse
 from workflow.core.times import business_date, write
 from workflow.service import access
 from workflow.service.cases import Answer, Held
@@ -36,7 +36,7 @@ Once = str
 
 def open_look(service: Service, number: str, code: str, address: str) -> str | None:
     """The token of a look at the application with this number, when the code is right; else None, whichever of the two
-    was wrong. Raises TooOften."""
+    was wrong. Raises Refused."""
     rates.knock(service, "track", address)
     number = number.strip().upper()[:64]
     with service.database.read() as tx:
@@ -130,7 +130,9 @@ def progress(service: Service, case_id: str) -> Progress:
 
 def _lacking(held: Held) -> list[dict[str, Any]]:
     current = held.state.current
-    return [] if current is None else missing(held.definition, held.state, current)
+    forms = {one.kind: [form.name for form in one.forms] for step in held.definition.steps for one in step.documents}
+    lacking = [] if current is None else missing(held.definition, held.state, current)
+    return [{**one, "forms": forms.get(one["kind"], [])} for one in lacking]
 
 
 def _defects(held: Held) -> list[str]:
@@ -169,7 +171,7 @@ def add_file(
     service: Service, case_id: str, kind: str, file: uploads.Incoming, *, volunteered: bool, address: str
 ) -> None:
     """A document handed in later: stored, and registered on the application in one transaction with its digest.
-    Raises TooOften, Refused."""
+    Raises Refused."""
     rates.knock(service, "upload", address)
     rule = house.rule(service)
     with service.database.read() as tx:
@@ -190,28 +192,39 @@ def add_file(
 
 
 def rate(service: Service, case_id: str, score: int, comment: str, *, once: Once, address: str) -> Refusal | None:
-    """Rate the service once it is over [L22]. Raises TooOften."""
+    """Rate the service once it is over [L22]. Raises Refused."""
     rates.knock(service, "act", address)
-    command = Rate(command="rate", score=score, comment=comment or None, source="customer_app")
+    said = complaints.said(comment).text if comment else None
+    command = Rate(command="rate", score=score, comment=said, source="customer_app")
     return _do(service, case_id, command, key=f"rate:{case_id}:{once}")
 
 
 def withdraw(service: Service, case_id: str, reason: str, *, once: Once, address: str) -> Refusal | None:
-    """The customer takes the application back; the record of this platform proves it. Raises TooOften."""
+    """The customer takes the application back; the record of this platform proves it. Raises Refused."""
     rates.knock(service, "act", address)
     key = f"withdraw:{case_id}:{once}"
     record = hashlib.sha256(key.encode()).hexdigest()[:24]
     command = Withdraw(
         command="withdraw",
-        reason=reason,
+        reason=complaints.said(reason).text,
         evidence=EvidenceRef(ref=f"portal:{record}", source="customer_app"),
         source="customer_app",
     )
     return _do(service, case_id, command, key=key)
 
 
+def choose_score() -> Refused:
+    """The refusal of a rating without a score."""
+    return refuse("malformed-request", "请选择 1 到 5 分", "Please choose 1 to 5")
+
+
+def tick_sure() -> Refused:
+    """The refusal of a withdrawal that was not confirmed."""
+    return refuse("malformed-request", "撤回后不能恢复, 请勾选确认", "It cannot be undone; please tick to confirm")
+
+
 def complain(service: Service, case_id: str, text: str, *, once: Once, address: str) -> None:
-    """Complain about the handling of the application. Raises TooOften, Refused."""
+    """Complain about the handling of the application. Raises Refused."""
     rates.knock(service, "complain", address)
     complaints.make(service, case_id, text, f"complain:{case_id}:{once}")
 

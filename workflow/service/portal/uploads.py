@@ -99,6 +99,11 @@ def _not_allowed(zh: str, en: str) -> Refused:
     return refuse("file-not-allowed", zh, en)
 
 
+def none_chosen() -> Refused:
+    """The refusal of a form that was sent without a file."""
+    return _not_allowed("请先选择文件再上传", "Choose a file first, then upload it")
+
+
 def clean_name(given: str, suffix: str) -> str:
     """What the file is called from now on: no folders, no unseen characters, and the suffix of what it is."""
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", given))[-1]
