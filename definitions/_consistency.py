@@ -20,6 +20,7 @@ def check_between_files(law: Law) -> Iterator[Problem]:
     yield from _check_rows(law)
     yield from _check_references(law)
     yield from _check_indicators(law)
+    yield from _check_bands(law)
     yield from check_alerting(law)
 
 
@@ -182,3 +183,19 @@ def _check_indicators(law: Law) -> Iterator[Problem]:
                     f"指标 {code}: 判定方式 {one['measure']} 与 {name} 不相配",
                     f"{code}: the measure {one['measure']} and {name} do not go together",
                 )
+
+
+def _check_bands(law: Law) -> Iterator[Problem]:
+    """The bands of the board follow each other, and only the last one has no end."""
+    for entry in law.catalogues["board"]["bands"]:
+        *bounded, last = entry.value
+        if last["at_most"] is not None:
+            yield Problem(last["mark"], "最后一档不设上限 (at_most: null)", "the last band has no end (at_most: null)")
+        before: int | None = None
+        for band in bounded:
+            here = band["at_most"]
+            if here is None or (before is not None and here <= before):
+                yield Problem(
+                    band["mark"], f"{band['code']} 应晚于上一档", f"{band['code']} must end after the band before"
+                )
+            before = here if here is not None else before

@@ -318,6 +318,25 @@ FILES: Final[Mapping[str, Record]] = {
     "breach_causes": Record(
         {"causes": MapOf(_WORD, _NAME, minimum=1), "clauses": Citations(), "last_verified_on": Date()}
     ),
+    "board": Record(
+        {
+            "bands": Dated(
+                ListOf(
+                    Marked(
+                        Record(
+                            {
+                                "code": _CODE,
+                                "at_most": Maybe(Int(-1)),
+                                "name": _NAME,
+                                "tone": OneOf(("black", "red", "orange", "yellow", "green", "blue", "grey")),
+                            }
+                        )
+                    ),
+                    minimum=1,
+                )
+            )
+        }
+    ),
     "overview": Record(
         {
             "ageing_working_days": Dated(ListOf(Int(1), minimum=1)),

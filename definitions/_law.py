@@ -12,6 +12,7 @@ import msgspec
 from definitions._shapes import Entry, Timeline
 from definitions.alerting import BreachCauses
 from definitions.model import (
+    BoardBand,
     Clause,
     FeeItem,
     IndicatorRule,
@@ -114,6 +115,10 @@ class Law:
         return msgspec.convert(_single(self.catalogues["overview"]), OverviewRule)
 
     @property
+    def bands(self) -> tuple[BoardBand, ...]:
+        return msgspec.convert(_single(self.catalogues["board"]["bands"]), tuple[BoardBand, ...])
+
+    @property
     def portal(self) -> PortalRule:
         facts = _single(self.catalogues["portal"])
         return msgspec.convert({name: facts[name] for name in PortalRule.__struct_fields__}, PortalRule)
@@ -164,7 +169,9 @@ def _single(facts: Any) -> Any:
     """The facts with every timeline, which must hold one value, replaced by that value; marks are left out."""
     if isinstance(facts, dict):
         return {key: _single(value) for key, value in facts.items() if key != "mark"}
-    return facts[0].value if _is_timeline(facts) else facts
+    if _is_timeline(facts):
+        return _single(facts[0].value)
+    return tuple(map(_single, facts)) if isinstance(facts, tuple) else facts
 
 
 def _is_timeline(value: object) -> bool:

@@ -22,6 +22,7 @@ from definitions._shapes import DefinitionError, Problem
 from definitions._view import View, build, classification, delivery, ladder
 from definitions.alerting import BreachCauses, DeliveryRule, Ladder
 from definitions.model import (
+    BoardBand,
     ClassificationRule,
     Clause,
     Definition,
@@ -123,6 +124,11 @@ class Book:
         """What the codes are called, by kind (user_class, step, document, notice, milestone, role, recipient, cause)
         and code."""
         return self._law.names
+
+    @functools.cached_property
+    def bands(self) -> tuple[BoardBand, ...]:
+        """The bands of the board, the most urgent first [D-BOARD]."""
+        return self._law.bands
 
     @functools.cached_property
     def sign_in(self) -> SignInRule:

@@ -376,6 +376,16 @@ class PortalRule(Frozen, frozen=True):
     clauses: tuple[str, ...]
 
 
+class BoardBand(Frozen, frozen=True):
+    """A band of the board: applications whose next due date is at most `at_most` working days away (0: today, -1: past;
+    None: without end) and not in the band before."""
+
+    code: str
+    at_most: int | None
+    name: Text
+    tone: str
+
+
 class SignInRule(Frozen, frozen=True):
     """How staff sign in to the pages [D-SIGN-IN]. Within `failure_window` an account may fail `failures_of_account`
     times and an address `failures_from_address` times; a session ends when nothing was asked for `idle`, or after

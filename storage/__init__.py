@@ -1,6 +1,7 @@
 """Rows, transactions, evidence. Speaks primitives and imports nothing of ours."""
 
 from storage._alerts import Raised, Standing
+from storage._board import key_of
 from storage._overview import LoadCount
 from storage.database import Database
 from storage.errors import (
@@ -29,10 +30,14 @@ from storage.evidence import (
 )
 from storage.files import FileStore, Stored
 from storage.rows import (
+    AbsenceRow,
     AccountRow,
     AlertFilter,
     AlertRow,
     AreaRow,
+    BoardFilter,
+    BoardKey,
+    BoardRow,
     CaseRow,
     CauseRow,
     ComplaintRow,
@@ -63,6 +68,7 @@ from storage.rows import (
     PersonalRow,
     Remembered,
     RoundRow,
+    SavedViewRow,
     SessionRow,
     StaffRow,
     SweepRow,
@@ -76,11 +82,15 @@ from storage.verification import Verification, verify
 
 __all__ = [
     "GENESIS",
+    "AbsenceRow",
     "AccountRow",
     "AlertFilter",
     "AlertRow",
     "AppendOnly",
     "AreaRow",
+    "BoardFilter",
+    "BoardKey",
+    "BoardRow",
     "CaseRow",
     "CauseRow",
     "Checkpoint",
@@ -123,6 +133,7 @@ __all__ = [
     "Rejected",
     "Remembered",
     "RoundRow",
+    "SavedViewRow",
     "SessionRow",
     "StaffRow",
     "Standing",
@@ -138,6 +149,7 @@ __all__ = [
     "Waiting",
     "event_hash",
     "inclusion_proof",
+    "key_of",
     "merkle_root",
     "personal_digest",
     "read_checkpoint",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from storage._execution import Execution
+from storage._lists import in_org
 from storage._statements import tables
 from storage.errors import StorageError
 from storage.rows import DefinitionRow, EvidenceRow, KeyRow, NoticeRow, OrgRow, StaffRow
@@ -72,6 +73,22 @@ class Registers(Execution):
             return []
         rows = self._query(sa.select(*(c[field] for field in StaffRow._fields)).where(c.id.in_(sorted(wanted))))
         return [StaffRow._make(values) for values in rows]
+
+    def units_below(self, top: str | None, limit: int) -> list[OrgRow]:
+        """Up to `limit` units: `top` and those below it, or all of them; every parent before its children."""
+        c = tables["org"].c
+        wanted = sa.select(*(c[field] for field in OrgRow._fields)).order_by(c.path).limit(limit)
+        if top is not None:
+            wanted = wanted.where(in_org(c.code, top))
+        return [OrgRow._make(values) for values in self._query(wanted)]
+
+    def staff_below(self, top: str | None, roles: Sequence[str], limit: int) -> list[StaffRow]:
+        """Up to `limit` people of these roles in `top` and the units below it, or in all, by id."""
+        c = tables["staff"].c
+        wanted = sa.select(*(c[field] for field in StaffRow._fields)).where(c.role.in_(roles))
+        if top is not None:
+            wanted = wanted.where(in_org(c.org, top))
+        return [StaffRow._make(values) for values in self._query(wanted.order_by(c.id).limit(limit))]
 
     def staff_of(self, org: str, limit: int) -> list[StaffRow]:
         """Up to `limit` people of one unit, by id."""

@@ -89,6 +89,9 @@ class Application(Table, table=True):
         sa.Index("ix_application_manager", "manager", "id"),
         sa.Index("ix_application_premises", "premises_id"),
         sa.Index("ix_application_external", "external_id"),
+        # The board of one manager, and of one unit: open applications by due date.
+        _partial("ix_application_board", "manager", "due_on", "id", where="closed_at IS NULL"),
+        _partial("ix_application_unit", "org", "due_on", "id", where="closed_at IS NULL"),
         sa.Index(
             "ix_application_due",
             "due_on",
@@ -379,6 +382,39 @@ class SignInFailure(Table, table=True):
     id: str = _text(primary_key=True)
     subject: str = _text()
     at: str = _text()
+
+
+class SavedView(Table, table=True):
+    """A view of the board that a person keeps."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (*_moments("saved_view", "created_at"),)
+    staff: str = _text(primary_key=True)
+    name: str = _text(primary_key=True)
+    query: str = _text()
+    created_at: str = _text()
+
+
+class Absence(Table, table=True):
+    """Somebody is away, and who stands in."""
+
+    __tablename__ = "absence"
+    __table_args__ = (
+        sa.CheckConstraint("first_day <= last_day", name="ck_absence_days"),
+        sa.CheckConstraint("staff <> substitute", name="ck_absence_substitute"),
+        *_dates("absence", "first_day", "last_day"),
+        *_moments("absence", "created_at", "ended_at"),
+        sa.Index("ix_absence_staff", "staff", "last_day"),
+        sa.Index("ix_absence_substitute", "substitute", "last_day"),
+    )
+    id: str = _text(primary_key=True)
+    staff: str = _text()
+    substitute: str = _text()
+    first_day: str = _text()
+    last_day: str = _text()
+    created_at: str = _text()
+    created_by: str = _text()
+    ended_at: str | None = _text()
 
 
 class Serial(Table, table=True):

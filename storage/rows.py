@@ -615,3 +615,69 @@ class JudgementRow(NamedTuple):
     judged_at: str | None
     look_on: str | None
     stale_since: str | None
+
+
+class BoardFilter(NamedTuple):
+    """Which applications a board shows; None: whatever it is. `scope`: the part of the organisation that is seen at
+    all; `managers`: of any of these; `due_from`, `due_to`: dates, both included; `part`: 0 with a due date, 1 open
+    without one, 2 closed; `number`: the beginning of an application number, or a whole external number, account or
+    premises."""
+
+    scope: str | None = None
+    managers: tuple[str, ...] | None = None
+    org: str | None = None
+    user_class: str | None = None
+    step: str | None = None
+    due_from: str | None = None
+    due_to: str | None = None
+    part: int | None = None
+    number: str | None = None
+
+
+class BoardKey(NamedTuple):
+    """Where a row stands on the board: its part (see BoardFilter), its due date in the first, its id."""
+
+    part: int
+    due_on: str | None
+    id: str
+
+
+class BoardRow(NamedTuple):
+    """An application as a board lists it: a part of its row, without the state."""
+
+    id: str
+    application_no: str
+    external_id: str | None
+    org: str | None
+    user_class: str
+    state: str
+    manager: str | None
+    business_type: str
+    capacity_kw: float
+    submitted_at: str
+    closed_at: str | None
+    due_on: str | None
+    total_due_on: str | None
+    provisional: bool
+
+
+class SavedViewRow(NamedTuple):
+    """A view of the board that a person keeps: the query of its address."""
+
+    staff: str
+    name: str
+    query: str
+    created_at: str
+
+
+class AbsenceRow(NamedTuple):
+    """Somebody is away, and who stands in; dates, both included. `ended_at`: called off or ended early."""
+
+    id: str
+    staff: str
+    substitute: str
+    first_day: str
+    last_day: str
+    created_at: str
+    created_by: str
+    ended_at: str | None = None

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from storage._accounts import Accounts
 from storage._alerts import Alerts
+from storage._board import Boards
 from storage._findings import Findings
 from storage._lists import Lists, case_row, deadline_row
 from storage._orders import Orders
@@ -28,6 +29,7 @@ class Tx(
     Accounts,
     Alerts,
     Findings,
+    Boards,
     Lists,
     Orders,
     Outbox,

@@ -58,6 +58,7 @@ def screen(
     cookies = {LANGUAGE: language, **session, **(brought or {})}
     context.add_cookies([{"name": name, "value": value, "url": office.url} for name, value in cookies.items()])
     try:
+        context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
         yield context.new_page()
     finally:
         context.close()

@@ -16,7 +16,8 @@ from definitions.calendar import WorkingCalendar
 from storage import CaseRow, Filter, MessageRow, StaffRow, Tx
 from workflow.alerts.recipients import Directory
 from workflow.alerts.sweep import Run
-from workflow.alerts.texts import Told, next_act, whose_clock
+from workflow.alerts.texts import Told
+from workflow.core.next_act import next_act, whose_clock
 from workflow.core.times import BUSINESS_ZONE, write
 
 DONE_SETTING: Final = "digest_done"
@@ -125,8 +126,8 @@ def _line(calendar: WorkingCalendar, row: CaseRow, today: dt.date) -> str:
     parts = [row.application_no, f"截止 {due}{'(暂定)' if row.provisional else ''}"]
     if due < today:
         parts.append(f"已超 {max(1, calendar.count(due, today))} 个工作日")
-    said = (whose_clock(row.state), next_act("step", row.state))
-    return ", ".join((*parts, *(one[0] for one in said if one is not None)))
+    said = (whose_clock(row.state), next_act(row.state))
+    return ", ".join((*parts, *(one.zh for one in said if one is not None)))
 
 
 def _message(member: StaffRow, recipient: str, channel: str, told: Told, run: Run) -> MessageRow:

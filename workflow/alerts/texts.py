@@ -13,6 +13,8 @@ import msgspec
 
 from definitions.calendar import WorkingCalendar
 from definitions.model import Text
+from workflow.core.next_act import next_act as next_step_act
+from workflow.core.next_act import whose_clock
 
 SOURCE = "/baozhuang"
 TYPES = {
@@ -36,20 +38,12 @@ _SUBJECTS = {
     "order": ("督办单答复", "the answer to a supervision order"),
     "horizon": ("工作日历和规则的有效范围", "the reach of calendar and rules"),
 }
-_ACTS = {
-    "acceptance": ("核对资料并受理", "check the documents and accept the application"),
-    "supply_plan": ("书面答复供电方案", "deliver the supply plan in writing"),
-    "design_review": ("书面答复设计审查意见", "answer the design review in writing"),
-    "mid_inspection": ("完成中间检查并书面答复", "inspect and answer in writing"),
-    "completion_inspection": ("完成竣工检验并书面答复", "inspect the finished works and answer in writing"),
-    "metering": ("装表接电", "fit the meter and energise"),
-}
 _SCOPE_ACTS = {
-    "approval": ("跟进政府部门的审批结果", "follow up the authority's decision"),
-    "plan": ("提醒客户方案即将失效: 开工、报审设计或重新申请", "tell the customer that the plan is about to lapse"),
-    "report": ("核对统计并报送", "check the figures and send the report"),
-    "order": ("答复督办单", "answer the supervision order"),
-    "horizon": ("导入新的放假通知, 核对规则有效期", "import the new calendar notice and verify the rules"),
+    "approval": Text("跟进政府部门的审批结果", "follow up the authority's decision"),
+    "plan": Text("提醒客户方案即将失效: 开工、报审设计或重新申请", "tell the customer that the plan is about to lapse"),
+    "report": Text("核对统计并报送", "check the figures and send the report"),
+    "order": Text("答复督办单", "answer the supervision order"),
+    "horizon": Text("导入新的放假通知, 核对规则有效期", "import the new calendar notice and verify the rules"),
 }
 _WEEKDAYS = "一二三四五六日"
 
@@ -87,15 +81,15 @@ def alert(calendar: WorkingCalendar, facts: Facts, today: dt.date) -> Told:
     title = " ".join(part for part in (f"【{level_zh}预警】{number}", zh, days_zh) if part)
     provisional = (" (暂定)", " (provisional)") if facts.provisional else ("", "")
     due_zh = f"{facts.due_on} 周{_WEEKDAYS[facts.due_on.weekday()]}"
-    escalated = ("无人确认, 已升级", "nobody acknowledged it; escalated") if facts.escalated else None
+    escalated = Text("无人确认, 已升级", "nobody acknowledged it; escalated") if facts.escalated else None
     act = next_act(facts.scope, facts.state)
     clock = whose_clock(facts.state)
     lines_zh = [f"{zh} {days_zh}, 截止 {due_zh}{provisional[0]}"]
     lines_en = [f"{level_en} alert {number}: {en} {days_en}, due on {facts.due_on:%a %Y-%m-%d}{provisional[1]}"]
     for label_zh, label_en, said in (("现由", "Clock", clock), ("下一步", "Next", act), ("说明", "Note", escalated)):
         if said is not None:
-            lines_zh.append(f"{label_zh}: {said[0]}")
-            lines_en.append(f"{label_en}: {said[1]}")
+            lines_zh.append(f"{label_zh}: {said.zh}")
+            lines_en.append(f"{label_en}: {said.en}")
     return Told(title, "\n".join((*lines_zh, "", *lines_en)))
 
 
@@ -120,26 +114,9 @@ def test(name: str) -> Told:
     )
 
 
-def whose_clock(state: str | None) -> tuple[str, str] | None:
-    """Who holds the application up now; None once it is closed."""
-    return {
-        "running": ("供电企业办理", "with the utility"),
-        "waiting": ("等待客户", "waiting for the customer"),
-    }.get((state or "").rpartition(".")[2])
-
-
-def next_act(scope: str, state: str | None) -> tuple[str, str] | None:
-    """The one thing to do next; None where nothing can be said."""
-    step, _, phase = (state or "").rpartition(".")
-    if scope in _SCOPE_ACTS:
-        return _SCOPE_ACTS[scope]
-    if step not in _ACTS:
-        return None
-    if phase == "running":
-        return _ACTS[step]
-    if step == "acceptance":
-        return "请客户补齐资料(一次性告知)", "ask the customer for the missing documents, all at once"
-    return "提醒客户提交下一环节的资料或报验", "remind the customer to hand in the next step"
+def next_act(scope: str, state: str | None) -> Text | None:
+    """The one thing to do next about a timer of this scope; None where nothing can be said."""
+    return _SCOPE_ACTS.get(scope) or next_step_act(state)
 
 
 def _subject(facts: Facts) -> tuple[str, str]:

@@ -103,7 +103,7 @@ ALERTS: Final = (
 def applications(service: Service, principal: Principal, language: Language = "zh", **narrowed: Any) -> BinaryIO:
     """The list of applications, narrowed as `Service.applications` does it, as a workbook to read from the start and to
     close. Raises Refused: `too-many-rows`."""
-    return _workbook("申请" if language == "zh" else "applications", APPLICATIONS, language, partial(
+    return workbook("申请" if language == "zh" else "applications", APPLICATIONS, language, partial(
         service.applications, principal, **narrowed
     ))  # fmt: skip
 
@@ -111,10 +111,11 @@ def applications(service: Service, principal: Principal, language: Language = "z
 def raised(service: Service, principal: Principal, language: Language = "zh", **narrowed: Any) -> BinaryIO:
     """The list of alerts, narrowed as `alerts.listed` does it, as `applications`."""
     pages = partial(alerts.listed, service, principal, **narrowed)
-    return _workbook("预警" if language == "zh" else "alerts", ALERTS, language, pages)
+    return workbook("预警" if language == "zh" else "alerts", ALERTS, language, pages)
 
 
-def _workbook(title: str, columns: tuple[Column, ...], language: Language, pages: Pages) -> BinaryIO:
+def workbook(title: str, columns: tuple[Column, ...], language: Language, pages: Pages) -> BinaryIO:
+    """The pages of a list as a workbook to read from the start and to close. Raises Refused: `too-many-rows`."""
     out: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # whoever asked closes it
     try:
         write(out, title, columns, _items(pages), language)
