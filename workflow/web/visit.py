@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
@@ -182,10 +182,20 @@ def _flashes(request: Request) -> list[tuple[Tone, str]]:
         return []
 
 
-async def checked_form(request: Request) -> None:
-    """Refuse a POST that does not come from a form of ours. Raises Refused."""
+async def checked_form(request: Request) -> AsyncIterator[None]:
+    """Refuse a POST that does not come from a form of ours; close the files that came with it once it has been
+    answered. Raises Refused."""
     if request.method in ("GET", "HEAD"):
+        yield
         return
+    try:
+        await _check(request)
+        yield
+    finally:
+        await request.close()
+
+
+async def _check(request: Request) -> None:
     visit = await visit_of(request)
     origin = request.headers.get("origin")
     elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")

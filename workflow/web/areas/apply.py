@@ -165,15 +165,17 @@ def documents(visit: Visitor) -> Response:
 
 def _documents(visit: Visit, held: apply.Draft, error: Refused | None = None, kind: str = "") -> Response:
     applies = apply.applies(visit.service, held)
+    listed = applies.definition.steps[0].documents
+    part = kind if kind in ("volunteered", *(one.kind for one in listed)) else "elsewhere"
     return _page(
         visit,
         "apply/documents.html",
         "/apply/documents",
         status=200 if error is None else status_of(error),
         applies=applies,
-        listed=applies.definition.steps[0].documents,
+        listed=listed,
         files=apply.files(visit.service, held),
-        fault=None if error is None else {"part": kind, **_refused(visit, error)},
+        fault=None if error is None else {"part": part, **_refused(visit, error)},
     )
 
 

@@ -89,12 +89,15 @@ def case(visit: Visitor) -> Response:
 
 def _shown(visit: Visit, case_id: str, error: Refused | None = None, part: str = "", **typed: str) -> Response:
     fault: dict[str, Any] | None = None
+    seen = tracking.progress(visit.service, case_id)
     if error is not None:
+        if part.startswith("document ") and part not in {f"document {one['kind']}" for one in seen.missing}:
+            part = "elsewhere"
         fault = {"part": part, "told": said(error.refusal.detail, visit.language), "clauses": error.refusal.clauses}
     return visit.page(
         "track/case.html",
         status=200 if error is None else status_of(error),
-        seen=tracking.progress(visit.service, case_id),
+        seen=seen,
         rule=house.rule(visit.service),
         once=tracking.new_once(),
         plain={step: visit.gettext(text) for step, text in PLAIN.items()},

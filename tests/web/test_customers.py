@@ -1,0 +1,341 @@
+"""A customer at the public pages, in a browser without scripts: from the form to the rating; and who means harm."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from tests.web import site
+from tests.web.browser import screen
+from tests.web.pages.public import HOME, PDF, ROOT, SHOP, region
+from workflow.core.commands import COMMANDS
+from workflow.service.portal import apply, tracking
+from workflow.web.areas.apply import DRAFT
+from workflow.web.areas.track import LOOK
+
+CHOICES = ("business_type", "area", "customer_kind", "enterprise_size", "voltage")
+
+
+@pytest.fixture
+def at(own_office: site.Office) -> Iterator[site.Office]:
+    """A site of this test's own, served."""
+    with site.served(own_office) as opened:
+        yield opened
+
+
+@pytest.fixture
+def pdf(tmp_path: Path) -> Path:
+    path = tmp_path / "证件.pdf"
+    path.write_bytes(PDF)
+    return path
+
+
+def fill(window, office: site.Office, form: dict[str, str]) -> None:
+    window.select_option("[name=region]", region(office))
+    for name, value in form.items():
+        if name in CHOICES:
+            window.select_option(f"[name={name}]", value)
+        elif name != "supply_count":
+            window.fill(f"[name={name}]", value)
+
+
+def press(window, text: str) -> None:
+    window.get_by_role("button", name=text, exact=True).first.click()
+
+
+def follow(window, text: str) -> None:
+    window.get_by_role("link", name=text, exact=True).first.click()
+
+
+def main_text(window) -> str:
+    return window.locator("main").inner_text()
+
+
+def do(office: site.Office, number: str, *commands: dict[str, object]) -> None:
+    with office.service.database.read() as tx:
+        row = tx.case_by_number(number)
+    assert row is not None
+    for command in commands:
+        done = office.service.command(ROOT, row.id, COMMANDS.validate_python(command)).result(30)
+        assert done.refusal is None, done.refusal
+
+
+WALKS = {
+    "residential": (HOME, "从申请到送电不超过 5 个工作日", ["acceptance", "metering"]),
+    "lv_other": (SHOP, "供电企业各环节用时合计不超过 6 个工作日", ["acceptance", "supply_plan", "metering"]),
+}
+
+
+@pytest.mark.parametrize("user_class", WALKS)
+def test_from_the_form_to_the_rating(browser, at: site.Office, pdf: Path, user_class: str):
+    form, limit, steps = WALKS[user_class]
+    with screen(browser, at, None, width=390, scripts=False) as window:
+        window.goto("/apply")
+        fill(window, at, {**form, "phone": "打我电话"})
+        press(window, "下一步: 看适用的标准")
+        assert "请填写电话号码" in window.locator(".field.wrong").inner_text()
+        assert window.input_value("[name=name]") == form["name"]  # nothing typed is lost
+        assert window.input_value("[name=phone]") == "打我电话"
+        window.fill("[name=phone]", form["phone"])
+        press(window, "下一步: 看适用的标准")
+        told = main_text(window)
+        assert limit in told
+        assert "用电人有效身份证件" in told
+        assert "12398" in told
+        assert "95598" in told
+        follow(window, "下一步: 上传资料")
+        window.set_input_files("#file-identity", pdf)
+        window.locator("form:has(#file-identity) button").click()
+        assert "证件.pdf" in main_text(window)
+        follow(window, "下一步: 确认提交")
+        assert "还缺: 用电地址物权证件" in main_text(window)
+        press(window, "提交申请")
+        number, code = window.locator(".ticket dd").all_inner_texts()
+        assert re.fullmatch(r"[0-9A-Z]{5}-[0-9A-Z]{5}", code)
+        press(window, "完成, 在此设备上不再显示")
+        window.goto("/apply/done")
+        assert window.url.endswith("/apply")  # the next person at this machine sees nothing
+        window.goto("/track")
+        window.fill("[name=number]", number.lower())
+        window.fill("[name=code]", code.lower())
+        press(window, "查询")
+        assert "现在等您" in main_text(window)
+        assert "解放路" in main_text(window)
+        for personal in ("张三丰", "13800001111", "301"):
+            assert personal not in window.content()
+        window.set_input_files("#file-1", pdf)
+        window.locator("form:has(#file-1) button").click()
+        assert "供电企业正在办理" in main_text(window)
+        for step in steps:
+            if step == "metering" and "supply_plan" in steps:
+                do(at, number, {"command": "submit_step", "step": step})
+            do(at, number, {"command": "complete_step", "step": step})
+        window.reload()
+        assert "已送电" in main_text(window)
+        press(window, "提交评价")
+        assert "请选择 1 到 5 分" in main_text(window)
+        window.check("[name=score][value='5']")
+        window.fill("[name=comment]", "很快")
+        press(window, "提交评价")
+        assert "您给了 5 分" in main_text(window)
+        window.get_by_text("写投诉").click()
+        window.fill("[name=text]", "有一天没有人接电话")
+        press(window, "提交投诉")
+        assert "有一天没有人接电话" in main_text(window)
+        press(window, "退出查询")
+        window.goto("/track/case")
+        assert window.url.endswith("/track")
+
+
+def test_a_customer_withdraws_only_on_purpose(browser, at: site.Office):
+    held = apply.begin(at.service, {**HOME, "region": region(at)}, "127.0.0.1")
+    apply.send(at.service, held)
+    again = apply.draft(at.service, held.token)
+    assert again is not None
+    look = {LOOK: tracking.open_own(at.service, again.case_id or "")}
+    with screen(browser, at, None, width=390, scripts=False, brought=look) as window:
+        window.goto("/track/case")
+        window.get_by_text("撤回申请").first.click()
+        window.fill("[name=reason]", "不装了")
+        press(window, "撤回申请")
+        assert "请勾选确认" in main_text(window)
+        assert window.input_value("[name=reason]") == "不装了"
+        window.check("[name=sure]")
+        press(window, "撤回申请")
+        assert "已撤回" in main_text(window)
+
+
+def test_staff_save_a_file_answer_a_complaint_and_issue_a_code(browser, at: site.Office, pdf: Path):
+    from tests.web.pages.public import waiting
+
+    waiting(at)
+    case_id = at.kept["case waiting"]
+    with screen(browser, at, "supervisor", scripts=False) as window:
+        window.goto("/customers")
+        follow(window, apply_number(at, case_id))
+        with window.expect_download() as saved:
+            follow(window, "下载")
+        assert saved.value.suggested_filename == "身份证.pdf"
+        window.reload()
+        assert "下载记录 (1)" in main_text(window)
+        window.fill("#answer-2", "今天下午上门")
+        window.locator("form:has(#answer-2) button").click()
+        assert "今天下午上门" in main_text(window)
+        press(window, "补发查询码")
+        assert re.search(r"新查询码: [0-9A-Z]{5}-[0-9A-Z]{5}", main_text(window))
+
+
+def apply_number(office: site.Office, case_id: str) -> str:
+    with office.service.database.read() as tx:
+        row = tx.case(case_id)
+    assert row is not None
+    return row.application_no
+
+
+# ---- who means harm --------------------------------------------------------------------------------------------------
+
+
+def posting(client, page: str, path: str, data: dict[str, str], **more):
+    """Send a form as the page at `page` would."""
+    shown = client.get(page)
+    found = re.search(r'name="csrf" value="([0-9a-f]+)"', shown.text)
+    assert found is not None, shown.text
+    return client.post(path, data={"csrf": found[1], **data}, follow_redirects=False, **more)
+
+
+@pytest.fixture
+def drafted(own_office: site.Office):
+    """A client that holds a draft."""
+    client = own_office.client(None)
+    held = apply.begin(own_office.service, {**HOME, "region": region(own_office)}, "testclient")
+    client.cookies.set(DRAFT, held.token)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("身份证.pdf", b"<html><script>alert(1)</script></html>"),
+        ("图.png", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"),
+        ("身份证.pdf", b"PK\x03\x04" + b"\0" * 64),
+        ("身份证.pdf", b""),
+        ("大.pdf", PDF.ljust(10 * 1024 * 1024 + 1, b"\0")),
+    ],
+    ids=["html", "svg", "zip", "empty", "too-large"],
+)
+def test_what_is_no_document_is_told_beside_its_field(drafted, name: str, content: bytes):
+    files = {"file": (name, content, "application/pdf")}
+    answer = posting(drafted, "/apply/documents", "/apply/documents", {"kind": "identity"}, files=files)
+    assert answer.status_code == 422
+    assert 'class="error"' in answer.text
+    assert drafted.get("/apply/documents").text.count("移除") == 0
+
+
+def test_far_too_large_a_body_is_refused_before_it_is_kept(drafted):
+    files = {"file": ("大.pdf", PDF.ljust(25 << 20, b"\0"), "application/pdf")}
+    answer = posting(drafted, "/apply/documents", "/apply/documents", {"kind": "identity"}, files=files)
+    assert answer.status_code == 413
+
+
+def test_a_kind_that_nobody_may_ask_for_is_refused_with_its_clause(drafted):
+    files = {"file": ("承诺书.pdf", PDF, "application/pdf")}
+    answer = posting(drafted, "/apply/documents", "/apply/documents", {"kind": "commitment_letter"}, files=files)
+    assert answer.status_code == 422
+    assert "任务台账第 24 项" in answer.text
+    assert "任务台账第 25 项" in answer.text
+    volunteered = {"kind": "commitment_letter", "volunteered": "1"}
+    assert (
+        posting(drafted, "/apply/documents", "/apply/documents", volunteered, files=files).headers["location"]
+        == "/apply/documents"
+    )
+
+
+def test_names_with_tricks_are_only_names(drafted):
+    files = {"file": ("../../x\u202e<script>.pdf", PDF, "application/pdf")}
+    posting(drafted, "/apply/documents", "/apply/documents", {"kind": "identity"}, files=files)
+    shown = drafted.get("/apply/documents").text
+    assert "xscript.pdf" in shown
+    assert "../" not in shown
+    assert "<script>." not in shown
+
+
+def test_pressing_the_button_twice_sends_once(own_office, drafted):
+    before = count(own_office)
+    for _ in range(3):
+        answer = (
+            posting(drafted, "/apply/confirm", "/apply/send", {})
+            if count(own_office) == before
+            else (drafted.post("/apply/send", data={"csrf": csrf(drafted)}, follow_redirects=False))
+        )
+        assert answer.headers["location"] == "/apply/done"
+    assert count(own_office) == before + 1
+
+
+def csrf(client) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]+)"', client.get("/track").text)
+    assert found is not None
+    return found[1]
+
+
+def count(office: site.Office) -> int:
+    with office.service.database.read() as tx:
+        return len(list(tx.cases()))
+
+
+def test_an_unknown_number_and_a_wrong_code_look_alike_and_knocking_is_limited(own_office):
+    held = apply.begin(own_office.service, {**HOME, "region": region(own_office)}, "x")
+    apply.send(own_office.service, held)
+    sent = apply.sent(own_office.service, held)
+    assert sent is not None
+    client = own_office.client(None)
+    pages = []
+    for number in (sent.application_no, "BZ-XX-2026-999999"):
+        answer = posting(client, "/track", "/track", {"number": number, "code": "AAAAA-AAAAA"})
+        assert answer.status_code == 422
+        pages.append(answer.text.replace(number, ""))
+    assert pages[0] == pages[1]
+    for _ in range(18):
+        posting(client, "/track", "/track", {"number": "x", "code": "y"})
+    right = {"number": sent.application_no, "code": sent.code or ""}
+    answer = posting(client, "/track", "/track", right)
+    assert answer.status_code == 429
+    assert LOOK not in answer.headers.get("set-cookie", "")
+
+
+def test_nothing_personal_is_cached_or_logged(own_office, drafted):
+    lines: list[str] = []
+
+    def told(_logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
+        lines.append(json.dumps(event, default=str, ensure_ascii=False))
+        return lines[-1]
+
+    structlog.configure(
+        processors=[told], logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False
+    )
+    try:
+        for path in ("/apply", "/apply/terms", "/apply/documents", "/apply/confirm"):
+            answer = drafted.get(path)
+            assert answer.headers["cache-control"] == "no-store"
+        posting(drafted, "/track", "/track", {"number": "BZ-1", "code": "QQQQQ-QQQQQ"})
+    finally:
+        structlog.reset_defaults()
+    assert len(lines) >= 5
+    for personal in ("张三丰", "13800001111", "解放路", "QQQQQ"):
+        assert personal not in "\n".join(lines)
+
+
+def test_a_form_that_is_not_ours_changes_nothing(drafted):
+    assert drafted.post("/apply/send", data={}, follow_redirects=False).status_code == 403
+    headers = {"origin": "https://elsewhere.example"}
+    answer = drafted.post("/apply/send", data={"csrf": csrf(drafted)}, headers=headers, follow_redirects=False)
+    assert answer.status_code == 403
+
+
+def test_a_customers_file_is_saved_and_never_shown(own_office):
+    from tests.web.pages.public import waiting
+
+    waiting(own_office)
+    with own_office.service.database.read() as tx:
+        (row,) = tx.uploads(case_id=own_office.kept["case waiting"])
+    answer = own_office.client("supervisor").get(f"/customers/files/{row.id}")
+    assert answer.content == PDF
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert own_office.client("inspector").get(f"/customers/files/{row.id}").status_code == 403
+    assert own_office.client(None).get(f"/customers/files/{row.id}", follow_redirects=False).status_code == 303
+
+
+def test_public_pages_take_no_look_at_anothers_case(own_office):
+    client = own_office.client(None)
+    client.cookies.set(LOOK, "x" * 43)
+    for path in ("/track/case", "/track/rate", "/track/withdraw", "/track/complain", "/track/documents"):
+        method = "GET" if path.endswith("case") else "POST"
+        answer = client.request(method, path, data={"csrf": csrf(client)}, follow_redirects=False)
+        assert answer.headers["location"] == "/track"
