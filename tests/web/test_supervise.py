@@ -1,0 +1,115 @@
+"""What a supervisor does on the pages: a cause for a breach, an acknowledgement, an order from its issue to its end."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.web.site import Office
+from workflow.service import Principal, accounts, alerts, causes, orders
+from workflow.web.visit import csrf_of
+
+
+class Person:
+    """Somebody at a browser."""
+
+    def __init__(self, office: Office, role: str) -> None:
+        self.client: TestClient = office.client(role)
+        self._csrf = csrf_of(office.token(role))
+        viewer = accounts.session(office.service, office.token(role))
+        assert viewer is not None
+        self.principal: Principal = viewer.principal
+
+    def send(self, path: str, **fields: str) -> str:
+        """Send a form; the page that answers."""
+        answer = self.client.post(path, data={"csrf": self._csrf, **fields})
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+
+def flash(page: str) -> tuple[str, str]:
+    found = re.search(r'<p class="flash (\w+)" role="status">(.*?)</p>', page)
+    assert found is not None, page
+    return found[1], found[2]
+
+
+@pytest.fixture
+def supervisor(own_office: Office) -> Person:
+    return Person(own_office, "supervisor")
+
+
+def test_a_breach_gets_its_cause_and_leaves_the_list_of_those_without(own_office: Office, supervisor: Person) -> None:
+    first = causes.breaches(own_office.service, supervisor.principal, cause="none")["items"][0]
+    page = supervisor.send(
+        f"/breaches/{first['case_id']}", key=first["key"], cause="material", back="/breaches?cause=stated"
+    )
+    assert flash(page) == ("done", "原因已登记。")
+    assert first["application_no"] in page
+    stated = causes.listed(own_office.service, supervisor.principal, first["case_id"])["items"]
+    assert [(one["key"], one["cause"], one["stated_by"]) for one in stated] == [
+        (first["key"], "material", supervisor.principal.who)
+    ]
+
+
+def test_a_cause_that_is_not_on_the_list_is_refused_and_nobody_is_sent_elsewhere(
+    own_office: Office, supervisor: Person
+) -> None:
+    first = causes.breaches(own_office.service, supervisor.principal)["items"][0]
+    tone, told = flash(
+        supervisor.send(f"/breaches/{first['case_id']}", key=first["key"], cause="weather", back="/breaches")
+    )
+    assert (tone, "weather" in told) == ("failed", True)
+    assert causes.listed(own_office.service, supervisor.principal, first["case_id"])["items"] == []
+    answer = supervisor.client.post(
+        f"/breaches/{first['case_id']}",
+        data={"csrf": supervisor._csrf, "key": first["key"], "cause": "utility", "back": "https://elsewhere.example/"},
+        follow_redirects=False,
+    )
+    assert answer.headers["location"] == "/"
+
+
+def test_an_order_goes_from_its_issue_to_its_end_with_two_people(own_office: Office, supervisor: Person) -> None:
+    manager = Person(own_office, "manager")
+    alert = next(
+        one
+        for one in alerts.listed(own_office.service, supervisor.principal, status="standing", limit=200)["items"]
+        if one["manager"] == manager.principal.who
+    )
+    form = supervisor.client.get(f"/supervise/alerts/{alert['id']}/order").text
+    key = re.search(r'name="key" value="(.+?)"', form)
+    assert key is not None
+    fields = {"key": key[1], "content": "今日内联系用户装表送电。", "reply_by": "2026-11-27"}
+    for _ in range(2):  # the button pressed twice
+        assert flash(supervisor.send(f"/supervise/alerts/{alert['id']}/order", **fields)) == ("done", "督办单已签发。")
+    (order,) = orders.listed(own_office.service, supervisor.principal)["items"]
+    assert flash(manager.send(f"/orders/{order['id']}/answer", answer="已送电。"))[0] == "done"
+    assert flash(manager.send(f"/orders/{order['id']}/close"))[0] == "failed"
+    assert flash(supervisor.send(f"/orders/{order['id']}/close", note="属实"))[0] == "done"
+    ended = orders.one(own_office.service, supervisor.principal, order["id"])
+    assert (ended["status"], ended["answer"], ended["closed_by"]) == ("closed", "已送电。", supervisor.principal.who)
+
+
+def test_an_order_without_its_contents_is_not_issued(own_office: Office, supervisor: Person) -> None:
+    alert = alerts.listed(own_office.service, supervisor.principal, status="standing", limit=1)["items"][0]
+    for reply_by in ("2026-11-27", "2026-11-24", "tomorrow"):
+        content = "" if reply_by == "2026-11-27" else "今日内送电。"
+        page = supervisor.send(f"/supervise/alerts/{alert['id']}/order", content=content, reply_by=reply_by)
+        assert flash(page)[0] == "failed"
+    assert orders.listed(own_office.service, supervisor.principal)["items"] == []
+
+
+def test_an_alert_that_was_passed_on_is_acknowledged(own_office: Office, supervisor: Person) -> None:
+    alert = alerts.listed(own_office.service, supervisor.principal, status="open", limit=1)["items"][0]
+    with own_office.service.database.write() as tx:
+        tx.set_escalations([(1, None, alert["id"])])
+    assert str(alert["application_no"]) in supervisor.client.get("/supervise/escalated").text
+    assert flash(supervisor.send(f"/supervise/alerts/{alert['id']}/acknowledge"))[0] == "done"
+    seen = alerts.one(own_office.service, supervisor.principal, alert["id"])
+    assert (seen["status"], seen["acknowledged_by"]) == ("acknowledged", supervisor.principal.who)
+
+
+def test_the_part_of_another_unit_is_not_shown(own_office: Office, supervisor: Person) -> None:
+    assert supervisor.client.get("/supervise?org=YZ").status_code == 403
+    assert supervisor.client.get("/supervise?org=nowhere").status_code in (404, 422)
