@@ -89,7 +89,8 @@ def past_due(start: str, end: str, budget: str) -> str:
     return f"(({end}) > ({start}) AND wd_at(({end}) - 1) - wd_at({start}) >= ({budget}))"
 
 
-def _most_alike(*values: str) -> str:
+def most_alike(*values: str) -> str:
+    """How many of the values are the same, at most."""
     counts = ("(" + " + ".join(f"CASE WHEN ({a}) = ({b}) THEN 1 ELSE 0 END" for b in values) + ")" for a in values)
     return f"GREATEST({', '.join(counts)})"
 
@@ -106,7 +107,8 @@ def _three_in_a_row(minutes: str, *moments: str) -> str:
                 spread = f"GREATEST({a}, {b}, {c}) // {MOMENT_UNIT} - LEAST({a}, {b}, {c}) // {MOMENT_UNIT}"
                 known = [f"({m}) IS NOT NULL" for m in (a, b, c)] + [f"({m}) IS NULL" for m in between]
                 hits.append(f"({' AND '.join([*known, f'{spread} <= ({minutes}) * {MOMENT_MINUTE}'])})")
-    return f"({' OR '.join(hits)})"
+    many = " + ".join(f"CASE WHEN ({m}) IS NULL THEN 0 ELSE 1 END" for m in moments)
+    return f"({many} >= 3 AND ({' OR '.join(hits)}))"
 
 
 _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
@@ -120,7 +122,7 @@ _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
     "within_minutes": (_within_minutes, 3, 3),
     "days_before": (_more_than_a_day_before, 3, 3),
     "past_due": (past_due, 3, 3),
-    "most_alike": (_most_alike, 2, 12),
+    "most_alike": (most_alike, 2, 12),
     "three_in_a_row": (_three_in_a_row, 4, 12),
 }
 _PRIMITIVES: Final = {"wd_at": 1, "moment_text": 1}

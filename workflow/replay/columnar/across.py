@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT
+from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, most_alike
 from definitions.detectors import Detectors
 from workflow.replay.columnar.clocks import day
-from workflow.replay.columnar.engines import Engine, quoted
-from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS
+from workflow.replay.columnar.engines import Engine, listed, quoted
+from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS, months
 
 _STEP_EVENTS: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return", "waive")]
 _COMPLETES: Final = [KINDS[f"{s}.complete"] for s in STEPS]
-_SITE: Final = [KINDS[f"{s}.complete"] for s in ("mid_inspection", "completion_inspection", "metering")]
+SITE_STEPS: Final = ("mid_inspection", "completion_inspection", "metering")
+_SITE: Final = [KINDS[f"{s}.complete"] for s in SITE_STEPS]
 
 
 def _in(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers))
-
-
-def _words(values: Any) -> str:
-    return ", ".join(quoted(str(one)) for one in values) or "''"
 
 
 def make(engine: Engine, detectors: Detectors, as_of_day: int) -> list[str]:
@@ -39,12 +36,20 @@ def _bursts(engine: Engine, detectors: Detectors) -> None:
     """D12. A burst is any span of an hour; an actor's active hours are the clock hours with a record of a step. The same
     name in two organisations is two actors."""
     rule = detectors.detector("D12").thresholds
-    out = f"actor <> '' AND actor NOT IN ({_words(rule['service_accounts'])}) AND NOT starts_with(batch, 'outage:') AND NOT starts_with(batch, 'migration:')"
+    out = f"actor <> '' AND actor NOT IN ({listed(rule['service_accounts'])}) AND NOT starts_with(batch, 'outage:') AND NOT starts_with(batch, 'migration:')"
     lag = f"wd_at({day('entered')}) - wd_at({day('occurred')}) > {rule['lag_working_days']}"
+    # An hour's span touches two clock hours: who lags in none by half of what makes a burst has none, and is not counted.
+    engine.make(
+        "laggards",
+        f"""SELECT DISTINCT org_id, actor FROM (SELECT org_id, actor FROM events WHERE k IN ({_in(_STEP_EVENTS)}) AND {out}
+            AND {day("entered")} - {day("occurred")} > {rule["lag_working_days"]} AND {lag}
+            GROUP BY org_id, actor, entered // {HOUR} HAVING 2 * count(*) > {rule["lagging_share"]} * {rule["events"]}) AS x""",
+    )
     engine.make(
         "busy",
-        f"""SELECT org_id, actor, entered // {HOUR} AS hour, count(*) AS n FROM events
-        WHERE k IN ({_in(_STEP_EVENTS)}) AND entered IS NOT NULL AND {out} GROUP BY 1, 2, 3""",
+        f"""SELECT e.org_id, e.actor, e.entered // {HOUR} AS hour, count(*) AS n
+        FROM events AS e JOIN laggards AS l ON l.org_id = e.org_id AND l.actor = e.actor
+        WHERE e.k IN ({_in(_STEP_EVENTS)}) AND e.entered IS NOT NULL AND {out.replace("actor ", "e.actor ")} GROUP BY 1, 2, 3""",
     )
     # An hour's span touches two clock hours: only actors with enough in two are looked into.
     engine.make(
@@ -79,9 +84,9 @@ def _serials(engine: Engine, detectors: Detectors) -> None:
     frame = f"PARTITION BY org_id, prefix ORDER BY serial, cid ROWS BETWEEN {before} PRECEDING AND 1 PRECEDING"
     engine.make(
         "numbered",
-        r"""SELECT c.cid, c.org_id, regexp_extract(c.case_no, '^(.*?)([0-9]+)$', 1) AS prefix,
-            TRY_CAST(regexp_extract(c.case_no, '^(.*?)([0-9]+)$', 2) AS BIGINT) AS serial, w.t0
-        FROM c JOIN w ON w.cid = c.cid WHERE c.case_no <> '' AND w.t0 IS NOT NULL""",
+        """SELECT cid, org_id, prefix, TRY_CAST(substring(case_no, length(prefix) + 1) AS BIGINT) AS serial, t0
+        FROM (SELECT c.cid, c.org_id, c.case_no, rtrim(c.case_no, '0123456789') AS prefix, w.t0
+            FROM c JOIN w ON w.cid = c.cid WHERE c.case_no <> '' AND w.t0 IS NOT NULL) AS x""",
     )
     engine.make(
         "ranked",
@@ -111,36 +116,35 @@ def _serials(engine: Engine, detectors: Detectors) -> None:
 def _same_actor(engine: Engine, detectors: Detectors) -> None:
     """D22: who completed how many steps of a high-voltage case."""
     rule, gates = detectors.detector("D22").thresholds, detectors.gates
+    # Distinct steps are counted of those only who completed enough.
     engine.make(
         "hands",
         f"""SELECT cid, org_id, max(n) AS steps, min(m) AS m FROM (
             SELECT e.cid, e.org_id, e.actor, count(DISTINCT e.k) AS n, min(e.occurred) AS m FROM ev AS e
-            JOIN c ON c.cid = e.cid WHERE c.voltage = 'high' AND e.k IN ({_in(_COMPLETES)}) AND e.actor <> ''
-            AND e.actor NOT IN ({_words(rule["all_in_one_posts"])}) GROUP BY e.cid, e.org_id, e.actor) AS x
-        GROUP BY cid, org_id""",
+            JOIN (SELECT cid, actor FROM ev WHERE high AND k IN ({_in(_COMPLETES)}) AND actor <> ''
+                AND actor NOT IN ({listed(rule["all_in_one_posts"])}) GROUP BY cid, actor HAVING count(*) >= {rule["steps"]}) AS x
+            ON x.cid = e.cid AND x.actor = e.actor WHERE e.high AND e.k IN ({_in(_COMPLETES)})
+            GROUP BY e.cid, e.org_id, e.actor) AS y WHERE n >= {rule["steps"]} GROUP BY cid, org_id""",
     )
     engine.make(
         "same_actor",
-        f"""SELECT h.cid, TRUE AS same_actor_known, CASE WHEN h.steps >= {rule["steps"]} THEN h.m END AS same_actor_step,
-            h.steps AS same_actor_steps,
+        f"""SELECT h.cid, h.m AS same_actor_step, h.steps AS same_actor_steps,
             o.n >= {gates["comparable"]} AND o.alike >= {gates["same_actor_share"]} * o.n AS same_actor_common
-        FROM hands AS h JOIN (SELECT c.org_id, count(*) AS n, sum(CASE WHEN h.steps >= {rule["steps"]} THEN 1 ELSE 0 END) AS alike
-            FROM c LEFT JOIN hands AS h ON h.cid = c.cid WHERE c.voltage = 'high' GROUP BY c.org_id) AS o ON o.org_id = h.org_id""",
+        FROM hands AS h JOIN (SELECT w.org_id, count(*) AS n, count(h.cid) AS alike
+            FROM w LEFT JOIN hands AS h ON h.cid = w.cid WHERE w.high GROUP BY w.org_id) AS o ON o.org_id = h.org_id""",
     )
 
 
 def _one_day(engine: Engine, detectors: Detectors) -> None:
     """Gate of D10: organisations and months in which many high-voltage cases are finished in a day."""
     rule, gates = detectors.detector("D10").thresholds, detectors.gates
+    days = [day(f"{step}_pass") for step in STEPS]
+    engine.put("calendar_months", months(36_524, 73_050))  # 2000 to 2099
     engine.make(
         "day_steps",
-        f"""SELECT cid, org_id, max(n) AS n, max(d) AS d FROM (
-            SELECT e.cid, e.org_id, {day("e.m")} AS d, count(*) AS n FROM (
-                SELECT e.cid, e.org_id, e.k, max(e.occurred) AS m FROM ev AS e JOIN c ON c.cid = e.cid
-                WHERE c.voltage = 'high' AND e.k IN ({_in(_COMPLETES)}) AND e.occurred IS NOT NULL GROUP BY 1, 2, 3) AS e
-            GROUP BY 1, 2, 3) AS x GROUP BY cid, org_id""",
+        f"""SELECT cid, org_id, n, d FROM (SELECT cid, org_id, {most_alike(*days)} AS n, GREATEST({", ".join(days)}) AS d
+            FROM w WHERE high) AS x WHERE d IS NOT NULL""",
     )
-    engine.put("calendar_months", _all_months())
     engine.make(
         "one_days",
         f"""SELECT cid, TRUE AS one_day_common FROM (
@@ -149,12 +153,6 @@ def _one_day(engine: Engine, detectors: Detectors) -> None:
             FROM day_steps AS s JOIN calendar_months AS m ON m.day_no = s.d) AS x
         WHERE of_all >= {gates["comparable"]} AND alike >= {gates["one_day_share"]} * of_all""",
     )
-
-
-def _all_months() -> Any:
-    from workflow.replay.columnar.fold import _months  # noqa: PLC0415 - the same day table over a longer span
-
-    return _months(36_524, 73_050)  # 2000 to 2099
 
 
 def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
@@ -166,10 +164,10 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         "endings",
         f"""SELECT cid, min(occurred) AS ended, max(CASE WHEN {customer} OR (k = {KINDS["application.withdraw"]} AND ref <> ''
                 AND NOT starts_with(ref, 'image:')) THEN 1 ELSE 0 END) = 1 AS asked_for,
-            max(CASE WHEN {customer} OR value IN ({_words(d14["lapsed"])})
-            OR value IN ({_words(d14["changed"])}) THEN 1 ELSE 0 END) = 1 AS proved,
-            max(CASE WHEN value IN ({_words(d14["duplicate"])}) THEN 1 ELSE 0 END) = 1 AS duplicate
-        FROM ev WHERE k IN ({_in(ends)}) AND occurred IS NOT NULL GROUP BY cid""",
+            max(CASE WHEN {customer} OR value IN ({listed(d14["lapsed"])})
+            OR value IN ({listed(d14["changed"])}) THEN 1 ELSE 0 END) = 1 AS proved,
+            max(CASE WHEN value IN ({listed(d14["duplicate"])}) THEN 1 ELSE 0 END) = 1 AS duplicate
+        FROM rare WHERE k IN ({_in(ends)}) AND occurred IS NOT NULL GROUP BY cid""",
     )
     engine.make(
         "sites",
@@ -180,8 +178,8 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     )
     engine.make(
         "premises",
-        """SELECT cid, rank() OVER (PARTITION BY premises_id ORDER BY t0) > 1 AS earlier_case_of_premises, TRUE AS has_premises
-        FROM sites""",
+        """SELECT s.cid FROM sites AS s JOIN (SELECT premises_id, min(t0) AS earliest FROM sites GROUP BY premises_id
+            HAVING count(*) > 1) AS p ON p.premises_id = s.premises_id WHERE s.t0 > p.earliest""",
     )
     same = (
         "n.premises_id = o.premises_id AND n.cid <> o.cid AND n.voltage = o.voltage AND "
@@ -210,10 +208,10 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     )
     engine.make(
         "restarts",
-        """SELECT s.cid, r.new_case AS restarted_by, s.proved AS ending_proved, s.voltage IS NOT NULL AND s.capacity_kw IS NOT NULL
-            AS restart_known, a.earlier_endings, a.earlier_ending_case, a.quick_return
+        """SELECT s.cid, r.new_case AS restarted_by, s.proved AS ending_proved, a.earlier_endings, a.earlier_ending_case,
+            a.quick_return
         FROM sites AS s LEFT JOIN (SELECT * FROM restarts0 WHERE n = 1) AS r ON r.old_cid = s.cid
-        LEFT JOIN again AS a ON a.cid = s.cid""",
+        LEFT JOIN again AS a ON a.cid = s.cid WHERE s.proved OR r.old_cid IS NOT NULL OR a.cid IS NOT NULL""",
     )
     near = d14["near_working_days"]
 
@@ -290,11 +288,10 @@ def _elsewhere(engine: Engine, detectors: Detectors) -> None:
             f"""SELECT v.cid, min(v.occurred) AS elsewhere FROM visits_{who} AS v JOIN windows_{who} AS a
             ON a.org_id = v.org_id AND a.who = v.who AND v.t >= a.t AND v.t <= a.t + {span} GROUP BY v.cid"""
         )
-        found.append(f"SELECT cid, CAST(NULL AS BIGINT) AS elsewhere FROM visits_{who}")
     union = " UNION ALL ".join(found)
     engine.make(
         "elsewheres",
-        f"SELECT cid, TRUE AS elsewhere_known, min(elsewhere) AS elsewhere FROM ({union}) AS x GROUP BY cid",
+        f"SELECT cid, min(elsewhere) AS elsewhere FROM ({union}) AS x GROUP BY cid",
     )
 
 
@@ -315,13 +312,13 @@ def organisations(engine: Engine, detectors: Detectors) -> None:
     share, at_least = gates["missing_step_share"], gates["comparable"]
 
     def lacking(step: str) -> str:
-        missing = f"w.{step}_completes + w.{step}_waived = 0"
+        missing = f"{step}_completes + {step}_waived = 0"
         return f"count(*) >= {at_least} AND sum(CASE WHEN {missing} THEN 1 ELSE 0 END) > {share} * count(*)"
 
     engine.make(
         "org_lacks",
-        f"""SELECT c.org_id, {lacking("design_review")} AS no_design_common, {lacking("mid_inspection")} AS no_mid_common
-        FROM c JOIN w ON w.cid = c.cid WHERE c.voltage = 'high' AND w.metering_completes > 0 GROUP BY c.org_id""",
+        f"""SELECT org_id, {lacking("design_review")} AS no_design_common, {lacking("mid_inspection")} AS no_mid_common
+        FROM w WHERE high AND metering_completes > 0 GROUP BY org_id""",
     )
     # A step of which enough comparable cases and not one has a record was not handed in, by the organisation or by anybody.
     steps = {"acceptance": "acceptance", "plan": "supply_plan", "completion": "completion_inspection"}

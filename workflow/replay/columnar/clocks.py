@@ -12,8 +12,9 @@ from definitions._expressions import MOMENT_DAY, MOMENT_UNIT, past_due
 from workflow.replay.columnar.engines import Engine
 from workflow.replay.columnar.fold import KINDS, STEPS, Compiled
 
-_NAMES: Final = (
-    "t0", "submitted", "ended", "endings", "suspensions_seen",
+NAMES: Final = (
+    "t0", "submitted", "ended", "endings", "suspensions_seen", "energy_seen", "meter_seen", "contacts_seen",
+    "metering_recorded",
     *(f"{step}_{what}" for step in STEPS for what in
       ("start", "complete", "pass", "starts", "completes", "returns", "waived")),
 )  # fmt: skip
@@ -24,25 +25,28 @@ def day(moment: str) -> str:
     return f"(({moment}) // {MOMENT_DAY})"
 
 
-def facts_of(compiled: Compiled) -> None:
-    """Ask for the folded facts that the clocks need."""
-    compiled.select(_NAMES)
+def facts_of(compiled: Compiled) -> list[str]:
+    """The columns of the folded facts that the clocks need."""
+    return [compiled.column(compiled.detectors.folded[name], compiled.detectors.gates) for name in NAMES]
 
 
-def make(engine: Engine, compiled: Compiled, joins: str, as_of_day: int) -> None:
-    """Tables `w` (what the clocks and the sparse rules read of a case), `rounds` (of the special cases), `susp`
-    (suspensions) and `clocks` (one row per case)."""
+def view(engine: Engine, compiled: Compiled) -> None:
+    """View `w`: the facts of a case by the names that statements use, beside the limits of its definition."""
     engine.view(
         "w",
-        f"""SELECT c.cid, c.org_id, {compiled.select(_NAMES)}, k.def_id, k.on_day, k.not_governed,
-        d.total_limit, d.whole, d.deducts, d.last_only, d.unusual,
+        f"""SELECT b.*, {compiled.shared(NAMES)}, d.total_limit, d.whole, d.deducts, d.last_only, d.unusual,
         {", ".join(f"d.limit_{s}, d.group_{s}, d.derived_{s}" for s in STEPS)}
-        FROM c {joins} JOIN k ON k.cid = c.cid LEFT JOIN defs AS d ON d.def_id = k.def_id""",
+        FROM facts AS b LEFT JOIN defs AS d ON d.def_id = b.def_id""",
     )
+
+
+def make(engine: Engine, as_of_day: int) -> None:
+    """Tables `rounds` (of the special cases), `susp` (suspensions) and `clocks` (one row per case)."""
     repeated = " OR ".join(f"{s}_starts > 1 OR {s}_completes > 1 OR {s}_returns > 0" for s in STEPS)
     engine.make(
         "special",
-        f"SELECT * FROM w WHERE def_id IS NOT NULL AND (unusual OR suspensions_seen > 0 OR endings > 0 OR {repeated})",
+        f"""SELECT cid, def_id, {", ".join(NAMES)}, deducts, last_only FROM w
+        WHERE def_id IS NOT NULL AND (unusual OR suspensions_seen > 0 OR endings > 0 OR {repeated})""",
     )
     _rounds(engine, as_of_day)
     _suspensions(engine, as_of_day)
@@ -135,7 +139,7 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
             PARTITION BY cid ORDER BY sort, is_end, row_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
             FROM (SELECT cid, occurred AS m, recorded, value, ref, k = {end} AS is_end, row_no,
                 CASE WHEN k = {end} AND occurred % 2 = 1 THEN occurred + {MOMENT_DAY - MOMENT_UNIT} ELSE occurred END AS sort
-                FROM ev WHERE k IN ({begin}, {end}) AND occurred IS NOT NULL) AS y) AS x
+                FROM rare WHERE k IN ({begin}, {end}) AND occurred IS NOT NULL) AS y) AS x
         GROUP BY cid, g HAVING min(CASE WHEN NOT is_end THEN m END) IS NOT NULL""",
     )
     engine.make(
@@ -174,28 +178,25 @@ def _simple(step: str, as_of_day: int) -> tuple[str, str]:
 
 
 def _clocks(engine: Engine, as_of_day: int) -> None:
-    picks, useds, unknowns, columns = [], [], [], []
-    for step in STEPS:
+    bounds, useds, unknowns, lates = [], [], [], []
+    for at, step in enumerate(STEPS):
         start, end = _simple(step, as_of_day)
-        columns.append(f"{start} AS s_{step}, {end} AS e_{step}")
-        late = past_due(day(f"s_{step}"), f"e_{step}", f"limit_{step}")
-        picks.append((step, late))
-        useds.append(
-            f"CASE WHEN limit_{step} IS NOT NULL AND s_{step} IS NOT NULL AND e_{step} IS NOT NULL "
-            f"THEN GREATEST(wd_at(e_{step}) - wd_at({day(f's_{step}')}), 0) ELSE 0 END"
-        )
+        bounds.append(f"{start} AS s_{step}, {end} AS e_{step}")
+        used = f"GREATEST(wd_at(e_{step}) - wd_at({day(f's_{step}')}), 0)"
+        useds.append(f"CASE WHEN limit_{step} IS NOT NULL THEN {used} END AS u_{step}")
+        # Who used less than the limit is not late: most need no second look into the calendar.
+        overdue = past_due(day(f"s_{step}"), f"e_{step}", f"limit_{step}")
+        lates.append(f"WHEN u_{step} >= limit_{step} AND {overdue} THEN {at}")
         unknowns.append(
             f"(limit_{step} IS NOT NULL AND {step}_completes > 0 AND (s_{step} IS NULL OR e_{step} IS NULL))"
         )
 
-    def first(what: str) -> str:
-        return "CASE " + " ".join(f"WHEN {late} THEN {what.format(step=s)}" for s, late in picks) + " END"
+    def of_late(what: str) -> str:
+        return "CASE z.late " + " ".join(f"WHEN {at} THEN {what.format(step=s)}" for at, s in enumerate(STEPS)) + " END"
 
     needed = " OR ".join(
         f"(limit_{s} IS NOT NULL AND {s}_completes = 0 AND {s}_waived = 0)" for s in STEPS if s != "metering"
     )
-    used = " + ".join(useds)
-    named = " ".join(f"WHEN {at} THEN '{s}'" for at, s in enumerate(STEPS))
     late = past_due("start_day", "end_day", "lim")
     engine.make(
         "special_clocks",
@@ -209,15 +210,18 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
     )
     engine.make(
         "special_late",
-        f"""SELECT r.cid, COALESCE(r.finished, r.began) AS late_round, CASE r.grp {named} END AS late_step,
-            r.lim AS late_limit, wd_at(r.end_day) - wd_at(r.start_day) AS late_used
+        """SELECT r.cid, COALESCE(r.finished, r.began) AS late_round, r.grp AS late, r.lim AS late_limit,
+            wd_at(r.end_day) - wd_at(r.start_day) AS late_used
         FROM rounds AS r JOIN special_clocks AS x ON x.cid = r.cid AND x.late_at = r.place * 1000 + r.g""",
     )
     start_day, end_day = day("COALESCE(submitted, t0)"), f"COALESCE({_closing()}, {as_of_day})"
-    is_special = "sc.cid IS NOT NULL"
+    named = " ".join(f"WHEN {at} THEN '{s}'" for at, s in enumerate(STEPS))
     engine.make(
         "clocks",
-        f"""SELECT cid, late_round, late_step, late_limit, late_used,
+        f"""SELECT z.cid, COALESCE(sl.late_round, {of_late("COALESCE({step}_complete, s_{step})")}) AS late_round,
+            CASE COALESCE(sl.late, z.late) {named} END AS late_step,
+            COALESCE(sl.late_limit, {of_late("limit_{step}")}) AS late_limit,
+            COALESCE(sl.late_used, {of_late("u_{step}")}) AS late_used,
             not_governed OR (def_id IS NOT NULL AND NOT unknown AND (whole OR t0 IS NOT NULL)) AS rounds_known,
             CASE WHEN whole THEN total_used WHEN def_id IS NOT NULL AND (total_broken OR NOT unknown) THEN steps_used END AS used,
             CASE WHEN total_broken THEN COALESCE(metering_complete, ended, submitted, t0) END AS total_late,
@@ -227,16 +231,15 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             metering_complete IS NOT NULL OR ended IS NOT NULL AS is_closed
         FROM (SELECT *, CASE WHEN def_id IS NULL THEN NULL WHEN whole THEN broken_whole
             ELSE steps_used > total_limit END AS total_broken FROM (
-        SELECT w.*, COALESCE(sl.late_round, CASE WHEN NOT {is_special} THEN {first("COALESCE({step}_complete, s_{step})")} END) AS late_round,
-            COALESCE(sl.late_step, CASE WHEN NOT {is_special} THEN {first("'{step}'")} END) AS late_step,
-            COALESCE(sl.late_limit, CASE WHEN NOT {is_special} THEN {first("limit_{step}")} END) AS late_limit,
-            COALESCE(sl.late_used, CASE WHEN NOT {is_special} THEN {first("wd_at(e_{step}) - wd_at(" + day("s_{step}") + ")")} END) AS late_used,
-            CASE WHEN {is_special} THEN sc.unknown ELSE {" OR ".join(unknowns)} END AS unknown,
-            CASE WHEN {is_special} THEN sc.used_steps ELSE {used} END AS steps_used,
-            GREATEST(wd_at(w.end_day) - wd_at(w.start_day), 0) - COALESCE(de.used_off, 0) AS total_used,
-            w.end_day > w.start_day AND wd_at(w.end_day - 1) - wd_at(w.start_day) - COALESCE(de.before_off, 0)
-                >= w.total_limit AS broken_whole
-        FROM (SELECT w.*, {", ".join(columns)}, {start_day} AS start_day, {end_day} AS end_day FROM w) AS w
-        LEFT JOIN special_clocks AS sc ON sc.cid = w.cid LEFT JOIN special_late AS sl ON sl.cid = w.cid
-        LEFT JOIN deducted AS de ON de.cid = w.cid) AS y) AS z""",
+        SELECT y.*, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
+            CASE WHEN sc.cid IS NOT NULL THEN sc.unknown ELSE {" OR ".join(unknowns)} END AS unknown,
+            CASE WHEN sc.cid IS NOT NULL THEN sc.used_steps
+                ELSE {" + ".join(f"COALESCE(u_{step}, 0)" for step in STEPS)} END AS steps_used,
+            whole_used - COALESCE(de.used_off, 0) AS total_used,
+            whole_used >= total_limit AND y.end_day > y.start_day AND
+                wd_at(y.end_day - 1) - wd_at(y.start_day) - COALESCE(de.before_off, 0) >= total_limit AS broken_whole
+        FROM (SELECT *, {", ".join(useds)}, GREATEST(wd_at(end_day) - wd_at(start_day), 0) AS whole_used
+            FROM (SELECT *, {", ".join(bounds)}, {start_day} AS start_day, {end_day} AS end_day FROM w) AS x) AS y
+        LEFT JOIN special_clocks AS sc ON sc.cid = y.cid LEFT JOIN deducted AS de ON de.cid = y.cid) AS v) AS z
+        LEFT JOIN special_late AS sl ON sl.cid = z.cid""",
     )

@@ -260,3 +260,8 @@ def present_columns(path: Path, key: str) -> set[str]:
     schema = pq.read_schema(file)
     said = (schema.metadata or {}).get(key.encode())
     return set(json.loads(said)) if said else set(schema.names)
+
+
+def listed(texts: Any) -> str:
+    """The texts of a threshold as a list of SQL that is never empty."""
+    return ", ".join(quoted(str(one)) for one in texts) or "''"

@@ -11,10 +11,10 @@ from typing import Any, Final
 import pyarrow as pa
 from sqlglot import exp
 
-from definitions._expressions import DIALECT, MOMENT_UNIT, Threshold, bind, parse
+from definitions._expressions import DIALECT, MOMENT_UNIT, Threshold, bind, names, parse
 from definitions.detectors import Detector, Detectors, Fact
 from workflow.replay.columnar.engines import EPOCH_MICROS, Engine, arrow, quoted
-from workflow.replay.tables import OBSERVED, SOURCES, STEP_LIFECYCLES, lifecycles
+from workflow.replay.tables import OBSERVED, SOURCES, lifecycles
 
 STEPS: Final = (
     "acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering",
@@ -22,7 +22,6 @@ STEPS: Final = (
 SOURCE_NUMBERS: Final = {source: at for at, source in enumerate(SOURCES, start=1)}
 HOUR: Final = 3_600_000_000 * MOMENT_UNIT
 DAY: Final = 24 * HOUR
-_STEP_AND_APPLICATION: Final = [f"{step}.{life}" for step in STEPS for life in STEP_LIFECYCLES]
 
 
 def _kinds() -> dict[str, int]:
@@ -34,22 +33,23 @@ def _kinds() -> dict[str, int]:
 
 
 KINDS: Final = _kinds()
-_FIRST_OBSERVED: Final = KINDS[f"{OBSERVED[0]}.observed"]
-_FIRST_PAPER: Final = KINDS["document.requested"]
-
-
-def kind(name: str) -> int:
-    """The number of a kind of event."""
-    return KINDS[name]
-
-
-def _group(number: int) -> int:
-    return 0 if number < _FIRST_OBSERVED else 1 if number < _FIRST_PAPER else 2
-
-
-_GROUP_FILTER: Final = (
-    f"k < {_FIRST_OBSERVED}", f"k >= {_FIRST_OBSERVED} AND k < {_FIRST_PAPER}", f"k >= {_FIRST_PAPER}",
+_RARE: Final = (
+    *(f"{step}.{life}" for step in STEPS for life in ("return", "waive")), "application.withdraw",
+    "application.terminate", "application.refuse", "service_contact.observed", "document.requested",
+    "suspension.start", "suspension.end", "correction.changed",
 )  # fmt: skip
+"""What most cases have none of: these rows stand once more in a table of their own, so that a question about them does
+not read all."""
+
+
+_RARE_NUMBERS: Final = {KINDS[name] for name in _RARE}
+_TOGETHER: Final = 2
+"""Facts about at most so many activities are folded apart from the others."""
+
+
+def kinds(*names: str) -> str:
+    """The numbers of kinds of event, as a list of SQL."""
+    return ", ".join(str(KINDS[name]) for name in names)
 
 
 def moment(engine: Engine, time: str, source: str, is_date: str) -> str:
@@ -61,62 +61,55 @@ def moment(engine: Engine, time: str, source: str, is_date: str) -> str:
 
 
 def prepare(engine: Engine, cases: Path, events: Path) -> None:
-    """Tables `c` (one row per case, `cid` its place in the output) and `ev` (one compact row per event)."""
+    """Tables `c` (one row per case, `cid` its place in the output), `ev` (one compact row per event) and `rare`."""
     engine.read("cases_in", cases)
     engine.read("events_in", events)
-    total, ids, numbered, rows, top = engine.rows(
-        'SELECT count(*), count(DISTINCT case_id), count("row"), count(DISTINCT "row"), COALESCE(max("row"), 0) FROM cases_in'
-    )[0]
-    attributes = (
-        "case_id, COALESCE(case_no, '') AS case_no, customer_id, premises_id, customer_kind, enterprise_size, capacity_kw, "
-        "voltage, supply_count, area, region, COALESCE(org, '') AS org, COALESCE(manager, '') AS manager, "
-        "COALESCE(contractor, '') AS contractor, COALESCE(user_class, '') AS user_class, "
-        "COALESCE(business_type, '') AS business_type, COALESCE(important_customer, FALSE) AS important, "
-        "prior_capacity_kw, date_diff('day', DATE '1900-01-01', account_opened_on) AS opened_day, "
-        "COALESCE(predecessor_case, '') AS predecessor_case, COALESCE(rejected_rows, 0) AS rejected_rows"
-    )
-    if ids == total and rows == numbered:
-        last = f'SELECT {top} + row_number() OVER (ORDER BY case_id) AS cid, {attributes} FROM cases_in WHERE "row" IS NULL'
-        first = f'SELECT "row" AS cid, {attributes} FROM cases_in WHERE "row" IS NOT NULL'
-        sql = f"{first} UNION ALL {last}" if numbered < total else first
-    else:
-        first = 'SELECT *, row_number() OVER (PARTITION BY case_id ORDER BY "row") AS copy FROM cases_in'
-        sql = f'SELECT row_number() OVER (ORDER BY "row", case_id) AS cid, {attributes} FROM ({first}) AS x WHERE copy = 1'
-    engine.make("c0", sql)
+    total, numbered, top = engine.rows('SELECT count(*), count("row"), COALESCE(max("row"), 0) FROM cases_in')[0]
+    behind = f'{top} + row_number() OVER (PARTITION BY "row" IS NULL ORDER BY case_id)'
+    number = '"row"' if numbered == total else f'CASE WHEN "row" IS NULL THEN {behind} ELSE "row" END'
     engine.make(
-        "orgs", "SELECT row_number() OVER (ORDER BY org) AS org_id, org FROM (SELECT DISTINCT org FROM c0) AS x"
+        "orgs",
+        "SELECT CAST(row_number() OVER (ORDER BY org) AS INTEGER) AS org_id, org "
+        "FROM (SELECT DISTINCT COALESCE(org, '') AS org FROM cases_in) AS x",
     )
-    engine.make("c", "SELECT c0.*, orgs.org_id FROM c0 JOIN orgs ON orgs.org = c0.org")
-    number = [("activity", pa.string()), ("lifecycle", pa.string()), ("k", pa.int16())]
-    engine.put("kinds", arrow(number, ([*name.split("."), at] for name, at in KINDS.items())))
-    src = "CASE e.source " + " ".join(f"WHEN '{s}' THEN {n}" for s, n in SOURCE_NUMBERS.items()) + " ELSE 0 END"
     engine.make(
-        "ev",
-        f"""SELECT c.cid, c.org_id, kinds.k, CAST({src} AS SMALLINT) AS src,
-            {moment(engine, "e.occurred_at", f"({src})", "e.occurred_is_date")} AS occurred,
-            {moment(engine, "e.recorded_at", f"({src})", "e.recorded_is_date")} AS recorded,
-            COALESCE(e.value, '') AS value, COALESCE(e.ref, '') AS ref, COALESCE(e.batch, '') AS batch,
-            COALESCE(e.actor, '') AS actor, COALESCE(e.device, '') AS device, e.amount, e.old_value, e.new_value,
-            COALESCE(e.ref <> '' AND (e.ref = c.case_id OR e.ref = c.case_no), FALSE) AS names_case, e."row" AS row_no
-            FROM events_in AS e JOIN c ON c.case_id = e.case_id
-            JOIN kinds ON kinds.activity = e.activity AND kinds.lifecycle = e.lifecycle""",
+        "c",
+        f"""SELECT {number} AS cid, orgs.org_id, case_id, COALESCE(case_no, '') AS case_no, customer_id, premises_id,
+        customer_kind, enterprise_size, capacity_kw, voltage, supply_count, area, region, orgs.org,
+        COALESCE(manager, '') AS manager, COALESCE(contractor, '') AS contractor, COALESCE(user_class, '') AS user_class,
+        COALESCE(business_type, '') AS business_type, COALESCE(important_customer, FALSE) AS important, prior_capacity_kw,
+        COALESCE(predecessor_case, '') AS predecessor_case, date_diff('day', DATE '1900-01-01', account_opened_on) AS opened_day, COALESCE(rejected_rows, 0) AS rejected_rows
+        FROM cases_in JOIN orgs ON orgs.org = COALESCE(cases_in.org, '')""",
     )
+    text, number_of = pa.string(), pa.int16()
+    numbered_kinds = ([*name.split("."), at] for name, at in KINDS.items())
+    engine.put("kinds", arrow([("activity", text), ("lifecycle", text), ("k", number_of)], numbered_kinds))
+    engine.put("sources", arrow([("source", text), ("src", number_of)], SOURCE_NUMBERS.items()))
+    src = "COALESCE(sources.src, 0)"
+    columns = f"""c.cid, c.org_id, COALESCE(c.voltage = 'high', FALSE) AS high, COALESCE(c.voltage = 'low', FALSE) AS low,
+        kinds.k, CAST({src} AS SMALLINT) AS src, {moment(engine, "e.occurred_at", src, "e.occurred_is_date")} AS occurred,
+        {moment(engine, "e.recorded_at", src, "e.recorded_is_date")} AS recorded,
+        COALESCE(e.value, '') AS value, COALESCE(e.ref, '') AS ref, COALESCE(e.batch, '') AS batch,
+        COALESCE(e.actor, '') AS actor, COALESCE(e.device, '') AS device, e.amount,
+        COALESCE(e.ref <> '' AND (e.ref = c.case_id OR e.ref = c.case_no), FALSE) AS names_case, e."row" AS row_no"""
+    source = """FROM events_in AS e JOIN c ON c.case_id = e.case_id
+        JOIN kinds ON kinds.activity = e.activity AND kinds.lifecycle = e.lifecycle
+        LEFT JOIN sources ON sources.source = e.source"""
+    engine.make("ev", f"SELECT {columns} {source}")
+    named = " OR ".join("(e.activity = '{}' AND e.lifecycle = '{}')".format(*one.split(".")) for one in _RARE)
+    engine.make("rare", f"SELECT {columns}, e.old_value, e.new_value {source} WHERE {named}")
 
 
 def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
-    """Gate (b): table `loads` of (org, source, month) whose records carry a load time; view `events` with `entered`.
+    """Gate (b): table `loads` of (org, source, month) whose records carry a load time; views `events` and
+    `rare_events` with `entered`.
     Returns how many there are."""
     low, high = engine.rows(f"SELECT min(recorded) // {DAY}, max(recorded) // {DAY} FROM ev")[0]
-    engine.put("months", _months(low, high))
-    engine.make(
-        "hours",
-        f"SELECT org_id, src, recorded // {DAY} AS day_no, (recorded // {HOUR}) % 24 AS hour, count(*) AS n "
-        "FROM ev WHERE recorded IS NOT NULL GROUP BY 1, 2, 3, 4",
-    )
+    engine.put("months", months(low, high))
     engine.make(
         "by_hour",
-        "SELECT org_id, src, month, hour, sum(n) AS n FROM hours JOIN months ON months.day_no = hours.day_no "
-        "GROUP BY org_id, src, month, hour",
+        f"""SELECT org_id, src, month, (recorded // {HOUR}) % 24 AS hour, count(*) AS n
+        FROM ev JOIN months ON months.day_no = recorded // {DAY} GROUP BY 1, 2, 3, 4""",
     )
     night = f"hour >= {gates['load_from_hour']} OR hour < {gates['load_until_hour']}"
     engine.make(
@@ -126,42 +119,48 @@ def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
             row_number() OVER (PARTITION BY org_id, src, month, ({night}) ORDER BY n DESC, hour) AS place FROM by_hour) AS x
         GROUP BY org_id, src, month""",
     )
-    at_least = gates["comparable"]
-    # Half in one minute means half in one day: only such days are looked into.
-    engine.make(
-        "full_days",
-        f"""SELECT h.org_id, h.src, h.day_no, m.month, m.n FROM
-        (SELECT org_id, src, day_no, sum(n) AS n FROM hours GROUP BY org_id, src, day_no) AS h
-        JOIN months ON months.day_no = h.day_no
-        JOIN by_month AS m ON m.org_id = h.org_id AND m.src = h.src AND m.month = months.month
-        WHERE m.n >= {at_least} AND h.n >= {gates["load_minute_share"]} * m.n""",
-    )
+    at_least, share = gates["comparable"], gates["load_minute_share"]
     engine.make(
         "loads",
-        f"""SELECT org_id, src, month FROM by_month WHERE n >= {at_least} AND two >= {gates["load_share"]} * n
-        UNION SELECT org_id, src, month FROM (
-            SELECT e.org_id, e.src, f.month, f.n, e.recorded // {60_000_000 * MOMENT_UNIT} AS minute, count(*) AS hits
-            FROM ev AS e JOIN full_days AS f
-            ON f.org_id = e.org_id AND f.src = e.src AND f.day_no = e.recorded // {DAY}
-            GROUP BY 1, 2, 3, 4, 5) AS x WHERE hits >= {gates["load_minute_share"]} * n""",
+        f"SELECT org_id, src, month FROM by_month WHERE n >= {at_least} AND two >= {gates['load_share']} * n",
     )
-    found: int = engine.rows("SELECT count(*) FROM loads")[0][0]
-    if found:
+    # Half in one minute means half in one hour of the day: only such hours are looked into.
+    engine.make(
+        "full_hours",
+        f"""SELECT h.org_id, h.src, h.month, months.day_no * 24 + h.hour AS hour_no, m.n FROM by_hour AS h
+        JOIN by_month AS m ON m.org_id = h.org_id AND m.src = h.src AND m.month = h.month
+        JOIN months ON months.month = h.month WHERE m.n >= {at_least} AND h.n >= {share} * m.n""",
+    )
+    if engine.rows("SELECT count(*) FROM full_hours")[0][0]:
         engine.make(
-            "load_days",
-            "SELECT loads.org_id, loads.src, months.day_no FROM loads JOIN months ON months.month = loads.month",
+            "loads_by_minute",
+            f"""SELECT DISTINCT org_id, src, month FROM (
+            SELECT e.org_id, e.src, f.month, f.n, e.recorded // {60_000_000 * MOMENT_UNIT} AS minute, count(*) AS hits
+            FROM ev AS e JOIN full_hours AS f ON f.org_id = e.org_id AND f.src = e.src AND f.hour_no = e.recorded // {HOUR}
+            GROUP BY 1, 2, 3, 4, 5) AS x WHERE hits >= {share} * n""",
         )
-        engine.view(
-            "events",
-            f"""SELECT ev.*, CASE WHEN l.day_no IS NULL THEN recorded END AS entered FROM ev LEFT JOIN load_days AS l
-            ON l.org_id = ev.org_id AND l.src = ev.src AND l.day_no = ev.recorded // {DAY}""",
-        )
+        loads = "SELECT * FROM loads UNION SELECT * FROM loads_by_minute"
     else:
-        engine.view("events", "SELECT *, recorded AS entered FROM ev")
+        loads = "SELECT * FROM loads"
+    engine.make(
+        "load_days",
+        f"SELECT l.org_id, l.src, months.day_no FROM ({loads}) AS l JOIN months ON months.month = l.month",
+    )
+    found: int = engine.rows("SELECT count(*) FROM load_days")[0][0]
+    for view, table in (("events", "ev"), ("rare_events", "rare")):
+        if found:
+            engine.view(
+                view,
+                f"""SELECT e.*, CASE WHEN l.day_no IS NULL THEN e.recorded END AS entered FROM {table} AS e
+                LEFT JOIN load_days AS l ON l.org_id = e.org_id AND l.src = e.src AND l.day_no = e.recorded // {DAY}""",
+            )
+        else:
+            engine.view(view, f"SELECT *, recorded AS entered FROM {table}")
     return found
 
 
-def _months(low: int | None, high: int | None) -> pa.Table:
+def months(low: int | None, high: int | None) -> pa.Table:
+    """The month of every day from `low` to `high` (day numbers)."""
     days = range(low, high + 1) if low is not None and high is not None else range(0)
     start = dt.date(1900, 1, 1)
     rows = ((at, (day := start + dt.timedelta(days=at)).year * 12 + day.month) for at in days)
@@ -170,18 +169,27 @@ def _months(low: int | None, high: int | None) -> pa.Table:
 
 @dataclass(slots=True)
 class Compiled:
-    """Facts as columns: the same fact of two rules is folded once."""
+    """Facts as columns: the same fact of two rules is folded once.
+
+    A fact costs by the rows that its condition is asked of.  So facts are folded in groups: those about one activity,
+    or about few that belong together, read the events of these alone."""
 
     detectors: Detectors
     columns: dict[tuple[Any, ...], str] = field(default_factory=dict)
-    folded: dict[str, tuple[Fact, Mapping[str, Threshold]]] = field(default_factory=dict)
+    folded: dict[str, tuple[Fact, str]] = field(default_factory=dict)
 
     def column(self, fact: Fact, thresholds: Mapping[str, Threshold]) -> str:
-        key = (fact.of, fact.take, fact.where, tuple(sorted(thresholds.items())) if fact.where else ())
+        """The column of `fact`; it will be folded."""
+        where = bind(parse(fact.where), thresholds, SOURCE_NUMBERS).sql(dialect=DIALECT) if fact.where else ""
+        if "old_value" in where or "new_value" in where:
+            common = [one for one in fact.of if KINDS[one] not in _RARE_NUMBERS]
+            if common:
+                raise ValueError(f"{common[0]} 没有旧值新值 / {common[0]} has no old and new value: {where}")
+        key = (frozenset(fact.of), fact.take, where)
         if key not in self.columns:
             name = f"f{len(self.columns)}"
             self.columns[key] = name
-            self.folded[name] = (fact, thresholds)
+            self.folded[name] = (fact, where)
         return self.columns[key]
 
     def values(self, one: Detector | None) -> dict[str, Threshold]:
@@ -198,53 +206,84 @@ class Compiled:
             word = str(node.name)
             if word in own:
                 return exp.column(self.column(own[word], values))
-            if word in self.detectors.derived:
-                return exp.paren(parse(self.detectors.derived[word]).transform(name))
-            if word in self.detectors.folded:
+            if word in self.detectors.folded and word not in self.detectors.derived:
                 return exp.column(self.column(self.detectors.folded[word], self.detectors.gates))
             return node
 
         return str(bind(parse(text).transform(name), values, SOURCE_NUMBERS).sql(dialect=DIALECT))
 
+    def derived(self) -> list[dict[str, str]]:
+        """The derived facts as SQL over the wide row, in levels: each speaks of those before it only."""
+        levels: list[dict[str, str]] = []
+        left = self.detectors.derived
+        while left:
+            level = {name: text for name, text in left.items() if not names(parse(text)) & set(left)}
+            levels.append({name: self.expression(text, None) for name, text in level.items()})
+            left = {name: text for name, text in left.items() if name not in level}
+        return levels
+
     def fact(self, name: str, one: Detector | None = None) -> Fact | None:
         """The folded fact of that name, None for any other."""
         return (one.facts if one else {}).get(name) or self.detectors.folded.get(name)
 
-    def fold(self, engine: Engine) -> str:
-        """Fold every fact asked for so far; returns the joins of the tables to the case `c`."""
-        groups: dict[int, list[str]] = {}
-        for name, (fact, thresholds) in self.folded.items():
-            numbers = [KINDS[one] for one in fact.of]
-            where = f"k IN ({', '.join(map(str, numbers))})" if len(numbers) > 1 else f"k = {numbers[0]}"
-            if fact.where:
-                where += f" AND ({bind(parse(fact.where), thresholds, SOURCE_NUMBERS).sql(dialect=DIALECT)})"
-            places = {_group(number) for number in numbers}
-            if len(places) > 1:
-                raise ValueError(f"a fact is folded from one group of events: {fact.of}")
-            groups.setdefault(places.pop(), []).append(f"{_aggregate(fact.take, where)} AS {name}")
-        for group, columns in sorted(groups.items()):
-            listed = ",\n".join(columns)
-            engine.make(f"fold{group}", f"SELECT cid, {listed} FROM events WHERE {_GROUP_FILTER[group]} GROUP BY cid")
-        return " ".join(f"LEFT JOIN fold{group} ON fold{group}.cid = c.cid" for group in sorted(groups))
+    def fold(self, engine: Engine) -> None:
+        """Fold every fact asked for so far, into tables of one row per case."""
+        for table, held in self._groups().items():
+            numbers = sorted({KINDS[one] for name in held for one in self.folded[name][0].of})
+            columns = ",\n".join(f"{self._aggregate(name, len(numbers))} AS {name}" for name in held)
+            source = "rare_events" if set(numbers) <= _RARE_NUMBERS else "events"
+            engine.make(
+                table,
+                f"SELECT cid, {columns} FROM {source} WHERE k IN ({', '.join(map(str, numbers))}) GROUP BY cid",
+            )
 
-    def select(self, names: Iterable[str]) -> str:
-        """Columns of the wide row by the names of shared facts."""
+    def joins(self, columns: Iterable[str] | None = None) -> str:
+        """The joins to the case `c` of the tables that hold these columns (default: all)."""
+        wanted = set(self.folded if columns is None else columns)
+        return " ".join(
+            f"LEFT JOIN {table} ON {table}.cid = c.cid" for table, held in self._groups().items() if wanted & set(held)
+        )
+
+    def _groups(self) -> dict[str, list[str]]:
+        """The facts by the table they are folded into: those of few activities with what shares one with them, the
+        others in one."""
+        near: dict[str, frozenset[str]] = {}
+        activities = {name: {one.split(".")[0] for one in fact.of} for name, (fact, _) in self.folded.items()}
+        for own in activities.values():
+            if len(own) <= _TOGETHER:
+                together = frozenset(own).union(*(near.get(one, ()) for one in own))
+                near.update(dict.fromkeys(together, together))
+        groups: dict[frozenset[str], list[str]] = {}
+        for name, own in activities.items():
+            key = near[min(own)] if len(own) <= _TOGETHER else frozenset[str]()
+            groups.setdefault(key, []).append(name)
+        return {f"fold{at}": held for at, held in enumerate(groups.values())}
+
+    def shared(self, wanted: Iterable[str]) -> str:
+        """Columns of the wide row, called by the names of these shared facts."""
         return ", ".join(
-            f"{self.wide(self.column(self.detectors.folded[name], self.detectors.gates))} AS {name}" for name in names
+            f"{self.column(self.detectors.folded[name], self.detectors.gates)} AS {name}" for name in wanted
         )
 
     def wide(self, column: str) -> str:
         """A folded column as the wide row shows it: a number of nothing is nought."""
         return f"COALESCE({column}, 0)" if self.folded[column][0].take == "count" else column
 
+    def _aggregate(self, name: str, kinds_read: int) -> str:
+        fact, condition = self.folded[name]
+        numbers = [KINDS[one] for one in fact.of]
+        asked = [] if len(numbers) == kinds_read else [_one_of(numbers)]
+        where = " AND ".join([*asked, *([f"({condition})"] if condition else [])])
+        if fact.take == "count":
+            return f"CAST(count({f'CASE WHEN {where} THEN 1 END' if where else '*'}) AS INTEGER)"
+        column = {"recorded": "recorded", "entered": "entered"}.get(fact.take.partition("_")[2], "occurred")
+        value = "amount" if fact.take == "total" else column
+        found = f"CASE WHEN {where} THEN {value} END" if where else value
+        return f"{'sum' if fact.take == 'total' else 'min' if fact.take.startswith('first') else 'max'}({found})"
 
-def _aggregate(take: str, where: str) -> str:
-    column = {"recorded": "recorded", "entered": "entered"}.get(take.partition("_")[2], "occurred")
-    if take == "count":
-        return f"count(CASE WHEN {where} THEN 1 END)"
-    if take == "total":
-        return f"sum(CASE WHEN {where} THEN amount END)"
-    return f"{'min' if take.startswith('first') else 'max'}(CASE WHEN {where} THEN {column} END)"
+
+def _one_of(numbers: list[int]) -> str:
+    return f"k IN ({', '.join(map(str, numbers))})" if len(numbers) > 1 else f"k = {numbers[0]}"
 
 
 def names_of_sources(column: str) -> str:

@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from definitions._expressions import MOMENT_DAY
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
-from definitions.detectors import PLACE, Branch, Detector, Detectors, load_detectors
+from definitions.detectors import PLACE, Detector, Detectors, Fact, load_detectors
 from workflow.replay.columnar import across, clocks, papers, statistics, verdicts
 from workflow.replay.columnar.engines import (
     EPOCH,
@@ -20,12 +20,13 @@ from workflow.replay.columnar.engines import (
     Engine,
     Spark,
     day_number,
+    listed,
     present_columns,
     quoted,
 )
-from workflow.replay.columnar.fold import KINDS, STEPS, Compiled, gate_load_times, kind, prepare
+from workflow.replay.columnar.fold import STEPS, Compiled, gate_load_times, kinds, prepare
 from workflow.replay.columnar.law import Law
-from workflow.replay.tables import PRESENT_COLUMNS, USER_CLASSES
+from workflow.replay.tables import PRESENT_COLUMNS, STEP_LIFECYCLES, USER_CLASSES
 
 Progress = Callable[[str, float], None]
 
@@ -109,38 +110,45 @@ def _judge(
     as_of_day = day_number(as_of)
 
     compiled = Compiled(rules)
-    clocks.facts_of(compiled)
-    enabled = [one for one in rules.detectors if one.enabled]
-    plans = [_Plan(compiled, one) for one in enabled]
-    asked = compiled.column(_request_fact(rules), {})
+    needed = clocks.facts_of(compiled)
+    plans = [_Plan(compiled, one) for one in rules.detectors if one.enabled]
+    own = {name: compiled.column(fact, {}) for name, fact in _own_facts(rules).items()}
+    derived = compiled.derived()
     say("折叠 / fold", 0.35)
-    joins = compiled.fold(run)
+    compiled.fold(run)
 
     say("规则版本 / law", 0.55)
     law = Law(run, book, min(max(first, dt.date(2004, 1, 1)), latest), latest)
-    t0 = compiled.column(rules.folded["t0"], rules.gates)
-    submitted = compiled.column(rules.folded["submitted"], rules.gates)
-    law.make(f"COALESCE({submitted}, {t0})", joins, f"COALESCE({asked}, 0) > 0", USER_CLASSES)
-    clocks.make(run, compiled, joins, as_of_day)
+    t0, submitted = (needed[clocks.NAMES.index(name)] for name in ("t0", "submitted"))
+    joins = compiled.joins((t0, submitted, own["asked"]))
+    law.make(f"COALESCE({submitted}, {t0})", joins, f"COALESCE({own['asked']}, 0) > 0", USER_CLASSES)
+    papers.received(run)
+    _facts(run, compiled, own)
+    clocks.make(run, as_of_day)
     say("单件 / cases", 0.65)
     tables = papers.make(run, rules, law, as_of_day)
     say("跨件 / across cases", 0.75)
     tables += across.make(run, rules, as_of_day)
     across.organisations(run, rules)
-    present = present_columns(cases, PRESENT_COLUMNS)
-    _wide(run, compiled, joins, tables, present, rules, as_of_day)
     say("判定 / judge", 0.85)
-    columns = ", ".join(f"{plan.severity} AS r_{plan.rule}, {plan.unjudged} AS u_{plan.rule}" for plan in plans)
-    run.make("judged", f"SELECT cid, {columns} FROM wide")
-    any_hit = " + ".join(f"r_{plan.rule}" for plan in plans)
+    wide = _Wide(run, rules, t0, derived, tables, present_columns(cases, PRESENT_COLUMNS), as_of_day)
+    columns = ", ".join(f"{plan.branch} AS r_{plan.rule}" for plan in plans)
+    run.make("judged", f"SELECT cid, {verdicts.masks(plans)}, {columns} FROM {wide.of()}")
+    many = ", ".join(f"count(CASE WHEN r_{plan.rule} > 0 THEN 1 END)" for plan in plans)
+    hits = run.rows(f"SELECT {many} FROM judged")[0]
+    found = [plan for plan, hit in zip(plans, hits, strict=True) if hit]
+    # What only a finding needs (evidence, words) is computed of the cases that have one, from their rows alone.
+    run.make(
+        "flagged",
+        f"SELECT * FROM judged WHERE {' OR '.join(f'r_{plan.rule} > 0' for plan in found) or 'FALSE'}",
+    )
     run.make(
         "hits",
-        f"SELECT wide.*, {', '.join(f'j.r_{plan.rule}' for plan in plans)} FROM wide "
-        f"JOIN (SELECT * FROM judged WHERE {any_hit} > 0) AS j ON j.cid = wide.cid",
+        f"SELECT x.*, {', '.join(f'j.r_{plan.rule}' for plan in plans)} FROM {wide.of('flagged')} "
+        "JOIN flagged AS j ON j.cid = x.cid",
     )
-    parts = [plan.findings() for plan in plans]
-    run.make("found", " UNION ALL ".join(parts))
-    verdicts.evidence(run, plans)
+    run.make("found", " UNION ALL ".join(plan.findings() for plan in found or plans[:1]))
+    verdicts.evidence(run, found)
     statistics.make(run, rules, as_of_day)
     say("写出 / write", 0.95)
     counts = verdicts.write(run, plans, rules, out, as_of_day)
@@ -149,78 +157,109 @@ def _judge(
     return Judged(out / "findings.parquet", out / "verdicts.parquet", total, count, *counts)
 
 
-def _request_fact(rules: Detectors):  # type: ignore[no-untyped-def]  # a Fact, built from the thresholds of D26
-    from definitions.detectors import Fact  # noqa: PLC0415 - only here
+def _own_facts(rules: Detectors) -> dict[str, Fact]:
+    """What the engine itself folds beside the facts of the rules."""
+    words: Any = rules.detector("D26").thresholds["request_documents"]
+    posts: Any = rules.detector("D22").thresholds["all_in_one_posts"]
+    steps = tuple(f"{step}.{life}" for step in STEPS for life in STEP_LIFECYCLES)
+    return {
+        "asked": Fact(("document.received",), "count", f"value IN ({listed(words)})"),
+        "entries": Fact(steps, "count", "entered IS NOT NULL AND actor <> ''"),
+        "hands": Fact(
+            tuple(f"{step}.complete" for step in STEPS), "count", f"actor <> '' AND actor NOT IN ({listed(posts)})"
+        ),
+        "visits": Fact(
+            tuple(f"{step}.complete" for step in across.SITE_STEPS), "count",
+            "occurred IS NOT NULL AND NOT dated(occurred) AND (actor <> '' OR device <> '')",
+        ),
+    }  # fmt: skip
 
-    words = rules.detector("D26").thresholds["request_documents"]
-    listed = ", ".join(quoted(str(word)) for word in words)  # type: ignore[union-attr]  # a list, as its file says
-    return Fact(("document.received",), "count", f"value IN ({listed})")
 
-
-def _wide(
-    run: Engine,
-    compiled: Compiled,
-    joins: str,
-    tables: list[str],
-    present: set[str],
-    rules: Detectors,
-    as_of_day: int,
-) -> None:
-    """The view `wide`: everything a rule may speak of, one row per case."""
+def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
+    """Table `facts`: one row per case, with what is folded from its events and its law; view `w`: the same by name."""
     folded = ", ".join(f"{compiled.wide(name)} AS {name}" for name in compiled.folded)
-    gates = rules.gates
-    shown, total = run.rows(
-        f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM ev WHERE k = {kind('application.withdraw')}"
-    )[0]
-    # Among too few to compare, the gate does not gate: an absent reference says what it says.
-    expected = total < gates["comparable"] or shown >= gates["ref_share"] * total
-    account = {"prior_capacity_kw", "account_opened_on"} <= present
-    flags = {
-        "has_business_type": "business_type" in present,
-        "has_account_columns": account,
-        "withdraw_ref_expected": expected,
-    }
-    constants = ", ".join(f"{str(bool(value)).upper()} AS {name}" for name, value in flags.items())
-    yes = (
-        "asked_after_contact", "asked_after_documents", "returns_excused", "returns_grew", "same_actor_known", "same_actor_common",
-        "one_day_common", "refs_known", "elsewhere_known", "restart_known", "ending_proved", "quick_return", "serial_known",
-        "near_known", "near_limit", "suspension_unjudged",
-    )  # fmt: skip
-    plain = (
-        "documents_complete", "outside_document", "outside_kind", "second_return", "waiting_start", "late_start", "improved_after",
-        "improved_before", "loosened", "flawed_suspension", "suspension_flaw", "lv_extra_step", "burst", "burst_size", "serial_median",
-        "same_actor_step", "same_actor_steps", "earlier_case_of_premises", "restarted_by", "earlier_endings",
-        "earlier_ending_case", "shared_ref", "shared_moment", "elsewhere",
-    )  # fmt: skip
-    org = (
-        "contacts", "corrections", "suspensions", "documents", "acceptance", "plan", "completion", "charges", "energy",
-    )  # fmt: skip
-    on_path = "COALESCE(d.group_{0} IS NOT NULL, FALSE)"
-    run.view(
-        "wide",
-        f"""SELECT c.cid, c.business_type, c.user_class, c.customer_kind, c.prior_capacity_kw, c.opened_day, {constants},
-        {as_of_day} AS as_of_day, {folded},
+    run.make(
+        "facts",
+        f"""SELECT c.cid, c.org_id, c.business_type, c.user_class, c.customer_kind, c.prior_capacity_kw, c.opened_day,
+        c.important, c.rejected_rows, COALESCE(c.voltage = 'high', FALSE) AS high,
         c.voltage = 'high' OR (c.voltage IS NULL AND c.user_class IN ('hv_single', 'hv_dual')) AS hv,
-        COALESCE(c.voltage = 'low', FALSE) AS lv,
-        k.class_by_rules, k.law_class, k.not_governed, k.high_voltage_asked, k.filed_limit, k.rules_limit,
-        COALESCE(k.filed_zero, FALSE) AS filed_zero, d.zero AS zero_investment, d.total_limit,
-        CASE WHEN d.def_id IS NOT NULL THEN {on_path.format("supply_plan")} END AS requires_supply_plan,
-        CASE WHEN d.def_id IS NOT NULL THEN {on_path.format("completion_inspection")} END AS requires_completion,
-        CASE WHEN d.def_id IS NOT NULL THEN {on_path.format("design_review")} AND (d.design_all OR c.important) END AS requires_design,
-        CASE WHEN d.def_id IS NOT NULL THEN {on_path.format("mid_inspection")} AND (d.mid_all OR c.important) END AS requires_mid,
+        COALESCE(c.voltage = 'low', FALSE) AS lv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
+        k.high_voltage_asked, k.filed_limit, k.rules_limit, COALESCE(k.filed_zero, FALSE) AS filed_zero,
+        COALESCE({own["entries"]}, 0) > 0 AS burst_known,
+        COALESCE(c.voltage = 'high', FALSE) AND COALESCE({own["hands"]}, 0) > 0 AS same_actor_known,
+        c.premises_id IS NOT NULL AND COALESCE({own["visits"]}, 0) > 0 AS elsewhere_known,
+        COALESCE(c.premises_id, '') <> '' AS has_premises,
+        c.voltage IS NOT NULL AND c.capacity_kw IS NOT NULL AS need_known, documents.documents_complete, {folded}
+        FROM c {compiled.joins()} JOIN k ON k.cid = c.cid LEFT JOIN documents ON documents.cid = c.cid""",
+    )
+    clocks.view(run, compiled)
+
+
+_YES: Final = (
+    "asked_after_contact", "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",
+    "one_day_common", "refs_known", "ending_proved", "quick_return", "serial_known",
+    "near_known", "near_limit", "suspension_unjudged",
+)  # fmt: skip
+_PLAIN: Final = (
+    "outside_document", "outside_kind", "second_return", "waiting_start", "late_start", "improved_after",
+    "improved_before", "loosened", "flawed_suspension", "suspension_flaw", "lv_extra_step", "burst", "burst_size", "serial_median",
+    "same_actor_step", "same_actor_steps", "restarted_by", "earlier_endings",
+    "earlier_ending_case", "shared_ref", "shared_moment", "elsewhere",
+)  # fmt: skip
+_ORG: Final = (
+    "contacts", "corrections", "suspensions", "documents", "acceptance", "plan", "completion", "charges", "energy",
+)  # fmt: skip
+
+
+class _Wide:
+    """Everything a rule may speak of, one row per case: the facts, and what the sparse tables say."""
+
+    def __init__(
+        self, run: Engine, rules: Detectors, t0: str, derived: list[dict[str, str]], tables: list[str], present: set[str],
+        as_of_day: int,
+    ) -> None:  # fmt: skip
+        self.t0, self.derived, self.tables, gates = t0, derived, tables, rules.gates
+        shown, total = run.rows(
+            f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k IN ({kinds('application.withdraw')})"
+        )[0]
+        flags = {
+            "has_business_type": "business_type" in present,
+            "has_account_columns": {"prior_capacity_kw", "account_opened_on"} <= present,
+            # Among too few to compare, the gate does not gate: an absent reference says what it says.
+            "withdraw_ref_expected": total < gates["comparable"] or shown >= gates["ref_share"] * total,
+        }
+        self.constants = ", ".join(f"{str(bool(value)).upper()} AS {name}" for name, value in flags.items())
+        self.constants += f", {as_of_day} AS as_of_day"
+
+    def of(self, some: str | None = None) -> str:
+        """SQL of the wide rows, called x, of all cases or of those in the table `some`."""
+
+        def rows(table: str) -> str:
+            return f"(SELECT t.* FROM {table} AS t JOIN {some} ON {some}.cid = t.cid)" if some else table
+
+        on_path = "COALESCE(d.group_{0} IS NOT NULL, FALSE)"
+        required = {
+            "supply_plan": on_path.format("supply_plan"),
+            "completion": on_path.format("completion_inspection"),
+            "design": f"{on_path.format('design_review')} AND (d.design_all OR b.important)",
+            "mid": f"{on_path.format('mid_inspection')} AND (d.mid_all OR b.important)",
+        }
+        sql = f"""SELECT b.*, {self.constants}, b.has_premises AND {self.t0} IS NOT NULL AND need_known AS restart_known,
+        CASE WHEN b.has_premises AND {self.t0} IS NOT NULL THEN premises.cid IS NOT NULL END AS earlier_case_of_premises, d.zero AS zero_investment, d.total_limit,
+        {", ".join(f"CASE WHEN d.def_id IS NOT NULL THEN {on} END AS requires_{what}" for what, on in required.items())},
         {", ".join(f"CASE WHEN d.def_id IS NULL THEN '{s}' ELSE d.group_{s} END AS group_{s}" for s in STEPS)},
         clocks.late_round, clocks.late_step, clocks.late_limit, clocks.late_used, clocks.rounds_known, clocks.used,
-        clocks.total_late, clocks.total_known, clocks.is_closed, entries.cid IS NOT NULL AS burst_known,
-        {", ".join(f"COALESCE({name}, FALSE) AS {name}" for name in yes)},
-        {", ".join(plain)},
-        {", ".join(f"COALESCE(org_has_{name}, FALSE) AS org_has_{name}" for name in org)},
+        clocks.total_late, clocks.total_known, clocks.is_closed,
+        {", ".join(f"COALESCE({name}, FALSE) AS {name}" for name in _YES)}, {", ".join(_PLAIN)},
+        {", ".join(f"COALESCE(org_has_{name}, FALSE) AS org_has_{name}" for name in _ORG)},
         COALESCE(no_design_common, FALSE) AS no_design_common, COALESCE(no_mid_common, FALSE) AS no_mid_common
-        FROM c {joins} JOIN k ON k.cid = c.cid LEFT JOIN defs AS d ON d.def_id = k.def_id
-        JOIN clocks ON clocks.cid = c.cid LEFT JOIN org_facts ON org_facts.org_id = c.org_id
-        LEFT JOIN (SELECT DISTINCT cid FROM events WHERE k <= {KINDS["metering.waive"]} AND entered IS NOT NULL AND actor <> '')
-            AS entries ON entries.cid = c.cid
-        {" ".join(f"LEFT JOIN {name} ON {name}.cid = c.cid" for name in tables)}""",
-    )
+        FROM {rows("facts")} AS b LEFT JOIN defs AS d ON d.def_id = b.def_id
+        JOIN {rows("clocks")} AS clocks ON clocks.cid = b.cid LEFT JOIN org_facts ON org_facts.org_id = b.org_id
+        {" ".join(f"LEFT JOIN {rows(name)} AS {name} ON {name}.cid = b.cid" for name in self.tables)}"""
+        for level in self.derived:
+            columns = ", ".join(f"{expression} AS {name}" for name, expression in level.items())
+            sql = f"SELECT *, {columns} FROM ({sql}) AS x"
+        return f"({sql}) AS x"
 
 
 class _Plan:
@@ -229,14 +268,14 @@ class _Plan:
     def __init__(self, compiled: Compiled, one: Detector) -> None:
         self.detector, self.compiled = one, compiled
         self.rule = one.rule
-        self.applies = f"COALESCE({compiled.expression(one.applies, one)}, FALSE)"
+        # An unknown condition does not hold: CASE takes it so, and looks no further than it must.
         branches = " ".join(
-            f"WHEN COALESCE({compiled.expression(branch.when, one)}, FALSE) THEN {at}"
-            for at, branch in enumerate(one.branches, start=1)
+            f"WHEN {compiled.expression(branch.when, one)} THEN {at}" for at, branch in enumerate(one.branches, start=1)
         )
-        self.severity = f"CASE WHEN NOT {self.applies} THEN 0 {branches} ELSE 0 END"
-        needs = f"COALESCE({compiled.expression(one.needs, one)}, FALSE)"
-        self.unjudged = f"CASE WHEN {self.applies} AND NOT {needs} THEN 1 ELSE 0 END"
+        applies = compiled.expression(one.applies, one)
+        self.branch = f"CAST(CASE WHEN {applies} THEN CASE {branches} ELSE 0 END ELSE 0 END AS SMALLINT)"
+        needs = compiled.expression(one.needs, one)
+        self.unjudged = f"CASE WHEN {applies} THEN CASE WHEN {needs} THEN 0 ELSE {{}} END ELSE 0 END"
         self.columns = {name: self._column(name) for name in self._names()}
 
     def _names(self) -> list[str]:
@@ -266,9 +305,6 @@ class _Plan:
             at = match.end()
         parts.append(quoted(text[at:]))
         return " || ".join(parts)
-
-    def branch(self, at: int) -> Branch:
-        return self.detector.branches[at - 1]
 
     def findings(self) -> str:
         """SQL of the findings of this rule: one row each, with its moments in order of its witnesses."""

@@ -24,43 +24,48 @@ _UTILITY_WORK: Final = (
 )  # fmt: skip
 
 
+def received(engine: Engine) -> None:
+    """Tables `got` (when each kind of paper was first received) and `documents` (when those of acceptance were complete),
+    before the facts of a case are known."""
+    number = KINDS["document.received"]
+    kinds = ("identity", "premises_title", "project_approval", *(k for kinds in _HANDED_IN.values() for k in kinds))
+    columns = ", ".join(f"min(CASE WHEN p.kind = '{one}' THEN e.occurred END) AS got_{one}" for one in kinds)
+    engine.make(
+        "got",
+        f"""SELECT e.cid, e.high, {columns} FROM ev AS e JOIN papers AS p ON p.word = e.value WHERE e.k = {number}
+        GROUP BY e.cid, e.high""",
+    )
+    both = "got_identity IS NOT NULL AND got_premises_title IS NOT NULL"
+    engine.make(
+        "documents",
+        f"""SELECT cid, CASE WHEN high THEN CASE WHEN {both} AND got_project_approval IS NOT NULL
+            THEN GREATEST(got_identity, got_premises_title, got_project_approval) END
+            WHEN {both} THEN GREATEST(got_identity, got_premises_title) END AS documents_complete FROM got""",
+    )
+
+
 def make(engine: Engine, detectors: Detectors, law: Law, as_of_day: int) -> list[str]:
     """The sparse tables, each one row per case that has something; returns their names."""
-    _documents(engine, detectors)
+    _asks(engine)
     _outside(engine)
     _returns(engine)
     _late_starts(engine, detectors)
     _corrections(engine, detectors)
     _loosened(engine, law)
     _flaws(engine, detectors, as_of_day)
-    return ["documents", "asks", "outside", "returns", "late_starts", "improved", "loosened", "flaws", "extra_steps"]
+    return ["asks", "outside", "returns", "late_starts", "improved", "loosened", "flaws", "extra_steps"]
 
 
-def _documents(engine: Engine, detectors: Detectors) -> None:
-    received, requested = KINDS["document.received"], KINDS["document.requested"]
-    kinds = ("identity", "premises_title", "project_approval", *(k for kinds in _HANDED_IN.values() for k in kinds))
-    columns = ", ".join(f"min(CASE WHEN p.kind = '{one}' THEN e.occurred END) AS got_{one}" for one in kinds)
-    engine.make(
-        "got",
-        f"SELECT e.cid, {columns} FROM ev AS e JOIN papers AS p ON p.word = e.value WHERE e.k = {received} GROUP BY e.cid",
-    )
-    both = "got_identity IS NOT NULL AND got_premises_title IS NOT NULL"
-    engine.make(
-        "documents",
-        f"""SELECT g.cid, CASE WHEN c.voltage = 'high' THEN CASE WHEN {both} AND got_project_approval IS NOT NULL
-            THEN GREATEST(got_identity, got_premises_title, got_project_approval) END
-            WHEN {both} THEN GREATEST(got_identity, got_premises_title) END AS documents_complete
-        FROM got AS g JOIN c ON c.cid = g.cid""",
-    )
+def _asks(engine: Engine) -> None:
+    requested = KINDS["document.requested"]
     contact = KINDS["service_contact.observed"]
     engine.make(
         "asks",
         f"""SELECT r.cid, max(CASE WHEN r.occurred >= x.contact AND r.occurred <= w.t0 THEN 1 ELSE 0 END) = 1 AS asked_after_contact,
-            max(CASE WHEN r.occurred >= d.documents_complete AND r.occurred <= w.t0 THEN 1 ELSE 0 END) = 1 AS asked_after_documents
-        FROM ev AS r JOIN w ON w.cid = r.cid
-        LEFT JOIN (SELECT cid, min(occurred) AS contact FROM ev WHERE k = {contact} AND value = 'connection_request'
-            GROUP BY cid) AS x ON x.cid = r.cid
-        LEFT JOIN documents AS d ON d.cid = r.cid WHERE r.k = {requested} GROUP BY r.cid""",
+            max(CASE WHEN r.occurred >= w.documents_complete AND r.occurred <= w.t0 THEN 1 ELSE 0 END) = 1 AS asked_after_documents
+        FROM rare AS r JOIN w ON w.cid = r.cid
+        LEFT JOIN (SELECT cid, min(occurred) AS contact FROM rare WHERE k = {contact} AND value = 'connection_request'
+            GROUP BY cid) AS x ON x.cid = r.cid WHERE r.k = {requested} GROUP BY r.cid""",
     )
 
 
@@ -77,7 +82,7 @@ def _outside(engine: Engine) -> None:
     engine.make(
         "asked",
         f"""SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, w.def_id, {in_force} AS reached, w.group_acceptance
-        FROM (SELECT cid, occurred, row_no, unnest(string_split_regex(value, '{_SPLIT}')) AS word FROM ev
+        FROM (SELECT cid, occurred, row_no, unnest(string_split_regex(value, '{_SPLIT}')) AS word FROM rare
             WHERE k = {requested} AND occurred IS NOT NULL AND ref <> 'volunteered' AND NOT starts_with(ref, 'law:')) AS r
         JOIN w ON w.cid = r.cid WHERE w.def_id IS NOT NULL AND trim(r.word) <> ''""",
     )
@@ -102,8 +107,8 @@ def _outside(engine: Engine) -> None:
     extra = [KINDS[f"{step}.{life}"] for step in STEPS[2:5] for life in ("start", "complete", "return")]
     engine.make(
         "extra_steps",
-        f"""SELECT e.cid, min(e.occurred) AS lv_extra_step FROM ev AS e JOIN c ON c.cid = e.cid
-        WHERE c.voltage = 'low' AND e.k IN ({", ".join(map(str, extra))}) GROUP BY e.cid""",
+        f"""SELECT cid, min(occurred) AS lv_extra_step FROM ev WHERE low AND k IN ({", ".join(map(str, extra))})
+        GROUP BY cid""",
     )
 
 
@@ -114,7 +119,7 @@ def _returns(engine: Engine) -> None:
     engine.make(
         "lists",
         f"""SELECT cid, step, m, value, row_number() OVER (PARTITION BY cid, step ORDER BY m, value) AS n FROM (
-            SELECT DISTINCT cid, {step} AS step, occurred AS m, value FROM ev
+            SELECT DISTINCT cid, {step} AS step, occurred AS m, value FROM rare
             WHERE k IN ({numbers}) AND occurred IS NOT NULL) AS x""",
     )
     engine.make(
@@ -143,42 +148,45 @@ def _returns(engine: Engine) -> None:
 def _late_starts(engine: Engine, detectors: Detectors) -> None:
     """D30: what should have started a step's clock, and when it was started, where nothing was asked for in between."""
     limit = detectors.detector("D30").thresholds["working_days"]
-    ready = []
+    parts, waits, columns = [], [], []
     for step, kinds in _HANDED_IN.items():
         before = STEPS[STEPS.index(step) - 1]
         known = " AND ".join(f"got_{kind} IS NOT NULL" for kind in kinds)
         latest = f"GREATEST({', '.join(f'got_{kind}' for kind in kinds)})" if len(kinds) > 1 else f"got_{kinds[0]}"
-        ready.append(
-            # Papers handed in early wait for the step before: nothing could have started.
-            f"SELECT g.cid, GREATEST({latest}, w.{before}_pass) AS ready, w.{step}_start AS began FROM got AS g "
-            f"JOIN w ON w.cid = g.cid WHERE {known}"
-        )
-    ready.append(
-        "SELECT d.cid, d.documents_complete AS ready, w.acceptance_start AS began FROM documents AS d JOIN w ON w.cid = d.cid "
-        "WHERE d.documents_complete IS NOT NULL"
+        # Papers handed in early wait for the step before: nothing could have started.
+        parts.append((step, f"CASE WHEN {known} THEN GREATEST({latest}, w.{before}_pass) END"))
+    for step, ready in [*parts, ("acceptance", "w.documents_complete")]:
+        columns.append(f"{ready} AS ready_{step}, w.{step}_start AS began_{step}")
+        waits.append((step, f"wd_at({day(f'began_{step}')}) - wd_at({day(f'ready_{step}')}) > {limit}"))
+    engine.make(
+        "waited",
+        f"""SELECT * FROM (SELECT g.cid, {", ".join(columns)} FROM got AS g JOIN w ON w.cid = g.cid) AS x WHERE {" OR ".join(f"({late})" for _, late in waits)}""",
     )
     starts = ", ".join(str(KINDS[f"{step}.start"]) for step in ("mid_inspection", "completion_inspection"))
     contact = KINDS["service_contact.observed"]
-    ready.append(
-        f"""SELECT r.cid, r.occurred AS ready, min(s.occurred) AS began FROM ev AS r
+    found = [
+        f"SELECT cid, ready_{step} AS ready, began_{step} AS began FROM waited WHERE {late}" for step, late in waits
+    ]
+    found.append(
+        f"""SELECT * FROM (SELECT r.cid, r.occurred AS ready, min(s.occurred) AS began FROM rare AS r
         JOIN (SELECT cid, occurred FROM ev WHERE k IN ({starts})) AS s ON s.cid = r.cid AND s.occurred >= r.occurred
-        WHERE r.k = {contact} AND r.value = 'inspection_request' GROUP BY r.cid, r.occurred"""
+        WHERE r.k = {contact} AND r.value = 'inspection_request' GROUP BY r.cid, r.occurred) AS x
+        WHERE wd_at({day("began")}) - wd_at({day("ready")}) > {limit}"""
     )
-    engine.make("ready", " UNION ALL ".join(ready))
+    engine.make("ready", " UNION ALL ".join(found))
     returns = ", ".join(str(KINDS[f"{step}.return"]) for step in STEPS)
     engine.make(
         "excuses",
-        f"""SELECT cid, occurred FROM ev WHERE k IN ({returns}) UNION ALL
-        SELECT r.cid, r.occurred FROM ev AS r LEFT JOIN (SELECT DISTINCT cid, row_no FROM placed WHERE is_outside) AS o
+        f"""SELECT cid, occurred FROM rare WHERE k IN ({returns}) UNION ALL
+        SELECT r.cid, r.occurred FROM rare AS r LEFT JOIN (SELECT DISTINCT cid, row_no FROM placed WHERE is_outside) AS o
         ON o.cid = r.cid AND o.row_no = r.row_no WHERE r.k = {KINDS["document.requested"]} AND o.cid IS NULL""",
     )
     engine.make(
         "late_starts",
-        f"""SELECT cid, min(ready) AS waiting_start, min(began) AS late_start FROM (
+        """SELECT cid, min(ready) AS waiting_start, min(began) AS late_start FROM (
             SELECT r.cid, r.ready, r.began, count(b.occurred) AS n FROM ready AS r
             LEFT JOIN excuses AS b
-            ON b.cid = r.cid AND b.occurred >= r.ready AND b.occurred <= r.began
-            WHERE wd_at({day("r.began")}) - wd_at({day("r.ready")}) > {limit} GROUP BY r.cid, r.ready, r.began) AS x
+            ON b.cid = r.cid AND b.occurred >= r.ready AND b.occurred <= r.began GROUP BY r.cid, r.ready, r.began) AS x
         WHERE n = 0 GROUP BY cid""",
     )
 
@@ -192,55 +200,44 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
         date_only = f"CASE WHEN length({column}) = 10 THEN 1 ELSE 0 END"
         return f"(({micros} + 2208988800000000) * {MOMENT_UNIT} + {date_only})"
 
+    per_step = [f"w.{step}_start, w.{step}_pass, w.limit_{step}, w.derived_{step}" for step in STEPS]
     engine.make(
         "changes",
-        f"""SELECT cid, occurred, src, ref, value AS field, {text("old_value")} AS was, {text("new_value")} AS now, row_no
-        FROM ev WHERE k = {KINDS["correction.changed"]} AND value LIKE '%.occurred_at' AND occurred IS NOT NULL""",
+        f"""SELECT h.*, w.submitted, w.t0, w.whole, w.total_limit, x.used, {", ".join(per_step)} FROM (
+            SELECT cid, occurred, src, ref, value AS field, {text("old_value")} AS was, {text("new_value")} AS now, row_no
+            FROM rare WHERE k = {KINDS["correction.changed"]} AND value LIKE '%.occurred_at' AND occurred IS NOT NULL) AS h
+        JOIN w ON w.cid = h.cid JOIN clocks AS x ON x.cid = h.cid""",
     )
-    judged = []
-    total_start = day("COALESCE(w.submitted, w.t0)")
+    judged: list[tuple[str, str]] = []
     for step in STEPS:
-        start = (
-            "w.acceptance_start"
-            if step == "acceptance"
-            else f"COALESCE(w.{step}_start, CASE WHEN w.derived_{step} THEN w.acceptance_pass END)"
-        )
-        if step == "acceptance":
-            start = f"COALESCE(w.submitted, {start})"
+        given = f"{step}_start, CASE WHEN derived_{step} THEN acceptance_pass END"
+        start = day(f"COALESCE({'submitted, acceptance_start' if step == 'acceptance' else given})")
+        done = day(f"{step}_pass")
         for field, first, second in (
-            (f"{step}.complete.occurred_at", (day(start), day("h.was")), (day(start), day("h.now"))),
-            (f"{step}.start.occurred_at", (day("h.was"), day(f"w.{step}_pass")), (day("h.now"), day(f"w.{step}_pass"))),
+            (f"{step}.complete.occurred_at", (start, day("was")), (start, day("now"))),
+            (f"{step}.start.occurred_at", (day("was"), done), (day("now"), done)),
         ):
-            judged.append(
-                f"SELECT h.*, w.{step}_pass AS closing FROM changes AS h JOIN w ON w.cid = h.cid WHERE h.field = '{field}' "
-                f"AND {past_due(*first, f'w.limit_{step}')} AND NOT {past_due(*second, f'w.limit_{step}')}"
-            )
+            limit = f"limit_{step}"
             span = "(GREATEST(wd_at({1}) - wd_at({0}), 0))"
-            judged.append(
-                f"SELECT h.*, w.{step}_pass FROM changes AS h JOIN w ON w.cid = h.cid JOIN clocks AS x ON x.cid = h.cid "
-                f"WHERE h.field = '{field}' AND NOT w.whole AND w.limit_{step} IS NOT NULL AND x.used <= w.total_limit "
-                f"AND x.used - {span.format(*second)} + {span.format(*first)} > w.total_limit"
-            )
-    whole = [
-        ("metering.complete.occurred_at", (total_start, day("h.was")), (total_start, day("h.now"))),
-        (
-            "application.submit.occurred_at",
-            (day("h.was"), day("w.metering_pass")),
-            (day("h.now"), day("w.metering_pass")),
-        ),
+            step_better = f"{past_due(*first, limit)} AND NOT {past_due(*second, limit)}"
+            gained = f"{span.format(*first)} - {span.format(*second)}"
+            sum_better = f"NOT whole AND {limit} IS NOT NULL AND used <= total_limit AND used + {gained} > total_limit"
+            judged.append((f"{step}_pass", f"field = '{field}' AND (({step_better}) OR ({sum_better}))"))
+    began = day("COALESCE(submitted, t0)")
+    for closing, field, first, second, limit, only in (
+        ("metering_pass", "metering.complete", (began, day("was")), (began, day("now")), "total_limit", "whole"),
+        ("metering_pass", "application.submit", (day("was"), day("metering_pass")), (day("now"), day("metering_pass")),
+         "total_limit", "whole"),
+        ("acceptance_pass", "application.submit", (day("was"), day("acceptance_pass")),
+         (day("now"), day("acceptance_pass")), "limit_acceptance", "TRUE"),
+    ):  # fmt: skip
+        better = f"{past_due(*first, limit)} AND NOT {past_due(*second, limit)}"
+        judged.append((closing, f"field = '{field}.occurred_at' AND {only} AND {better}"))
+    parts = [
+        f"SELECT cid, occurred, src, ref, now, row_no, {closing} AS closing FROM changes WHERE {when}"
+        for closing, when in judged
     ]
-    judged += [
-        f"SELECT h.*, w.metering_pass FROM changes AS h JOIN w ON w.cid = h.cid WHERE w.whole AND h.field = '{field}' "
-        f"AND {past_due(*first, 'w.total_limit')} AND NOT {past_due(*second, 'w.total_limit')}"
-        for field, first, second in whole
-    ]
-    first, second = (day("h.was"), day("w.acceptance_pass")), (day("h.now"), day("w.acceptance_pass"))
-    judged.append(
-        "SELECT h.*, w.acceptance_pass FROM changes AS h JOIN w ON w.cid = h.cid WHERE h.field = "
-        f"'application.submit.occurred_at' AND {past_due(*first, 'w.limit_acceptance')} "
-        f"AND NOT {past_due(*second, 'w.limit_acceptance')}"
-    )
-    engine.make("bettered", " UNION ALL ".join(judged))
+    engine.make("bettered", " UNION ALL ".join(parts))
     engine.make(
         "improved",
         f"""SELECT b.cid, min(CASE WHEN b.occurred >= b.closing THEN b.occurred END) AS improved_after,
@@ -272,7 +269,7 @@ def _loosened(engine: Engine, law: Law) -> None:
             x.not_governed, x.field = 'case.business_type' AND x.new_value = 'transfer' AND x.old_value <> 'transfer' AS freed
         FROM (SELECT e.cid, e.occurred, e.value AS field, e.old_value, e.new_value, k.rg, k.on_day, t.table_id,
             k.high_voltage_asked AS asked, k.not_governed, {", ".join(f"c.{name}" for name in fields)}
-            FROM ev AS e JOIN c ON c.cid = e.cid JOIN k ON k.cid = e.cid JOIN w ON w.cid = e.cid
+            FROM rare AS e JOIN c ON c.cid = e.cid JOIN k ON k.cid = e.cid JOIN w ON w.cid = e.cid
             LEFT JOIN tables AS t ON t.rg = k.rg AND k.on_day BETWEEN t.day_from AND t.day_to
             WHERE e.k = {KINDS["correction.changed"]} AND e.value IN ({listed}) AND e.ref = ''
             AND e.occurred > w.acceptance_complete) AS x""",
@@ -293,7 +290,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     work = ", ".join(str(KINDS[name]) for name in _UTILITY_WORK)
     gates = detectors.gates
     start = KINDS["suspension.start"]
-    shown, total = engine.rows(f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM ev WHERE k = {start}")[0]
+    shown, total = engine.rows(f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k = {start}")[0]
     expected = total < gates["comparable"] or shown >= gates["ref_share"] * total
     near = rule["near_working_days"]
     whole_end, total_start = (

@@ -39,7 +39,7 @@ def make(run: Engine, rules: Detectors, as_of_day: int) -> None:
     found: list[tuple[Any, ...]] = []
     for one in rules.statistics:
         if one.enabled and one.rule in queries:
-            rows = list(_with_peers(run, queries[one.rule](one, rules)))
+            rows = list(_with_peers(run, queries[one.rule](run, one, rules)))
             found.extend(_share_above(one, rows) if one.test == "share_above" else _binomial(one, rows))
     run.put("statistics", arrow(_COLUMNS, found))
 
@@ -89,19 +89,18 @@ def _finding(one: Statistic, org: str, shown: dict[str, Any]) -> tuple[Any, ...]
     return (one.rule, one.severity, evidence, *(text.format(**shown) for text in texts), org)
 
 
-def _due_date(one: Statistic, rules: Detectors) -> str:
+def _due_date(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S1: energised with exactly the days of the limit used; and high-voltage cases with none used at all."""
     closed = "w.metering_complete IS NOT NULL AND x.used IS NOT NULL AND x.total_known AND w.total_limit IS NOT NULL"
-    return f"""SELECT c.org, c.org || ' ' || k.law_class AS unit, k.law_class AS family,
+    base = "FROM w JOIN clocks AS x ON x.cid = w.cid JOIN orgs AS o ON o.org_id = w.org_id"
+    return f"""SELECT o.org, o.org || ' ' || w.law_class AS unit, w.law_class AS family,
         sum(CASE WHEN x.used = w.total_limit THEN 1 ELSE 0 END) AS hits, count(*) AS n
-        FROM c JOIN w ON w.cid = c.cid JOIN clocks AS x ON x.cid = c.cid JOIN k ON k.cid = c.cid
-        WHERE {closed} AND c.org <> '' AND k.law_class IS NOT NULL GROUP BY c.org, k.law_class
-        UNION ALL SELECT c.org, c.org || ' day 0', 'day 0', sum(CASE WHEN x.used = 0 THEN 1 ELSE 0 END), count(*)
-        FROM c JOIN w ON w.cid = c.cid JOIN clocks AS x ON x.cid = c.cid
-        WHERE {closed} AND c.org <> '' AND c.voltage = 'high' GROUP BY c.org"""
+        {base} WHERE {closed} AND o.org <> '' AND w.law_class IS NOT NULL GROUP BY o.org, w.law_class
+        UNION ALL SELECT o.org, o.org || ' day 0', 'day 0', sum(CASE WHEN x.used = 0 THEN 1 ELSE 0 END), count(*)
+        {base} WHERE {closed} AND o.org <> '' AND w.high GROUP BY o.org"""
 
 
-def _contractors(one: Statistic, rules: Detectors) -> str:
+def _contractors(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S2: a contractor's share in an organisation, and with a manager, beside its share in the region without them."""
     licensed = ", ".join("'" + str(x).replace("'", "''") + "'" for x in one.thresholds["sole_licensed"]) or "''"  # type: ignore[union-attr]  # a list
     parts = []
@@ -125,7 +124,7 @@ def _contractors(one: Statistic, rules: Detectors) -> str:
     return " UNION ALL ".join(parts)
 
 
-def _round_times(one: Statistic, rules: Detectors) -> str:
+def _round_times(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S4: step times on the hour or half hour, by actor and source, where the source keeps seconds."""
     second = f"(occurred // {MOMENT_UNIT}) % 60000000"
     at_mark = f"CASE WHEN (occurred // {MOMENT_UNIT}) % 1800000000 = 0 THEN 1 ELSE 0 END"
@@ -139,29 +138,32 @@ def _round_times(one: Statistic, rules: Detectors) -> str:
             HAVING sum(CASE WHEN {second} = 0 THEN 1 ELSE 0 END) < {share} * count(*)) AS s ON s.src = x.src"""
 
 
-def _at_rest(one: Statistic, rules: Detectors) -> str:
+def _at_rest(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S5: site steps on rest days or at night, by organisation and by actor."""
     hour = f"(occurred // {HOUR}) % 24"
     rest = f"wd_at({day('occurred')}) = wd_at({day('occurred')} - 1)"
     night = f"occurred % 2 = 0 AND ({hour} >= {one.thresholds['night_from_hour']} OR {hour} < {one.thresholds['night_until_hour']})"
     site = ", ".join(map(str, _SITE))
-    base = f"FROM ev JOIN orgs AS o ON o.org_id = ev.org_id WHERE k IN ({site}) AND occurred IS NOT NULL AND src <> {SOURCE_NUMBERS['field_terminal']} AND o.org <> ''"
-    hits = f"sum(CASE WHEN {rest} OR ({night}) THEN 1 ELSE 0 END)"
-    return (
-        f"SELECT o.org, o.org AS unit, 'org' AS family, {hits} AS hits, count(*) AS n {base} GROUP BY o.org UNION ALL "
-        f"SELECT o.org, actor, 'actor', {hits}, count(*) {base} AND actor <> '' GROUP BY o.org, actor"
+    run.make(
+        "at_rest",
+        f"""SELECT o.org, x.actor, x.hits, x.n FROM (
+            SELECT org_id, actor, sum(CASE WHEN {rest} OR ({night}) THEN 1 ELSE 0 END) AS hits, count(*) AS n FROM ev
+            WHERE k IN ({site}) AND occurred IS NOT NULL AND src <> {SOURCE_NUMBERS["field_terminal"]} GROUP BY org_id, actor) AS x
+        JOIN orgs AS o ON o.org_id = x.org_id WHERE o.org <> ''""",
     )
+    return """SELECT org, org AS unit, 'org' AS family, sum(hits) AS hits, sum(n) AS n FROM at_rest GROUP BY org
+        UNION ALL SELECT org, actor, 'actor', hits, n FROM at_rest WHERE actor <> ''"""
 
 
-def _near(one: Statistic, rules: Detectors) -> str:
+def _near(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S6: share ended among the cases that reached the last days of their limit."""
-    return f"""SELECT c.org, c.org AS unit, 'all' AS family,
+    return f"""SELECT o.org, o.org AS unit, 'all' AS family,
         sum(CASE WHEN w.endings > 0 THEN 1 ELSE 0 END) AS hits, count(*) AS n
-        FROM c JOIN w ON w.cid = c.cid JOIN clocks AS x ON x.cid = c.cid
-        WHERE c.org <> '' AND x.used >= w.total_limit - {one.thresholds["near_working_days"]} GROUP BY c.org"""
+        FROM w JOIN clocks AS x ON x.cid = w.cid JOIN orgs AS o ON o.org_id = w.org_id
+        WHERE o.org <> '' AND x.used >= w.total_limit - {one.thresholds["near_working_days"]} GROUP BY o.org"""
 
 
-def _volunteered(one: Statistic, rules: Detectors) -> str:
+def _volunteered(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S7: cases in which one kind of document is said to be volunteered."""
     return f"""SELECT x.org, x.org || ' ' || x.value AS unit, x.value AS family, x.hits, n.n FROM (
         SELECT c.org, e.value, count(DISTINCT e.cid) AS hits FROM ev AS e JOIN c ON c.cid = e.cid
@@ -169,7 +171,7 @@ def _volunteered(one: Statistic, rules: Detectors) -> str:
         JOIN (SELECT org, count(*) AS n FROM c GROUP BY org) AS n ON n.org = x.org"""
 
 
-def _instant(one: Statistic, rules: Detectors) -> str:
+def _instant(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S8: supply plan or design review entered as started and completed within minutes."""
     parts = []
     for step in ("supply_plan", "design_review"):
@@ -184,24 +186,23 @@ def _instant(one: Statistic, rules: Detectors) -> str:
         WHERE a IS NOT NULL AND b IS NOT NULL AND c.org <> '' GROUP BY c.org"""
 
 
-def _missing(one: Statistic, rules: Detectors) -> str:
+def _missing(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S9: energised cases without first energy, meter or any time of recording, where the organisation keeps such."""
-    parts = []
-    for name, condition in (
-        ("first_energy", f"k = {KINDS['first_energy.observed']}"),
-        ("meter_installed", f"k = {KINDS['meter_installed.observed']}"),
-        ("recorded_at", "recorded IS NOT NULL"),
-    ):
-        parts.append(
-            f"""SELECT org, org || ' {name}' AS unit, '{name}' AS family, n - had AS hits, n FROM (
-            SELECT c.org, count(*) AS n, sum(CASE WHEN h.cid IS NULL THEN 0 ELSE 1 END) AS had FROM c JOIN w ON w.cid = c.cid
-            LEFT JOIN (SELECT DISTINCT cid FROM ev WHERE {condition}) AS h ON h.cid = c.cid
-            WHERE w.metering_completes > 0 AND c.org <> '' GROUP BY c.org) AS x WHERE had > 0"""
+    # Who has a time of recording of the last step needs no look at the others.
+    recorded = """w.metering_recorded IS NOT NULL OR w.cid IN (SELECT DISTINCT ev.cid FROM ev JOIN w ON w.cid = ev.cid
+        WHERE ev.recorded IS NOT NULL AND w.metering_completes > 0 AND w.metering_recorded IS NULL)"""
+    parts = [
+        f"""SELECT org, org || ' {name}' AS unit, '{name}' AS family, n - had AS hits, n FROM (
+        SELECT o.org, count(*) AS n, sum(CASE WHEN {condition} THEN 1 ELSE 0 END) AS had
+        FROM w JOIN orgs AS o ON o.org_id = w.org_id WHERE w.metering_completes > 0 AND o.org <> '' GROUP BY o.org) AS x WHERE had > 0"""
+        for name, condition in (
+            ("first_energy", "w.energy_seen > 0"), ("meter_installed", "w.meter_seen > 0"), ("recorded_at", recorded),
         )
+    ]  # fmt: skip
     return " UNION ALL ".join(parts)
 
 
-def _exempt(one: Statistic, rules: Detectors) -> str:
+def _exempt(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S10: cases with a value or batch that exempts from a rule."""
     words = sorted(
         {

@@ -22,6 +22,21 @@ DEPTH: Final = 4
 """How many predecessors of predecessors a chain is followed through; found ones need no following."""
 
 
+_MASK: Final = 60
+"""How many rules one number says "not judged" of."""
+
+
+def masks(plans: list[_Plan]) -> str:
+    """SQL of the two numbers that say which rules could not judge a case."""
+    if len(plans) > 2 * _MASK:
+        raise ValueError(f"规则多于 {2 * _MASK} 条 / more than {2 * _MASK} rules")
+    halves = [
+        " + ".join(plan.unjudged.format(f"CAST({1 << at} AS BIGINT)") for at, plan in enumerate(half))
+        for half in (plans[:_MASK], plans[_MASK:])
+    ]
+    return ", ".join(f"CAST({half or '0'} AS BIGINT) AS u{at}" for at, half in enumerate(halves))
+
+
 def json_text(column: str) -> str:
     """SQL of a value as a JSON string."""
     text = f"COALESCE(CAST({column} AS VARCHAR), '')"
@@ -41,27 +56,42 @@ def evidence(run: Engine, plans: list[_Plan]) -> None:
             fact = plan.compiled.fact(name, plan.detector)
             recorded = fact is not None and fact.take.endswith(("_recorded", "_entered"))
             numbers = [KINDS[one] for one in fact.of] if fact is not None else sorted(KINDS.values())
-            kinds += [(plan.rule, place, number, recorded) for number in numbers]
+            kinds += [(plan.rule, place, number, nth, recorded) for nth, number in enumerate(numbers)]
     run.put("roles", arrow(columns, roles))
     run.put(
         "witness_kinds",
-        arrow([("rule", pa.string()), ("place", pa.int32()), ("k", pa.int16()), ("by_record", pa.bool_())], kinds),
+        arrow(
+            [
+                ("rule", pa.string()),
+                ("place", pa.int32()),
+                ("k", pa.int16()),
+                ("nth", pa.int16()),
+                ("by_record", pa.bool_()),
+            ],
+            kinds,
+        ),
     )
     picks = " UNION ALL ".join(
         f"SELECT cid, rule, branch, {place} AS place, m{place} AS m FROM found WHERE m{place} IS NOT NULL"
         for place in range(MOMENTS)
     )
+    told = ("recorded", "value", "ref", "batch", "actor", "device", "amount")
     run.make(
         "seen",
-        "SELECT ev.cid, k, src, occurred, recorded, row_no FROM ev JOIN (SELECT DISTINCT cid FROM found) AS f ON f.cid = ev.cid",
+        f"SELECT ev.cid, k, occurred, row_no, {', '.join(told)} FROM ev JOIN flagged ON flagged.cid = ev.cid",
     )
+    # Of several records of one moment the first by kind, in the order of the fact, and then by what it says, so that no
+    # order of rows matters.
+    order = ", ".join(("w.nth", "e.occurred NULLS LAST", *(f"e.{one} NULLS LAST" for one in told), "e.row_no"))
     run.make(
         "picked",
-        f"""SELECT p.cid, p.rule, p.branch, p.place, p.m, r.accuses, min(COALESCE(e.row_no, 0) * 128 + e.k) AS event_id
+        f"""SELECT cid, rule, branch, place, m, accuses, event_id FROM (
+        SELECT p.cid, p.rule, p.branch, p.place, p.m, r.accuses, COALESCE(e.row_no, 0) * 128 + e.k AS event_id,
+            row_number() OVER (PARTITION BY p.cid, p.rule, p.place ORDER BY {order}) AS n
         FROM ({picks}) AS p JOIN roles AS r ON r.rule = p.rule AND r.branch = p.branch AND r.place = p.place
         JOIN witness_kinds AS w ON w.rule = p.rule AND w.place = p.place
-        JOIN seen AS e ON e.cid = p.cid AND e.k = w.k AND CASE WHEN w.by_record THEN e.recorded ELSE e.occurred END = p.m
-        GROUP BY p.cid, p.rule, p.branch, p.place, p.m, r.accuses""",
+        JOIN seen AS e ON e.cid = p.cid AND e.k = w.k AND CASE WHEN w.by_record THEN e.recorded ELSE e.occurred END = p.m) AS x
+        WHERE n = 1""",
     )
     record = (
         '\'{"field": "\' || kinds.activity || \'.\' || kinds.lifecycle || \'", "value": "\' || moment_text(p.m) || '
@@ -196,17 +226,10 @@ def write(
 
 def _write_verdicts(run: Engine, plans: list[_Plan], out: Path, as_of_day: int) -> None:
     # Which rules lacked evidence is one number per case, and its words are looked up: there are few different ones.
-    halves = [plans[:30], plans[30:]]
-    masks = [
-        " + ".join(f"CAST(u_{plan.rule} AS BIGINT) * {1 << at}" for at, plan in enumerate(half)) or "0"
-        for half in halves
-    ]
-    run.make("masks", f"SELECT cid, {masks[0]} AS u0, {masks[1]} AS u1 FROM judged")
     words = []
-    for u0, u1 in run.rows("SELECT DISTINCT u0, u1 FROM masks ORDER BY u0, u1"):
-        names = [p.rule for at, p in enumerate(halves[0]) if u0 >> at & 1]
-        names += [p.rule for at, p in enumerate(halves[1]) if u1 >> at & 1]
-        words.append((u0, u1, ",".join(names)))
+    for u0, u1 in run.rows("SELECT DISTINCT u0, u1 FROM judged ORDER BY u0, u1"):
+        named = [plan.rule for at, plan in enumerate(plans) if (u0, u1)[at // _MASK] >> at % _MASK & 1]
+        words.append((u0, u1, ",".join(named)))
     run.put("mask_words", arrow([("u0", pa.int64()), ("u1", pa.int64()), ("unjudged", pa.string())], words))
     run.make(
         "tagged",
@@ -215,12 +238,7 @@ def _write_verdicts(run: Engine, plans: list[_Plan], out: Path, as_of_day: int) 
     )
     lacking = " OR ".join(f"(d.group_{s} IS NOT NULL AND w.{s}_completes + w.{s}_waived = 0)" for s in STEPS)
     core = f"""(w.ended IS NOT NULL AND w.metering_completes = 0) OR (w.metering_complete IS NOT NULL AND (d.def_id IS NOT NULL OR w.not_governed)
-        AND NOT COALESCE({lacking}, FALSE) AND s.shown > 0)"""
-    run.make(
-        "shown",
-        f"""SELECT cid, count(*) AS shown FROM ev WHERE k IN ({KINDS["first_energy.observed"]}, {KINDS["meter_installed.observed"]})
-        GROUP BY cid""",
-    )
+        AND NOT COALESCE({lacking}, FALSE) AND w.energy_seen + w.meter_seen > 0)"""
     end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})"
     chained = f"""CASE WHEN h.cid IS NULL OR x.used IS NULL THEN x.used WHEN w.whole
         THEN wd_at({end}) - wd_at(h.first_day) - h.off ELSE x.used + h.used_before END"""
@@ -229,16 +247,16 @@ def _write_verdicts(run: Engine, plans: list[_Plan], out: Path, as_of_day: int) 
         WHEN w.whole AND wd_at({end} - 1) - wd_at(h.first_day) - h.off >= w.total_limit THEN FALSE WHEN x.is_closed THEN TRUE END"""
     run.make(
         "verdict_rows",
-        f"""SELECT w.cid, c.case_id, COALESCE(k.law_class, NULLIF(c.user_class, '')) AS user_class,
+        f"""SELECT w.cid, c.case_id, COALESCE(w.law_class, NULLIF(w.user_class, '')) AS user_class,
             CASE WHEN sp.cid IS NOT NULL THEN 'suspected' WHEN t.cid IS NOT NULL THEN 'notice'
                 WHEN NOT x.is_closed AND w.endings = 0 AND w.metering_completes = 0 THEN 'open'
-                WHEN w.t0 IS NOT NULL AND c.rejected_rows = 0 AND ({core}) THEN 'clear' ELSE 'cannot_judge' END AS verdict,
+                WHEN w.t0 IS NOT NULL AND w.rejected_rows = 0 AND ({core}) THEN 'clear' ELSE 'cannot_judge' END AS verdict,
             COALESCE(t.tags, '') AS tags, mw.unjudged, CAST(x.used AS INTEGER) AS used_working_days_filed,
             CAST(z.chained AS INTEGER) AS used_working_days_chained, CAST(w.total_limit AS INTEGER) AS limit_working_days,
             {filed} AS on_time_filed, {late_chained.replace("chained >", "z.chained >").replace("chained IS", "z.chained IS")} AS on_time_chained
-        FROM w JOIN c ON c.cid = w.cid JOIN k ON k.cid = w.cid JOIN clocks AS x ON x.cid = w.cid
-        JOIN masks AS m ON m.cid = w.cid JOIN mask_words AS mw ON mw.u0 = m.u0 AND mw.u1 = m.u1
-        LEFT JOIN defs AS d ON d.def_id = k.path_id LEFT JOIN shown AS s ON s.cid = w.cid
+        FROM w JOIN c ON c.cid = w.cid JOIN clocks AS x ON x.cid = w.cid
+        JOIN judged AS m ON m.cid = w.cid JOIN mask_words AS mw ON mw.u0 = m.u0 AND mw.u1 = m.u1
+        LEFT JOIN defs AS d ON d.def_id = w.path_id
         LEFT JOIN tagged AS t ON t.cid = w.cid LEFT JOIN suspects AS sp ON sp.cid = w.cid
         LEFT JOIN chains AS h ON h.cid = w.cid
         LEFT JOIN (SELECT w.cid, {chained} AS chained FROM w JOIN clocks AS x ON x.cid = w.cid
