@@ -127,7 +127,7 @@ class Cases:
             org = access.org_for(tx, principal, command.org)
         except Refused as refused:
             return Answer(refusal=refused.refusal)
-        context = self._context(tx, principal)
+        context = self.context(tx, principal)
         case_id = self.new_id()
         salt = secrets.token_hex(16)
         customer, address = command.customer, command.premises.address
@@ -137,7 +137,7 @@ class Cases:
             personal_digest(salt, customer.id, customer.name, customer.phone, address),
             org,
         )
-        same = self._same_need(tx, command, context)
+        same = self.same_need(tx, command, context)
         decision = submit(context, command, identity, [state for state in same if state.closed])
         if decision.refusal is not None:
             return Answer(refusal=decision.refusal)
@@ -157,7 +157,7 @@ class Cases:
         if known is not None:
             return known
         # The calendar first: what the case is believed to be before the command is counted by the same one.
-        context = self._context(tx, principal)
+        context = self.context(tx, principal)
         try:
             held = self._shown_to(tx, principal, case_id, row)
             if if_match is not None and if_match != held.state.version:
@@ -225,7 +225,8 @@ class Cases:
 
     # Storing
 
-    def _context(self, tx: Tx, principal: Principal) -> Context:
+    def context(self, tx: Tx, principal: Principal) -> Context:
+        """What a decision is made in, now, by this principal."""
         return Context(self.law, self.calendars.refresh(tx), self.clock.now(), principal)
 
     def _number(self, tx: Tx, org: str | None, now: dt.datetime) -> str:
@@ -306,7 +307,7 @@ class Cases:
 
     # Chaining
 
-    def _same_need(self, tx: Tx, command: Submission, context: Context) -> list[State]:
+    def same_need(self, tx: Tx, command: Submission, context: Context) -> list[State]:
         """Cases of the same premises, or of the same customer at the same address."""
         since = write(context.now - dt.timedelta(days=LONGEST_LINK_DAYS))
         rows = tx.same_need(command.premises.id, command.customer.id, command.premises.address, since)

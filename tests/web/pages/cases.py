@@ -104,5 +104,6 @@ PAGES = [
     Page("act-request", _below("missing", "do/request_documents"), role="supervisor"),
     Page("act-correct", _below("hv_single", "do/correct"), role="supervisor"),
     Page("act-not-now", _below("energised", "do/complete_step"), role="supervisor"),
+    Page("new", "/cases/new", role="supervisor"),
     Page("signatures", "/signatures", role="supervisor"),
 ]

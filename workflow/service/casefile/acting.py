@@ -6,55 +6,43 @@ time.  What a form sends is text; `command_of` makes the command of it and tells
 
 from __future__ import annotations
 
-import datetime as dt
-import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from definitions.model import DocumentRule, Text
 from storage import StaffRow
-from workflow.core.commands import COMMANDS, Command, EvidenceRef, Submission
+from workflow.core.commands import COMMANDS, Command, Submission
 from workflow.core.corrections import FACTS, correctable
 from workflow.core.events import Principal
 from workflow.core.possible import Possible
 from workflow.core.refusals import refuse
 from workflow.core.telling import field_name
+from workflow.service.casefile.fields import (
+    Fault,
+    Faulty,
+    Field,
+    Kind,
+    Paper,
+    faults_of,
+    kind_of,
+    literals,
+    number,
+    plain,
+)
 from workflow.service.casefile.history import History, history
 from workflow.service.casefile.papers import documents
 from workflow.service.casefile.reading import Head, Reading, acts, head, may_read, read
 from workflow.service.masking import Person, person
 from workflow.service.service import Service
-from workflow.service.validation import describe
 
-Kind = Literal["text", "prose", "choice", "several", "flag", "number", "day", "moment", "lines", "papers", "evidence"]
-LONGEST_PROSE = 4000
+__all__ = ["Fault", "Faulty", "Field", "Paper", "Sheet", "command_of", "corrected", "sheet", "since"]
+
 MOST_STAFF = 300
 RECORDED = ("occurred_at", "reason", "source", "evidence", "batch")
 """Fields that every command may carry: when it really happened, why it is recorded late, what proves it."""
-
-
-class Field(NamedTuple):
-    """One field. `choices`: values with their names, where only these can be meant; `suggested`: values that may be
-    meant, each with whose or of what it is; `aside`: needed only for a late record."""
-
-    name: str
-    kind: Kind
-    required: bool
-    choices: tuple[tuple[str, Text], ...] = ()
-    suggested: tuple[tuple[str, str], ...] = ()
-    aside: bool = False
-
-
-class Paper(NamedTuple):
-    """A document kind that a form offers. `forms`: accepted forms by code; `expected`: it is the one waited for."""
-
-    kind: str
-    name: Text
-    forms: tuple[tuple[str, Text], ...]
-    expected: bool
 
 
 class Sheet(NamedTuple):
@@ -68,21 +56,6 @@ class Sheet(NamedTuple):
     fields: tuple[Field, ...]
     papers: tuple[Paper, ...]
     recorded: tuple[tuple[Text, Any], ...] = ()
-
-
-class Fault(NamedTuple):
-    """What is wrong with one field."""
-
-    field: str
-    message: Text
-
-
-class Faulty(Exception):
-    """A form that no command can be made of. `faults`: every one of them."""
-
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__("; ".join(f"{one.field}: {one.message.en}" for one in faults))
-        self.faults = faults
 
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -146,44 +119,22 @@ def command_of(name: str, sent: Mapping[str, Any], fields: Iterable[Field] = ())
     try:
         return COMMANDS.validate_python({"command": name, **body})
     except ValidationError as error:
-        told = describe(error.errors())
-        raise Faulty(
-            tuple(Fault(one["field"].removeprefix(f"{name}."), Text(one["message"], one["message_en"])) for one in told)
-        ) from error
+        raise Faulty(faults_of(error, f"{name}.")) from error
 
 
 def _same(value: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> Any:
-    """The number written in `value`; what is none is told by the command."""
-    for read_as in (int, float):
-        try:
-            return read_as(value)
-        except (TypeError, ValueError):
-            continue
-    return value
-
-
-_TYPED: dict[Kind, Callable[[Any], Any]] = {"number": _number}
-
-_CORRECTED: dict[str, Callable[[Any], Any]] = {
-    "capacity_kw": _number,
-    "voltage_kv": _number,
-    "supply_count": _number,
-    "important_customer": lambda value: {
-        "true": True,
-        "是": True,
-        "yes": True,
-        "false": False,
-        "否": False,
-        "no": False,
-    }.get(str(value).lower(), value),
-}
-
+_TYPED: dict[Kind, Callable[[Any], Any]] = {"number": number}
 
 _FLAGS = {"true": True, "是": True, "yes": True, "false": False, "否": False, "no": False}
+_CORRECTED: dict[str, Callable[[Any], Any]] = {
+    "capacity_kw": number,
+    "voltage_kv": number,
+    "supply_count": number,
+    "important_customer": lambda value: _FLAGS.get(str(value).lower(), value),
+}
 
 
 def corrected(field: str, value: str) -> Any:
@@ -191,64 +142,24 @@ def corrected(field: str, value: str) -> Any:
     return _CORRECTED.get(field.removeprefix("case."), _same)(value)
 
 
-def _plain(info: FieldInfo) -> tuple[Any, list[Any]]:
-    """The annotation without `None` and without its constraints, and the constraints."""
-    annotation, constraints = info.annotation, list(info.metadata)
-    while True:
-        if get_origin(annotation) in (Union, types.UnionType):
-            annotation = next(one for one in get_args(annotation) if one is not type(None))
-        elif get_origin(annotation) is Annotated:
-            annotation, *more = get_args(annotation)
-            constraints += more
-        else:
-            return annotation, constraints
-
-
-def _literals(annotation: Any) -> tuple[tuple[str, Text], ...]:
-    if get_origin(annotation) is not Literal:
-        return ()
-    return tuple((str(one), Text(str(one), str(one))) for one in get_args(annotation))
-
-
 def _field(reading: Reading, command: str, name: str, info: FieldInfo, staff: list[StaffRow]) -> Field:
-    annotation, constraints = _plain(info)
+    annotation, constraints = plain(info)
     required, shown = info.is_required(), info.alias or name
     aside = name in RECORDED and not required
     choices = _CHOICES.get((command, name))
     if choices is not None:
         kind: Kind = "several" if get_origin(annotation) is tuple else "choice"
         return Field(shown, kind, required, choices(reading), aside=aside)
-    kind = _kind(annotation, constraints)
+    kind = kind_of(annotation, constraints)
     suggested = tuple((one.id, one.name) for one in staff) if name in _PEOPLE else ()
     if name == "new_value":
         suggested = _WORDS_OF_FACTS
-    return Field(shown, kind, required, _literals(annotation), suggested, aside)
+    return Field(shown, kind, required, literals(annotation), suggested, aside)
 
 
 _PEOPLE = ("manager", "project_manager")
-_WORDS_OF_FACTS = tuple(
-    (code, name) for name in FACTS for code, _ in _literals(_plain(Submission.model_fields[name])[0])
-)
+_WORDS_OF_FACTS = tuple((code, name) for name in FACTS for code, _ in literals(plain(Submission.model_fields[name])[0]))
 """What can be meant in a fact of a few words, with the fact: it is written by its code."""
-
-
-def _kind(annotation: Any, constraints: list[Any]) -> Kind:
-    origin = get_origin(annotation)
-    if origin is Literal:
-        return "choice"
-    if origin is tuple:
-        return "papers" if isinstance(get_args(annotation)[0], type) else "lines"
-    if annotation is EvidenceRef:
-        return "evidence"
-    simple: dict[Any, Kind] = {bool: "flag", int: "number", float: "number", dt.datetime: "moment", dt.date: "day"}
-    if annotation in simple:
-        return simple[annotation]
-    return "prose" if _longest(constraints) >= LONGEST_PROSE else "text"
-
-
-def _longest(constraints: list[Any]) -> int:
-    nested = [one for constraint in constraints for one in getattr(constraint, "metadata", [constraint])]
-    return max((one.max_length for one in nested if hasattr(one, "max_length")), default=0)
 
 
 def _named(rules: Iterable[Any]) -> tuple[tuple[str, Text], ...]:

@@ -7,6 +7,7 @@ has moved on it does nothing, says what happened meanwhile and keeps what was ty
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from workflow.web.problems import status_of
 from workflow.web.visit import Form, Staff, Visit, text_of
 
 router = APIRouter()
-_WAIT = 30.0
+WAIT = 30.0
 """Seconds a command may take before the page says that it is not known how it went."""
 EXTRA_ROWS = 3
 """Rows for documents outside the list."""
@@ -70,15 +71,13 @@ def _form(
 def give(visit: Staff, case_id: str, command: str, form: Form) -> Response:
     """Give the command. What is refused is told beside the form, which keeps what was typed."""
     sheet = acting.sheet(visit.service, visit.principal, case_id, command)
-    typed = _typed(form)
+    typed = typed_of(form)
     try:
         order = acting.command_of(command, _sent(form, sheet), sheet.fields)
     except acting.Faulty as error:
         return _form(visit, sheet, typed, faults=error.faults, status=422)
     version = _whole(text_of(form, "version"))
-    answer = visit.service.command(visit.principal, case_id, order, text_of(form, "once") or None, version).result(
-        _WAIT
-    )
+    answer = visit.service.command(visit.principal, case_id, order, text_of(form, "once") or None, version).result(WAIT)
     if answer.refusal is None:
         return visit.go(f"/cases/{case_id}", _done(visit, command, answer))
     since = []
@@ -95,7 +94,7 @@ def sign(visit: Staff, case_id: str, form: Form) -> Response:
     order = acting.command_of("countersign", {"event": _whole(text_of(form, "event")) or 0})
     version = _whole(text_of(form, "version"))
     key = text_of(form, "once") or None
-    answer = visit.service.command(visit.principal, case_id, order, key, version).result(_WAIT)
+    answer = visit.service.command(visit.principal, case_id, order, key, version).result(WAIT)
     back = "/signatures" if text_of(form, "from") == "queue" else f"/cases/{case_id}"
     if answer.refusal is not None:
         return visit.go(back, said(answer.refusal.detail, visit.language), "failed")
@@ -113,7 +112,7 @@ def _done(visit: Visit, command: str, answer: Answer) -> str:
     return visit.gettext(N_("已登记: %(what)s。"), what=name)
 
 
-def _typed(form: FormData) -> dict[str, Any]:
+def typed_of(form: FormData) -> dict[str, Any]:
     """Everything that was typed, to be shown again."""
     names = [name for name in form if name not in ("csrf", "once", "version")]
     return {name: form.getlist(name) if name.startswith("several.") else str(form.get(name)) for name in names}
@@ -129,7 +128,7 @@ def _sent(form: FormData, sheet: acting.Sheet) -> dict[str, Any]:
     for field in sheet.fields:
         text = text_of(form, field.name)
         if field.kind == "papers":
-            sent[field.name] = _papers(form, sheet)
+            sent[field.name] = papers_of(form, sheet.papers, asks=sheet.act.command == "request_documents")
         elif field.kind == "evidence":
             ref = text_of(form, f"{field.name}.ref")
             sent[field.name] = {"ref": ref} if ref else None
@@ -146,16 +145,15 @@ def _sent(form: FormData, sheet: acting.Sheet) -> dict[str, Any]:
     return sent
 
 
-def _papers(form: FormData, sheet: acting.Sheet) -> list[dict[str, Any]]:
-    """The documents ticked on the list, and those written below it."""
-    request = sheet.act.command == "request_documents"
+def papers_of(form: FormData, offered: Iterable[acting.Paper], *, asks: bool = False) -> list[dict[str, Any]]:
+    """The documents ticked on the list, and those written below it. `asks`: the utility asks for them."""
     found = []
-    for paper in sheet.papers:
+    for paper in offered:
         if text_of(form, f"paper.{paper.kind}"):
             one: dict[str, Any] = {"kind": paper.kind}
             shape, source = text_of(form, f"form.{paper.kind}"), text_of(form, f"source.{paper.kind}")
             one |= {"form": shape} if shape else {}
-            one |= {"source": source} if source and not request else {}
+            one |= {"source": source} if source and not asks else {}
             found.append(one)
     for row in range(1, EXTRA_ROWS + 1):
         kind = text_of(form, f"extra.{row}.kind")
@@ -163,6 +161,6 @@ def _papers(form: FormData, sheet: acting.Sheet) -> list[dict[str, Any]]:
             basis, volunteered = text_of(form, f"extra.{row}.legal_basis"), text_of(form, f"extra.{row}.volunteered")
             one = {"kind": kind}
             one |= {"legal_basis": basis} if basis else {}
-            one |= {"volunteered": True} if volunteered and not request else {}
+            one |= {"volunteered": True} if volunteered and not asks else {}
             found.append(one)
     return found
