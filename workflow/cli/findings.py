@@ -12,7 +12,7 @@ from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, 
 app = typer.Typer(no_args_is_help=True, help="检查发现 / findings of the rules")
 
 Which = Annotated[str, typer.Argument(metavar="ID", help="发现编号 / id of the finding")]
-_SEVERITIES = {"critical": "致命", "high": "重大", "medium": "一般", "low": "轻微"}
+_SEVERITIES = {"critical": "严重", "high": "高", "medium": "中", "low": "低"}
 
 
 @app.command("list")

@@ -20,7 +20,7 @@ from workflow.core.commands import COMMANDS, Submission
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused
 from workflow.core.times import business_date
-from workflow.service import accounts, rules
+from workflow.service import accounts, demo_records, rules
 from workflow.service.demo_cases import ADMINISTRATOR, COUNTER, INSPECTOR, PROVINCE, Act, orgs, staff, stories
 from workflow.service.service import Service, SystemClock
 
@@ -80,6 +80,9 @@ def fill(url: str | Path, progress: Callable[[int, int | None], object], until: 
             service.put_staff([StaffRow(*one) for one in staff()])
             _play(service, clock, until, progress)
             clock.moment = until
+            with service.database.read() as tx:
+                observed = demo_records.records(tx.cases())
+            service.receive_evidence(Principal("演示采集系统", "front_line", PROVINCE), observed)
             for name, role in (("演示前端", "front_line"), ("演示主管", "supervisor"), ("演示管理员", "admin")):
                 keys[role] = service.create_key(name, role, PROVINCE)["key"]
             for staff_id in ACCOUNTS:

@@ -21,10 +21,26 @@ from workflow.core.commands import Day, Prose, Strict
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused, refuse
 from workflow.core.times import business_date, write
-from workflow.service import access
-from workflow.service.judging import AREA, may_see, side, subject
+from workflow.replay.exact.typed import event_rows
+from workflow.replay.output.words import SEVERITIES, SOURCES, TAGS, VERDICTS, kind
+from workflow.service import access, papers
+from workflow.service.judging import AREA, history, may_see, side, subject
 from workflow.service.service import MOST_PER_PAGE, Service
+from workflow.service.timeline import drawing, records
 
+STATUSES = {code: Text(zh, en) for code, (zh, en) in review.STATUSES.items()}
+"""The names of a review's statuses."""
+ACTS = {code: Text(one.zh, one.en.capitalize()) for code, one in review.ACTS.items()}
+"""The names of its acts."""
+EVENTS = {
+    "found": Text("发现", "Found"),
+    "changed": Text("证据有变", "The evidence changed"),
+    "lapsed": Text("依据消失, 不再成立", "Its ground is gone; it no longer stands"),
+    "stands_again": Text("重新成立", "It stands again"),
+    **ACTS,
+}
+WORDS = {"severity": SEVERITIES, "tag": TAGS, "source": SOURCES, "finding_event": EVENTS, "verdict": VERDICTS}
+"""The words for codes, by kind."""
 ActName = Literal["invite", "state", "confirm", "exclude", "reopen", "rectify", "recheck", "fail_recheck"]
 
 
@@ -133,6 +149,11 @@ def precision(service: Service, principal: Principal, *, run: str | None = "") -
     return {"items": items, "next": None}
 
 
+def record_name(code: str) -> Text:
+    """What a kind of record (`metering.complete`) is called."""
+    return kind(code)
+
+
 def rule_names(service: Service) -> Mapping[str, Text]:
     """The names of the rules by number."""
     return {one.rule: one.name for one in service.judging.detectors.rules}
@@ -167,7 +188,7 @@ def shown(row: FindingRow, names: Mapping[str, Text]) -> dict[str, Any]:
 
 
 def _told(service: Service, tx: Tx, principal: Principal, row: FindingRow) -> dict[str, Any]:
-    history = [
+    events = [
         {
             "type": event.type,
             "at": dt.datetime.fromisoformat(event.at),
@@ -177,7 +198,7 @@ def _told(service: Service, tx: Tx, principal: Principal, row: FindingRow) -> di
         for event in tx.finding_events(row.id)
     ]
     acts = review.possible(row.status, side(service.law.roles, principal))
-    return {**shown(row, rule_names(service)), "history": history, "acts": list(acts)}
+    return {**shown(row, rule_names(service)), "history": events, "acts": list(acts)}
 
 
 _OF_AN_ACT = ("text", "reply_by", "status")
@@ -215,3 +236,55 @@ def _not_for(principal: Principal, name: str) -> Refused:
         f"角色 {principal.role} 不能{rule.zh}; 应由{who[0]}办理",
         f"The role {principal.role} may not {rule.en}; that is for {who[1]}",
     )
+
+
+def desk(service: Service, principal: Principal, *, limit: int = 30, **narrowed: str | None) -> dict[str, Any]:
+    """A page of live findings, and how many there are by review status and by severity, of those that stand. Raises
+    Refused."""
+    page = listed(service, principal, limit=limit, **narrowed)  # type: ignore[arg-type]  # names of filters
+    with service.database.read() as tx:
+        counted = tx.count_findings(_narrowed(service, principal, "")._replace(status="standing"), "status", "severity")
+    by_status: dict[str, int] = dict.fromkeys(review.STATUSES, 0)
+    by_severity: dict[str, int] = dict.fromkeys(("critical", "high", "medium", "low"), 0)
+    for status, severity, many in counted:
+        by_status[status] += many
+        by_severity[severity] += many
+    return {**page, "by_status": by_status, "by_severity": by_severity, "total": sum(by_status.values())}
+
+
+def file(service: Service, principal: Principal, finding_id: str) -> dict[str, Any]:
+    """One finding with its history, the other findings on its case that the principal may see, and the case's records
+    on one line of time. Raises Refused."""
+    access.check_reads(service.law.roles, principal, AREA)
+    with service.database.read() as tx:
+        row = _seen(service, tx, principal, finding_id)
+        told = _told(service, tx, principal, row)
+        known = [
+            one
+            for one in tx.findings_of("", row.case_id)
+            if one.stands and one.id != row.id and may_see(service.law.roles, principal, one)
+        ]
+        case = history(tx, row.case_id)
+    names = rule_names(service)
+    others = [shown(one, names) for one in known]
+    rows = list(event_rows(case.events, service.judging.steps))
+    return {"finding": told, "others": others, "drawing": drawing(rows, [told, *others]), "records": records(rows)}
+
+
+def paper(service: Service, principal: Principal, finding_id: str, form: Literal["docx", "xlsx"]) -> tuple[str, bytes]:
+    """The working paper of a live case: every finding on it that the principal may see. Its name without ending, and
+    its content. Raises Refused."""
+    access.check_administers(service.law.roles, principal, AREA)
+    with service.database.read() as tx:
+        row = _seen(service, tx, principal, finding_id)
+        told = [_told(service, tx, principal, one) for one in tx.findings_of("", row.case_id)]
+    number = row.case_no or row.case_id
+    return number, written(service, f"工作底稿 {number}", told, form)
+
+
+def written(service: Service, title: str, told: list[dict[str, Any]], form: Literal["docx", "xlsx"]) -> bytes:
+    """The working paper over findings with their histories."""
+    of_rule = {one.rule: one.clauses for one in service.judging.detectors.rules}
+    papers_ = papers.rows(told, service.law.book.clauses, of_rule)
+    note = f"制作于 {business_date(service.clock.now())}; 规则所示为疑点, 以核实意见为准。"
+    return (papers.word_file if form == "docx" else papers.excel_file)(title, papers_, note)

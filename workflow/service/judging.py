@@ -60,7 +60,7 @@ class Judging:
         self._detectors = detectors
         self._lock = threading.Lock()
         self._rules: CaseRules | None = None
-        self._steps = tuple(dict.fromkeys(step for code in law.book.classes for step in _steps(law, code)))
+        self.steps = tuple(dict.fromkeys(step for code in law.book.classes for step in _steps(law, code)))
         self._digest = ""
 
     @property
@@ -112,7 +112,7 @@ class Judging:
         now = self._clock.now()
         calendar, today = self._calendars.refresh(tx), business_date(now)
         told = history(tx, case_id)
-        found = self.rules.judge(calendar, told.case, event_rows(told.events, self._steps), today)
+        found = self.rules.judge(calendar, told.case, event_rows(told.events, self.steps), today)
         changed = self._keep(tx, case, found, write(now))
         look_on = _look_on(calendar, case, told, today)
         after = JudgementRow(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from workflow.service import Service
+from workflow.service import Service, findings
 from workflow.web.area import N_
 from workflow.web.language import Language, said, translations
 
@@ -82,5 +82,7 @@ def word(service: Service, language: Language, kind: str, code: str | None) -> s
     ours = _WORDS.get(kind, {}).get(code)
     if ours is not None:
         return lookup(ours)
-    law = service.law.book.names.get(kind, {}).get(code)
+    if kind == "record":
+        return said(findings.record_name(code), language)
+    law = service.law.book.names.get(kind, {}).get(code) or findings.WORDS.get(kind, {}).get(code)
     return code if law is None else said(law, language)

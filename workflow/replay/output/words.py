@@ -11,7 +11,7 @@ VERDICTS: Final[Mapping[str, Text]] = {
     "suspected": Text(zh="疑似", en="suspected"),
     "notice": Text(zh="提示", en="notice"),
     "cannot_judge": Text(zh="无法判定", en="cannot judge"),
-    "open": Text(zh="在办", en="open"),
+    "open": Text(zh="未办结", en="open"),
     "clear": Text(zh="未见异常", en="clear"),
 }
 """In the order in which an inspector reads."""
