@@ -268,7 +268,7 @@ def file(service: Service, principal: Principal, finding_id: str) -> dict[str, A
     names = rule_names(service)
     others = [shown(one, names) for one in known]
     rows = list(event_rows(case.events, service.judging.steps))
-    return {"finding": told, "others": others, "drawing": drawing(rows, [told, *others]), "records": records(rows)}
+    return {"finding": told, "others": others, "drawing": drawing(rows, [told]), "records": records(rows)}
 
 
 def paper(service: Service, principal: Principal, finding_id: str, form: Literal["docx", "xlsx"]) -> tuple[str, bytes]:

@@ -126,9 +126,10 @@ def drawing(rows: Sequence[Mapping[str, Any]], findings: Iterable[Mapping[str, A
     others: list[Mark] = []
     where: dict[tuple[str, str, str], Mark] = {}
     for (is_own, date), lane in lanes.items():
+        # What a finding rests on stands nearest to the line of days, then what happened first.
+        lane.sort(key=lambda one: ((one.kind, one.key, one.source) not in accused, one.at, one.kind))
         for at, one in enumerate(lane):
             step = BOX_HEIGHT + GAP
-            # What happened first stands nearest to the line of days, on either side of it.
             y = axis - (at + 1) * step if is_own else axis + AXIS + GAP + at * step
             mark = Mark(
                 places[date], y, kind(one.kind), "" if one.only_date else f"{one.at:%H:%M}",
