@@ -83,7 +83,8 @@ def told(status: str, **more: Any) -> dict[str, Any]:
         "evidence": D02["evidence"],
         "history": [
             {"type": "found", "at": dt.datetime.fromisoformat("2024-01-08 09:00"), "by": "system:rules"},
-            {"type": "state", "at": dt.datetime.fromisoformat("2024-01-09 09:00"), "by": "chief", "text": "=SUM(A1) 旧表"},
+            {"type": "state", "at": dt.datetime.fromisoformat("2024-01-09 09:00"), "by": "chief",
+             "text": "=SUM(A1) 旧表"},
         ],
         **more,
     }  # fmt: skip
