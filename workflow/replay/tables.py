@@ -142,3 +142,11 @@ SENTINELS: Final = tuple(
 def lifecycles(steps: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Every activity with what may be said of it, for a process with these steps."""
     return {**LIFECYCLES, **dict.fromkeys(steps, STEP_LIFECYCLES)}
+
+
+def event_kinds(steps: tuple[str, ...]) -> list[str]:
+    """Every kind of event, `activity.lifecycle`, in the order in which records of one moment are told: the steps and
+    the application, then what other systems observe, then papers, suspensions and corrections."""
+    known = lifecycles(steps)
+    order = [*steps, "application", *OBSERVED, "document", "suspension", "correction"]
+    return [f"{activity}.{life}" for activity in order for life in known[activity]]

@@ -14,7 +14,7 @@ from sqlglot import exp
 from definitions._expressions import DIALECT, MOMENT_UNIT, Threshold, bind, names, parse
 from definitions.detectors import Detector, Detectors, Fact
 from workflow.replay.columnar.engines import EPOCH_MICROS, Engine, arrow, quoted
-from workflow.replay.tables import OBSERVED, SOURCES, lifecycles
+from workflow.replay.tables import SOURCES, event_kinds
 
 STEPS: Final = (
     "acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering",
@@ -24,15 +24,8 @@ HOUR: Final = 3_600_000_000 * MOMENT_UNIT
 DAY: Final = 24 * HOUR
 
 
-def _kinds() -> dict[str, int]:
-    """Every kind of event by number: the steps and the application first, then what other systems observe."""
-    known = lifecycles(STEPS)
-    order = [*STEPS, "application", *OBSERVED, "document", "suspension", "correction"]
-    names = [f"{activity}.{life}" for activity in order for life in known[activity]]
-    return {name: at for at, name in enumerate(names, start=1)}
-
-
-KINDS: Final = _kinds()
+KINDS: Final = {name: at for at, name in enumerate(event_kinds(STEPS), start=1)}
+"""Every kind of event by number."""
 _RARE: Final = (
     *(f"{step}.{life}" for step in STEPS for life in ("return", "waive")), "application.withdraw",
     "application.terminate", "application.refuse", "service_contact.observed", "document.requested",

@@ -37,6 +37,8 @@ class Event(dict[str, Any]):
             value=row.get("value") or "",
             ref=ref,
             batch=row.get("batch") or "",
+            actor=row.get("actor") or "",
+            device=row.get("device") or "",
             amount=row.get("amount"),
             occurred=moment(row.get("occurred_at"), source, bool(row.get("occurred_is_date"))),
             recorded=moment(row.get("recorded_at"), source, bool(row.get("recorded_is_date"))),

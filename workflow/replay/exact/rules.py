@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from definitions._expressions import names, parse
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import PLACE, Detector, Detectors
 from definitions.model import Frozen
-from workflow.replay.exact.facts import ASSUMED, SUPPLIED, CaseFacts, Common, Folded
+from workflow.replay.exact.facts import ASSUMED, STEPS, SUPPLIED, CaseFacts, Common, Folded
 from workflow.replay.exact.language import compiled, moment_text, source_of
 from workflow.replay.exact.rows import Row
+from workflow.replay.tables import event_kinds
 
 
 class Found(Frozen, frozen=True):
@@ -120,7 +121,8 @@ class _Rule:
         )  # fmt: skip
 
     def _record(self, name: str, facts: _OfRule, case: CaseFacts) -> dict[str, Any] | None:
-        """The record behind a moment: of several the one that came first."""
+        """The record behind a moment: of several the first by kind, in the order of the fact, and then by what it says,
+        so that no order of rows matters."""
         at = facts[name]
         fact = self._folded.get(name)
         column = "recorded" if fact is not None and fact.take.endswith(("_recorded", "_entered")) else "occurred"
@@ -131,8 +133,18 @@ class _Rule:
         ]
         if not events:
             return None
-        event = min(events, key=lambda one: one.row)
+        kinds = event_kinds(STEPS) if fact is None else list(fact.of)
+        event = min(
+            events, key=lambda one: (kinds.index(one.kind), *map(_last_if_none, (one[n] for n in _TOLD)), one.row)
+        )
         return {"field": event.kind, "value": moment_text(at), "source": source_of(at), "row": event.row}
+
+
+_TOLD: Final = ("occurred", "recorded", "value", "ref", "batch", "actor", "device", "amount")
+
+
+def _last_if_none(value: Any) -> tuple[bool, Any]:
+    return value is None, 0 if value is None else value
 
 
 def _told(text: str, facts: _OfRule) -> str:
