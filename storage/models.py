@@ -750,3 +750,37 @@ class Judgement(Table, table=True):
     judged_at: str | None = _text()
     look_on: str | None = _text()
     stale_since: str | None = _text()
+
+
+REPLAY_STATES = ("queued", "running", "stopped", "failed", "done")
+
+
+class ReplayRun(Table, table=True):
+    """A replay that was asked for from the pages: what of, as of when, how far it is. Its results lie in files."""
+
+    __tablename__ = "replay_run"
+    __table_args__ = (
+        _among("state", REPLAY_STATES, "ck_replay_run_state"),
+        sa.CheckConstraint("percent >= 0 AND percent <= 100", name="ck_replay_run_percent"),
+        *_dates("replay_run", "as_of"),
+        *_moments("replay_run", "created_at", "beat_at", "finished_at"),
+        sa.Index("ix_replay_run_org", "org", "id"),
+    )
+    id: str = _text(primary_key=True)
+    name: str = _text()
+    org: str | None = _text()
+    created_by: str = _text()
+    created_at: str = _text()
+    as_of: str = _text()
+    mapping: str = _text()
+    cases_file: str | None = _text()
+    cases_name: str | None = _text()
+    events_file: str | None = _text()
+    events_name: str | None = _text()
+    state: str = _text()
+    stage: str = _text()
+    percent: int
+    worker: str | None = _text()
+    beat_at: str | None = _text()
+    finished_at: str | None = _text()
+    error: str | None = _text()

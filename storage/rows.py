@@ -681,3 +681,28 @@ class AbsenceRow(NamedTuple):
     created_at: str
     created_by: str
     ended_at: str | None = None
+
+
+class ReplayRunRow(NamedTuple):
+    """A replay asked for from the pages. `cases_file`, `events_file`: digests in the file store (both None: the live
+    store itself) with the names they came under; `state` is queued, running, stopped, failed or done; while it runs,
+    `worker` says who does it and `beat_at` when it was last heard of; `percent` of its present stage."""
+
+    id: str
+    name: str
+    org: str | None
+    created_by: str
+    created_at: str
+    as_of: str
+    mapping: str
+    cases_file: str | None
+    cases_name: str | None
+    events_file: str | None
+    events_name: str | None
+    state: str = "queued"
+    stage: str = ""
+    percent: int = 0
+    worker: str | None = None
+    beat_at: str | None = None
+    finished_at: str | None = None
+    error: str | None = None

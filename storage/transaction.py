@@ -16,6 +16,7 @@ from storage._outbox import Outbox
 from storage._overview import Overview
 from storage._portal import Portal
 from storage._registers import Registers
+from storage._replays import Replays
 from storage._signatures import Signatures
 from storage._statements import tables
 from storage.dialects import POSTGRESQL
@@ -36,6 +37,7 @@ class Tx(
     Overview,
     Portal,
     Registers,
+    Replays,
     Signatures,
 ):
     """A transaction, given out by `Database.write()` and `Database.read()`; of no use after their block ends.
