@@ -36,9 +36,7 @@ def show(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
         return
     typer.echo(f"文件 / files: {found.files}")
     typer.echo(f"其他地区由谁接收 / other regions: {found.receiver or '不接收 / not received'}")
-    say_table(
-        ("地区 region", "接收单位 unit", "名称 name"), [(one.region or "", one.code, one.name) for one in found.regions]
-    )
+    say_table(("地区 region", "接收单位 unit", "名称 name"), [(one.region, one.org, one.name) for one in found.regions])
 
 
 @app.command()

@@ -84,18 +84,27 @@ def pseudonym(key: bytes, kind: str, *words: str) -> str:
     return f"online-{digest[:24]}"
 
 
+class Served(msgspec.Struct, frozen=True):
+    """A region one may apply from, and the unit that receives there."""
+
+    region: str
+    org: str
+    name: str
+
+
 class Settings(msgspec.Struct, frozen=True):
     """How this installation keeps its public pages. `receiver`: the unit for regions without one of their own."""
 
     files: str
     receiver: str | None
-    regions: list[OrgRow]
+    regions: list[Served]
 
 
 def settings(service: Service) -> Settings:
     """How this installation keeps its public pages."""
     with service.database.read() as tx:
-        return Settings(str(files(service).directory), tx.setting(_RECEIVER), served_regions(tx))
+        served = [Served(unit.region or "", unit.code, unit.name) for unit in served_regions(tx)]
+        return Settings(str(files(service).directory), tx.setting(_RECEIVER), served)
 
 
 # ---- the unit that receives ------------------------------------------------------------------------------------------
