@@ -60,10 +60,12 @@ class Portal(Execution):
         self._query(sa.update(_draft).where(_draft.c.id == draft_id).values(case_id=case_id, content="{}"))
         self._query(sa.update(_upload).where(_upload.c.draft_id == draft_id).values(case_id=case_id, draft_id=None))
 
-    def drop_drafts(self, now: str, limit: int) -> list[str]:
-        """Remove up to `limit` drafts that expired before `now`, with their uploads; the digests those had."""
+    def drop_drafts(self, now: str, limit: int) -> tuple[int, list[str]]:
+        """Remove up to `limit` drafts that expired before `now`, with their uploads; how many there were, and the
+        digests of their files."""
         old = sa.select(_draft.c.id).where(_draft.c.expires_at < now).order_by(_draft.c.expires_at).limit(limit)
-        return self._drop([row.id for row in self._query(old)])
+        ids = [row.id for row in self._query(old)]
+        return len(ids), self._drop(ids)
 
     def drop_draft(self, draft_id: str) -> list[str]:
         """Remove an unsent draft with its uploads; the digests those had."""

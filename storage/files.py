@@ -1,7 +1,7 @@
 """Uploaded files outside the database, each under the SHA-256 of its bytes.
 
 A file appears whole or not at all: it is written beside its place, made durable, and then renamed.  Whatever a full
-disk or a killed process leaves behind is a temporary file, which `sweep` removes.
+disk or a killed process leaves behind is a temporary file, which `drop_parts` removes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -69,15 +69,20 @@ class FileStore:
         for digest in digests:
             _remove_old(self._place(digest), latest)
 
-    def sweep(self, *, older_than_seconds: float = 86400) -> Iterator[str]:
-        """Remove what interrupted uploads left behind; then each digest stored longer ago than that, one by one, so
-        that the caller can tell which of them nobody names."""
+    def drop_parts(self, *, older_than_seconds: float = 86400) -> None:
+        """Remove what interrupted uploads left behind."""
         latest = time.time() - older_than_seconds  # noqa: TID251  # compared with the times of the file system
         for part in self.directory.glob(f"*{_PART}"):
             _remove_old(part, latest)
-        for place in self.directory.glob("??/*"):
-            if place.stat().st_mtime <= latest:
-                yield place.name
+
+    def shelves(self) -> list[str]:
+        """The parts the store is divided into, in order: whoever goes through all files goes from one to the next."""
+        return sorted(place.name for place in self.directory.glob("??"))
+
+    def on_shelf(self, shelf: str, *, older_than_seconds: float = 3600) -> list[str]:
+        """The digests of the files of one part that were stored longer ago than that."""
+        latest = time.time() - older_than_seconds  # noqa: TID251  # compared with the times of the file system
+        return [place.name for place in self.directory.glob(f"{shelf}/*") if place.stat().st_mtime <= latest]
 
     def _place(self, digest: str) -> Path:
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):

@@ -1,5 +1,5 @@
-"""The sweeps over alerts that were raised: `stale` clears what no longer holds, `escalate` tells the next ones, and
-`ladders` has everything looked at again when the ladders have changed."""
+"""The sweeps over alerts that were raised: `stale` clears what no longer holds, `escalate` tells the next ones,
+`ladders` has everything looked at again when the ladders have changed, `leftovers` removes what was never sent."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from workflow.alerts.raising import Raiser
 from workflow.alerts.recipients import Directory
 from workflow.alerts.sweep import Run
 from workflow.core.times import write
+from workflow.service.portal import uploads
 
 PAGE = 500
 
@@ -69,6 +70,12 @@ def ladders(run: Run) -> None:
         if ended:
             return
         after = page[-1]
+
+
+def leftovers(run: Run) -> None:
+    """Remove forms of the public pages that were never sent, and uploaded files that nobody names [D-PORTAL]."""
+    done = uploads.tidy(run.service, run.room)
+    run.count(done.looked, done.removed)
 
 
 def why(one: Standing) -> str | None:

@@ -73,6 +73,7 @@ class Worker:
             "notices": customer.sweep,
             "digest": digest.sweep,
             "findings": findings.sweep,
+            "leftovers": upkeep.leftovers,
         }
         # Delivery comes last when they run one after the other, so that what was raised goes out at once.
         return [Sweep(name, run[name]) for name in sorted(EVERY, key=lambda name: name == "deliver")]

@@ -77,8 +77,8 @@ def tidy(database: DatabaseOption = None) -> None:
     from workflow.service.portal import uploads
 
     with opened(database) as service:
-        looked = uploads.tidy(service)
-    typer.echo(f"已清理, 查看了 {looked} 个文件 / tidied; {looked} files looked at")
+        done = uploads.tidy(service)
+    typer.echo(f"查看 / looked at {done.looked}, 删除 / removed {done.removed}")
 
 
 @areas.command("import")

@@ -28,6 +28,7 @@ EVERY = {
     "notices": 60,
     "digest": 60,
     "findings": 30,
+    "leftovers": 3600,
 }
 """The sweeps, in the order in which they are run one after the other, and every how many seconds each begins."""
 

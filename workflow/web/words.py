@@ -53,6 +53,7 @@ _WORDS: Final = {
         "orders": N_("督办单期限"),
         "notices": N_("告知短信"),
         "digest": N_("晨会清单"),
+        "leftovers": N_("清理未提交的表单"),
     },
     "voltage": {"low": N_("低压"), "high": N_("高压")},
     "clock": {"utility": N_("供电企业"), "customer": N_("客户"), "stopped": N_("中止, 不计时"), "ended": N_("已结束")},

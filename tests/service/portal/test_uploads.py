@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def test_killed_in_the_middle_it_leaves_no_file_under_a_digest_and_the_rest_is_s
     store = FileStore(tmp_path / "files")
     left = [one for one in store.directory.rglob("*") if one.is_file()]
     assert [one.suffix for one in left] == [".part"]
-    assert list(store.sweep(older_than_seconds=-5)) == []
+    store.drop_parts(older_than_seconds=-5)
     assert not left[0].exists()
 
 
@@ -182,3 +183,35 @@ def test_a_file_of_a_draft_is_handed_to_nobody(sqlite_window: Window) -> None:
     with pytest.raises(Refused) as refused:
         uploads.hand_out(sqlite_window.service, Principal("root", "admin"), row.id)
     assert refused.value.refusal.code == "not-found"
+
+
+def test_tidying_goes_on_where_it_stopped_and_removes_what_nobody_names(
+    sqlite_window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = sqlite_window.service
+    kept = sqlite_window.draft()
+    sqlite_window.add(kept, "identity")
+    store = house.files(service)
+    orphans = [store.put([PDF, bytes([number])]).digest for number in range(6)]
+    for file in store.directory.glob("??/*"):
+        os.utime(file, (0, 0))
+    sqlite_window.draft()
+    turns = iter([200, 1, 1, 0])
+    first = uploads.tidy(service, lambda _page: next(turns))
+    shelves = len(store.shelves())
+    rest = uploads.tidy(service)
+    assert (first.removed <= 2, first.removed + rest.removed) == (True, len(orphans))
+    assert shelves > 2
+    assert [store.path(digest) for digest in orphans] == [None] * len(orphans)
+    (row,) = apply.files(service, kept)
+    assert store.path(row.digest) is not None
+    assert uploads.tidy(service).removed == 0
+
+
+def test_many_forms_without_files_are_all_removed(sqlite_window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "_PAGE", 2)
+    held = [sqlite_window.draft(address=f"203.0.113.{number}") for number in range(5)]
+    sqlite_window.clock.set("2024-02-01")
+    assert uploads.tidy(sqlite_window.service).removed == 5
+    with sqlite_window.service.database.read() as tx:
+        assert [tx.draft(apply._hash(one.token)) for one in held] == [None] * 5

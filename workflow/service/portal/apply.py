@@ -77,7 +77,7 @@ def begin(service: Service, fields: Mapping[str, Any], address: str) -> Draft:
     )
 
     def work(tx: Tx) -> list[str]:
-        dropped = tx.drop_drafts(write(moment), 20)
+        _, dropped = tx.drop_drafts(write(moment), 20)
         tx.add_draft(row)
         return dropped
 

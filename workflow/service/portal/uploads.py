@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -136,18 +137,50 @@ def drop_unclaimed(service: Service, digests: list[str]) -> None:
     house.files(service).remove(unclaimed)
 
 
-def tidy(service: Service) -> int:
-    """Remove unfinished forms that have expired, and files that nobody names; how many files were looked at."""
-    at = house.now(service)
-    while service.writer.submit((2, ""), lambda tx: tx.drop_drafts(at, 200)).result():
-        pass
-    store, looked = house.files(service), 0
-    for digest in store.sweep():
-        looked += 1
+_PAGE: Final = 200
+_SHELF: Final = "portal.shelf"
+
+
+class Tidied(NamedTuple):
+    """What tidying looked at and removed, in drafts and files."""
+
+    looked: int
+    removed: int
+
+
+def tidy(service: Service, room: Callable[[int], int] = lambda page: page) -> Tidied:
+    """Remove unfinished forms that have expired, and files that nobody names. `room` says how many more rows may be
+    looked at, 0 to stop; the next time goes on where this one stopped."""
+    looked = removed = 0
+    at, store = house.now(service), house.files(service)
+    while limit := room(_PAGE):
+        count, digests = service.writer.submit((2, ""), partial(Tx.drop_drafts, now=at, limit=limit)).result()
+        drop_unclaimed(service, digests)
+        looked, removed = looked + count, removed + count
+        if count < limit:
+            break
+    store.drop_parts()
+    with service.database.read() as tx:
+        known = reached = tx.setting(_SHELF) or ""
+    for shelf in store.shelves():
+        if shelf <= reached:
+            continue
+        if not room(1):
+            service.writer.submit((2, ""), partial(Tx.put_setting, key=_SHELF, value=reached)).result()
+            return Tidied(looked, removed)
+        digests = store.on_shelf(shelf)
         with service.database.read() as tx:
-            unclaimed = tx.unclaimed([digest])
+            unclaimed = [one for page in batched(digests, 500) for one in tx.unclaimed(page)]
         store.remove(unclaimed)
-    return looked
+        looked, removed, reached = looked + len(digests), removed + len(unclaimed), shelf
+    if known:
+        service.writer.submit((2, ""), partial(Tx.put_setting, key=_SHELF, value="")).result()
+    return Tidied(looked, removed)
+
+
+def batched(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """The values in pages."""
+    return (values[at : at + size] for at in range(0, len(values), size))
 
 
 # ---- for the staff ---------------------------------------------------------------------------------------------------
