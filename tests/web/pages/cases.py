@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.web.site import Office, Page
 from workflow.core.state import State
-from workflow.core.timers import Timer, standing
+from workflow.core.timers import Timer, legal, standing
 from workflow.service import COMMANDS, Principal, Submission
 from workflow.service.demo import PROVINCE
 
@@ -16,9 +16,8 @@ Trait = Callable[[State, tuple[Timer, ...], Office], bool]
 
 def _overdue(_state: State, timers: tuple[Timer, ...], office: Office) -> bool:
     calendar, today = office.service.calendars.current(), office.service.clock.now().date()
-    return any(
-        t.status == "running" and standing(calendar, t, today).remaining < 0 for t in timers if t.scope != "plan"
-    )
+    running = [t for t in legal(timers) if t.status == "running"]
+    return any(standing(calendar, t, today).remaining < 0 for t in running)
 
 
 def _suspended(state: State, _timers: tuple[Timer, ...], office: Office) -> bool:
