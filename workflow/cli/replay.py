@@ -41,6 +41,14 @@ def replay(
             "--process", metavar="FILE", help="他种流程的定义文件, 或随附流程名 / definition of another process"
         ),
     ] = None,
+    partition: Annotated[
+        str | None,
+        typer.Option(
+            "--partition",
+            metavar="org|region|province",
+            help="另按单位、地区或省份分文件夹写出 / also write the results as folders, one part for each",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
 ) -> None:
     """回放历史工单并判定。 / Replay a history and judge every case of it."""
@@ -59,6 +67,7 @@ def replay(
                 "out": out,
                 "memory_limit": memory,
                 "progress": report,
+                "by": partition,
             }
             found: Any = (
                 service.replay(**shared, detectors=detectors)

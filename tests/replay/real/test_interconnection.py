@@ -12,7 +12,7 @@ import pytest
 
 from definitions import DefinitionError
 from definitions.processes import SHIPPED, find_process, load_process
-from workflow.service.processes import Judgement, replay_process
+from workflow.service.processes import Outcome, replay_process
 
 EXTRACT = Path(__file__).parent / "data" / "ercot_extract.csv"
 
@@ -34,7 +34,7 @@ REWRITTEN = {
 }
 
 
-def run(out: Path, process: str = "ercot", engine: str = "duckdb") -> Judgement:
+def run(out: Path, process: str = "ercot", engine: str = "duckdb") -> Outcome:
     return replay_process(
         process=process,
         cases=None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 import duckdb
 
-from definitions.detectors import Detector, Detectors, Statistic
+from workflow.replay.output.rulebook import Rule, Rules
 from workflow.replay.output.words import VERDICTS
 
 WORST: Final = 20
@@ -45,7 +44,7 @@ RANK: Final = (
 """SQL that puts the verdicts in the order in which an inspector reads."""
 WEIGHT: Final = "CASE f.severity WHEN 'critical' THEN 1000 WHEN 'high' THEN 100 WHEN 'medium' THEN 10 ELSE 1 END"
 
-Rows = list[tuple[Any, ...]]
+Found = list[tuple[Any, ...]]
 
 
 class Tables:
@@ -62,7 +61,7 @@ class Tables:
             where = str(path).replace("'", "''")
             self.con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{where}')")  # quoted
 
-    def rows(self, sql: str, **given: Any) -> Rows:
+    def rows(self, sql: str, **given: Any) -> Found:
         """The rows of a small result."""
         return self.con.execute(sql, given or None).fetchall()
 
@@ -70,7 +69,7 @@ class Tables:
         self.con.close()
 
 
-def gather(tables: Tables, rules: Detectors) -> dict[str, Any]:
+def gather(tables: Tables, rules: Rules) -> dict[str, Any]:
     """The summary: counts only, no row of a case. Every number can be counted again from the tables."""
     verdicts: dict[str, int] = dict(tables.rows("SELECT verdict, count(*) FROM v GROUP BY verdict"))
     kinds = {
@@ -104,7 +103,7 @@ def _organisations(tables: Tables) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in found]
 
 
-def _rules(tables: Tables, rules: Detectors, kinds: Mapping[str, Any], cases: int) -> list[dict[str, Any]]:
+def _rules(tables: Tables, rules: Rules, kinds: Mapping[str, Any], cases: int) -> list[dict[str, Any]]:
     severities: dict[str, dict[str, int]] = {}
     for rule, severity, many in tables.rows("SELECT rule, severity, count(*) FROM f GROUP BY ALL ORDER BY ALL"):
         severities.setdefault(rule, {})[severity] = many
@@ -117,37 +116,16 @@ def _rules(tables: Tables, rules: Detectors, kinds: Mapping[str, Any], cases: in
             "rule": one.rule, "name": {"zh": one.name.zh, "en": one.name.en}, "tag": one.tag, "enabled": one.enabled,
             "findings": sum(severities.get(one.rule, {}).values()), "by_severity": severities.get(one.rule, {}),
             "cases": hit.get(one.rule, 0), "cannot_judge": unjudged[one.rule], "thresholds": one.thresholds,
-            "clauses": list(one.clauses), "needs": _needs(one, rules, kinds, cases),
+            "clauses": list(one.clauses), "needs": _needs(one, kinds, cases),
         }
-        for one in rules.rules
+        for one in rules
     ]  # fmt: skip
 
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
-
-
-def _needs(one: Detector | Statistic, rules: Detectors, kinds: Mapping[str, Any], cases: int) -> dict[str, Any]:
+def _needs(one: Rule, kinds: Mapping[str, Any], cases: int) -> dict[str, Any]:
     """Which records a rule rests on, with the number of cases that have none, and which facts beside records."""
-    if isinstance(one, Statistic):
-        return {"records": [], "facts": []}
-    records: dict[str, None] = {}
-    facts: dict[str, None] = {}
-    waiting, seen = _NAME.findall(one.needs), set[str]()
-    while waiting:
-        name = waiting.pop(0)
-        if name in seen:
-            continue
-        seen.add(name)
-        fact = one.facts.get(name) or rules.folded.get(name)
-        if fact is not None:
-            records.update(dict.fromkeys(fact.of))
-        elif name in rules.derived:
-            waiting += _NAME.findall(rules.derived[name])
-        elif name in rules.supplied:
-            facts[name] = None
-    lacking = [{"kind": name, "cases_without": cases - kinds.get(name, {"cases": 0})["cases"]} for name in records]
-    told = [{"zh": rules.supplied[name].zh, "en": rules.supplied[name].en} for name in facts]
-    return {"records": lacking, "facts": told}
+    lacking = [{"kind": name, "cases_without": cases - kinds.get(name, {"cases": 0})["cases"]} for name in one.records]
+    return {"records": lacking, "facts": [{"zh": text.zh, "en": text.en} for text in one.facts]}
 
 
 def _lags(tables: Tables) -> dict[str, dict[str, int]]:
@@ -230,6 +208,12 @@ def dotted(tables: Tables) -> tuple[list[tuple[int, str, str, dt.datetime]], lis
         FROM e WHERE activity IN ('application', 'acceptance') AND occurred_at IS NOT NULL GROUP BY case_id"""
     )
     (total,) = tables.rows("SELECT count(*) FROM first_trace")[0]
+    if not total:  # a process without an application of ours
+        tables.con.execute(
+            """INSERT INTO first_trace SELECT case_id, row_number() OVER (ORDER BY min(occurred_at), case_id) - 1
+            FROM e WHERE occurred_at IS NOT NULL GROUP BY case_id"""
+        )
+        (total,) = tables.rows("SELECT count(*) FROM first_trace")[0]
     tables.con.execute(
         f"""CREATE OR REPLACE TEMP TABLE chosen AS
         SELECT t.case_id, t.place * least({DOTTED}, {total}) // {total or 1} AS line,

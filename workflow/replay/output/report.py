@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from definitions.book import Book
-from definitions.detectors import Detectors
+from definitions.model import Clause
 from workflow.replay.output import drawing, facts, words
 from workflow.replay.output.cells import plain
 from workflow.replay.output.facts import LAGS, Tables
+from workflow.replay.output.rulebook import Rules
 
 LARGEST: Final = 4_000_000
 
@@ -31,7 +31,7 @@ _LAG_WORDS: Final = dict(
 _LOUD_LAGS: Final = ("before", "day3", "day7", "day30", "later")
 
 
-def page(tables: Tables, summary: Mapping[str, Any], rules: Detectors, book: Book) -> str:
+def page(tables: Tables, summary: Mapping[str, Any], rules: Rules, clauses: Mapping[str, Clause]) -> str:
     """The report of a finished judging."""
     environment = Environment(
         loader=PackageLoader("workflow.replay.output"), autoescape=select_autoescape(default=True),
@@ -41,7 +41,7 @@ def page(tables: Tables, summary: Mapping[str, Any], rules: Detectors, book: Boo
     environment.filters["moment"] = _moment
     dots, suspected, of = facts.dotted(tables)
     cases = [_with_drawing(one) for one in facts.worst(tables)]
-    texts = {one.rule: one.explanation for one in rules.rules}
+    texts = {one.rule: one.explanation for one in rules}
     statistical = tables.rows(
         "SELECT rule, org, explanation, explanation_en FROM f WHERE case_id IS NULL ORDER BY ALL LIMIT 100"
     )
@@ -52,7 +52,7 @@ def page(tables: Tables, summary: Mapping[str, Any], rules: Detectors, book: Boo
         total=sum(summary["verdicts"].values()),
         w=words,
         texts=texts,
-        clauses=book.clauses,
+        clauses=clauses,
         lags=drawing.bars(_lags(summary["lags"]), "录入滞后 recording lags"),
         days=[(one, drawing.bars(_days(one), "用时 days used")) for one in summary["days"]],
         dotted=drawing.dots(dots, suspected, "点图 dotted chart"),
