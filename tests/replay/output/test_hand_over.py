@@ -95,7 +95,7 @@ def test_the_page_needs_nothing_and_lets_no_markup_through(out):
     page = Page()
     page.feed(text)
     assert not page.tags & {"script", "link", "img", "iframe", "object", "form", "base"}
-    assert page.asked == []
+    assert all(asked.startswith("#") for asked in page.asked)  # its own parts
     assert EVIL not in text
     assert "&lt;script&gt;alert(1)" in text
     assert len(text.encode()) < LARGEST

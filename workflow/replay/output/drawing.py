@@ -20,13 +20,21 @@ def _svg(width: int, height: int, label: str, inner: str) -> Markup:
     )
 
 
-def bars(items: Sequence[tuple[str, int, bool]], label: str) -> Markup:
-    """One upright bar for each (name, number, conspicuous)."""
+def bars(items: Sequence[tuple[str, int, bool]], label: str, wide: int = _WIDE, limit: int | None = None) -> Markup:
+    """One upright bar for each (name, number, conspicuous). `limit`: the last bar before a line that says so."""
     top, height, bottom = 18, 120, 34
-    step = _WIDE / max(len(items), 1)
+    step = wide / max(len(items), 1)
     most = max((many for _, many, _ in items), default=0) or 1
     every = 1 if step >= 26 else 5  # names of narrow bars would run into each other
-    parts = [f'<line class="axis" x1="0" y1="{top + height}" x2="{_WIDE}" y2="{top + height}"/>']
+    parts = [f'<line class="axis" x1="0" y1="{top + height}" x2="{wide}" y2="{top + height}"/>']
+    if limit is not None:
+        x = (limit + 1) * step
+        parts.append(f'<line class="limit" x1="{x:.1f}" y1="2" x2="{x:.1f}" y2="{top + height}"/>')
+        parts.append(
+            f'<text class="dim {"to" if x > wide / 2 else "from"}" x="{x:.1f}" y="10" dx="{-4 if x > wide / 2 else 4}">时限 limit</text>'
+        )
+    # Numbers that would run into each other are left to the tallest bar.
+    roomy = all(len(f"{many:,}") * 6.4 < step for _, many, _ in items)
     for at, (name, many, loud) in enumerate(items):
         tall = max(round(many / most * height, 1), 1 if many else 0)
         x = at * step + step * 0.14
@@ -35,14 +43,15 @@ def bars(items: Sequence[tuple[str, int, bool]], label: str) -> Markup:
             f'<rect class="{"loud" if loud else "bar"}" x="{x:.1f}" y="{top + height - tall:.1f}" '
             f'width="{step * 0.72:.1f}" height="{tall:.1f}"/>'
         )
-        if many:
-            parts.append(f'<text x="{middle:.1f}" y="{top + height - tall - 4:.1f}">{many}</text>')
+        if many and (roomy or many == most):
+            parts.append(f'<text x="{middle:.1f}" y="{top + height - tall - 4:.1f}">{many:,}</text>')
         first, _, second = name.partition("\n")
         if at % every == 0 or (loud and many):
             parts.append(f'<text x="{middle:.1f}" y="{top + height + 14}">{escape(first)}</text>')
         if second:
             parts.append(f'<text class="dim" x="{middle:.1f}" y="{top + height + 27}">{escape(second)}</text>')
-    return _svg(_WIDE, top + height + bottom, label, "".join(parts))
+    below = bottom if any("\n" in name for name, _, _ in items) else bottom - 13
+    return _svg(wide, top + height + below, label, "".join(parts))
 
 
 _GROUPS: Final = (
@@ -113,16 +122,18 @@ def timelines(own: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, An
     rows_below = max((lane for _, lane, _ in below), default=0) + 1
     axis = rows_above * 19 + 6
     parts = [f'<line class="axis" x1="0" y1="{axis}" x2="{_WIDE}" y2="{axis}"/>']
+    marks = []
     for side, placed in (("own", above), ("seen", below)):
         for x, lane, one in placed:
             y = axis - 13 - lane * 19 if side == "own" else axis + 13 + lane * 19
             loud = " ringed" if one.get("accused") else ""
             name = kind(f"{one['activity']}.{one['lifecycle']}")
-            parts.append(
-                f'<g class="{side}{loud}"><title>{escape(name.zh)} {one["occurred"]:%Y-%m-%d %H:%M}</title>'
-                f'<line x1="{x:.0f}" y1="{axis}" x2="{x:.0f}" y2="{y}"/><circle cx="{x:.0f}" cy="{y}" r="8.5"/>'
+            parts.append(f'<line class="stem" x1="{x:.0f}" y1="{axis}" x2="{x:.0f}" y2="{y}"/>')
+            marks.append(
+                f'<g class="{side}{loud}"><title>{escape(name.zh)} {one["occurred"]:%Y-%m-%d %H:%M}</title><circle cx="{x:.0f}" cy="{y}" r="8.5"/>'
                 f'<text x="{x:.0f}" y="{y + 3.5}">{one["number"]}</text></g>'
             )
+    parts += marks  # above all stems, which would strike their numbers out
     bottom = axis + rows_below * 19 + 20
     parts.append(f'<text class="from" x="0" y="{bottom}">{low:%Y-%m-%d}</text>')
     parts.append(f'<text class="to" x="{_WIDE}" y="{bottom}">{max(moments):%Y-%m-%d}</text>')

@@ -21,6 +21,8 @@ SHOWN_EVENTS: Final = 60
 DOTTED: Final = 400
 """How many cases the dotted chart draws, evenly over all."""
 DOTS: Final = 12_000
+FIRST_ORGS: Final = 30
+"""How many organisations stand open on the page; the others, up to `SHOWN_ORGS`, unfold."""
 SHOWN_ORGS: Final = 200
 SHOWN_FINDINGS: Final = 12
 BEYOND: Final = 10

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
+from definitions.detectors import PLACE
 from definitions.model import Clause
 from workflow.replay.output import drawing, facts, words
 from workflow.replay.output.cells import plain
@@ -39,6 +41,7 @@ def page(tables: Tables, summary: Mapping[str, Any], rules: Rules, clauses: Mapp
     )  # fmt: skip
     environment.filters["plain"] = plain
     environment.filters["moment"] = _moment
+    environment.filters["sentence"] = lambda text: PLACE.sub("…", text)
     dots, suspected, of = facts.dotted(tables)
     cases = [_with_drawing(one) for one in facts.worst(tables)]
     texts = {one.rule: one.explanation for one in rules}
@@ -54,7 +57,7 @@ def page(tables: Tables, summary: Mapping[str, Any], rules: Rules, clauses: Mapp
         texts=texts,
         clauses=clauses,
         lags=drawing.bars(_lags(summary["lags"]), "录入滞后 recording lags"),
-        days=[(one, drawing.bars(_days(one), "用时 days used")) for one in summary["days"]],
+        days=[_drawn(one) for one in summary["days"]],
         dotted=drawing.dots(dots, suspected, "点图 dotted chart"),
         dotted_cases=len(suspected),
         dotted_of=of,
@@ -73,6 +76,18 @@ def _moment(value: Any, only_date: bool) -> str:
 
 def _lags(found: Mapping[str, Mapping[str, int]]) -> list[tuple[str, int, bool]]:
     return [(_LAG_WORDS[name], sum(one[name] for one in found.values()), name in _LOUD_LAGS) for name in LAGS]
+
+
+def _drawn(one: Mapping[str, Any]) -> tuple[Mapping[str, Any], int, int, Markup]:
+    """Days used, how many cases that is, how many of them used more than the limit, and the drawing."""
+    items = _days(one)
+    late = sum(many for _, many, loud in items if loud)
+    return (
+        one,
+        sum(many for _, many, _ in items),
+        late,
+        drawing.bars(items, "用时 days used", wide=440, limit=one["limit"]),
+    )
 
 
 def _days(one: Mapping[str, Any]) -> list[tuple[str, int, bool]]:
