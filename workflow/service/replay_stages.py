@@ -13,7 +13,7 @@ import definitions
 import workflow
 from definitions.model import Clause
 from workflow.replay.columnar.judge import Judged
-from workflow.replay.intake import Intake, load, ready, take_in
+from workflow.replay.intake import BadHistory, Intake, load, ready, take_in
 from workflow.replay.intake.mapping import READY
 from workflow.replay.output import BY, RESULTS, Files, hand_over
 from workflow.replay.output.rulebook import Rules
@@ -80,10 +80,16 @@ def run(
     if kept is None:
         kept = {}
         with stages.stage("intake", kept) as folder:
-            taken = take_in(
-                cases=history.cases, events=history.events, mapping=table, steps=steps, out=folder,
-                memory_limit=history.memory_limit, progress=progress,
-            )  # fmt: skip
+            try:
+                taken = take_in(
+                    cases=history.cases, events=history.events, mapping=table, steps=steps, out=folder,
+                    memory_limit=history.memory_limit, progress=progress,
+                )  # fmt: skip
+            except BadHistory:
+                # Nothing of the stage stays, but why nothing could be used is what the clerk has to know.
+                if (folder / "rejected.csv").exists():
+                    (folder / "rejected.csv").replace(out / "rejected.csv")
+                raise
             kept.update(counts=taken.counts, steps=taken.steps)
     intake = Intake(
         out / "cases.parquet", out / "events.parquet", out / "rejected.csv", out / "conflicts.csv",

@@ -109,7 +109,7 @@ def _whole(
         f"FROM read_parquet({literal(spooled)}, file_row_number = true)"
     )
     kinds = dict.fromkeys(names, "VARCHAR")
-    return Raw(role, path.name, "", sql, kinds, rows, parquet=(spooled,), head=2)
+    return Raw(role, path.name, "", sql, kinds, rows, files=(path.name,), parquet=(spooled,), head=2)
 
 
 def _records(path: Path, encoding: str, delimiter: str | None) -> Iterator[Record]:

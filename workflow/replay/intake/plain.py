@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from workflow.replay import tables
 from workflow.replay.intake.columns import TYPES, WORD, Column, Mask, read, supported
+from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.mapping import Emitter, MappingFile, Table, Value
 from workflow.replay.intake.raw import AT, ROW, Raw, label
 
@@ -118,9 +119,15 @@ class Plain:
         texts = {theirs for ours, theirs in self.columns.items() if self._kind(ours) == "text"}
         for number, path in enumerate(self.raw.parquet):
             behind = 0
-            for table in _tables(path, texts, list(self.columns.values())):
-                yield number, behind, table
-                behind += table.num_rows
+            try:
+                for table in _tables(path, texts, list(self.columns.values())):
+                    yield number, behind, table
+                    behind += table.num_rows
+            except (OSError, pa.ArrowException) as error:
+                raise BadHistory(
+                    f"{self.raw.files[number]}: 文件损坏, 第 {behind + 1} 行之后读不出, 请重新取得 / "
+                    f"the file is damaged after row {behind}; get it again: {error!s:.200}"
+                ) from error
 
     def _kind(self, name: str) -> tables.Kind:
         return next(column.kind for column in self.target if column.name == name)

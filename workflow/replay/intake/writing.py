@@ -68,9 +68,13 @@ def write(
             behind += part.raw.rows
             progress("读取 / reading", behind, total)
     refused = _refused(connection, looked, ledger, out / "rejected.csv")
+    if not sum(part.raw.rows for part in events_parts):
+        raise BadHistory("事件表只有表头, 没有数据行 / the table of events has a header and no rows")
     if not events.rows:
         raise BadHistory(
-            f"没有一条事件可用, 原因见 {out / 'rejected.csv'} / no event could be used; the reasons are in rejected.csv"
+            f"没有一条事件可用: 退回 {refused['rows']} 行, 原因见 rejected.csv; 列名或取值不同的文件要用对照表读取 / "
+            f"no event could be used: {refused['rows']} rows were rejected, see rejected.csv for the reasons; a file "
+            "with other columns or codes is read through a mapping"
         )
     with ThreadPoolExecutor(1) as beside:
         progress("写业务 / writing cases", total, total)
