@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import engine, others, over_http, report, sweeps, volume, working_days
+from bench import engine, others, over_http, replay, report, sweeps, volume, working_days
 
 KEPT = Path("var/bench")
 """Where the bench writes: in the checkout, because a temporary folder may lie in memory, where commits cost nothing."""
@@ -24,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the engine beside its baselines.")
     parser.add_argument("--quick", action="store_true", help="few and short rounds: to see that it runs, not how fast")
     parser.add_argument("--stored", type=int, help="applications of the large database (1,000,000; quick: 20,000)")
+    parser.add_argument("--huge", action="store_true", help="replay 100 million events too, as a full run does")
     parser.add_argument("--only", action="append", choices=_NAMES, metavar="SECTION", help=", ".join(_NAMES))
     parser.add_argument("--markdown", action="store_true", help="print the tables of bench/README.md")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to a file")
@@ -42,6 +43,7 @@ def main() -> None:
             "sweeps": lambda: sweeps.section(folder, stored=stored, quick=asked.quick),
             "http": lambda: over_http.section(folder, quick=asked.quick),
             "calendar": lambda: working_days.section(quick=asked.quick),
+            "replay": lambda: replay.section(folder, quick=asked.quick, huge=asked.huge or not asked.only),
         }
         for which, measure in sections.items():
             if not asked.only or which in asked.only:
@@ -54,7 +56,7 @@ def main() -> None:
         asked.json.write_text(report.as_json(about, made), encoding="utf-8")
 
 
-_NAMES = ("engine", "others", "volume", "sweeps", "http", "calendar")
+_NAMES = ("engine", "others", "volume", "sweeps", "http", "calendar", "replay")
 
 if __name__ == "__main__":
     main()

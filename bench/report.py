@@ -16,7 +16,7 @@ from typing import Any
 
 _LIBRARIES = (
     "baozhuang", "chinese-calendar", "fastapi", "msgspec", "numpy", "pydantic", "SQLAlchemy", "transitions", "uvicorn",
-    "dbos", "SpiffWorkflow",
+    "dbos", "SpiffWorkflow", "duckdb", "pyarrow", "pm4py",
 )  # fmt: skip
 
 
@@ -82,6 +82,7 @@ _UNITS: dict[str, Callable[[float], str]] = {
     "steps/s": lambda value: f"{value:,.0f} steps/s",
     "rungs/s": lambda value: f"{value:,.0f} rungs/s",
     "jobs/s": lambda value: f"{value:,.0f} jobs/s",
+    "events/s": lambda value: f"{value:,.0f} events/s",
     "additions/s": lambda value: f"{value:,.0f} /s",
     "share": lambda value: f"{value:.0%}",
     "times": lambda value: f"{value:.1f}×",
