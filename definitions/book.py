@@ -210,6 +210,11 @@ class Book:
             raise NoRuleInForce("classification", on, starts[0])
         return tables[at]
 
+    def zero_investment_ceiling(self) -> float:
+        """The largest capacity (kW) of zero investment in the nation's latest table: what a region's own promise before
+        it is held to [D-ZERO-2021]."""
+        return float(max(kw or 0 for kw in self.classification(on=dt.date.max).zero_investment_kw.values()))
+
     def ladder(self, *, on: dt.date, region: str = NATION) -> Ladder:
         """The ladders of alerts in force in `region` on `on`, the day of looking (business zone), for every open case
         whenever it was submitted [D-LADDER]. The same object for the same rules. Raises `NoRuleInForce`, ValueError."""

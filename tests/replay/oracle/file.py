@@ -309,7 +309,19 @@ class File:
         for event in (e for case in self.cases for e in case.all_events):
             if event.get("recorded_at") is not None:
                 groups.setdefault(self._load_key(event), []).append(event["recorded_at"])
-        return {key for key, times in groups.items() if len(times) >= 20 and _is_load(times)}
+        wider: dict[tuple[Any, ...], list[dt.datetime]] = {}
+        for (source, org, _), times in groups.items():
+            wider.setdefault((source, org), []).extend(times)
+            wider.setdefault((org,), []).extend(times)
+
+        def load(key: tuple[Any, Any, tuple[int, int]], times: list[dt.datetime]) -> bool:
+            """A month of few records is loaded where its source is, a source of few where its organisation is."""
+            if len(times) >= 20:
+                return _is_load(times)
+            more = next((w for w in (wider[key[:2]], wider[key[1:2]]) if len(w) >= 20), [])
+            return bool(more) and _at_night(more)
+
+        return {key for key, times in groups.items() if load(key, times)}
 
     def _load_key(self, event: Event) -> tuple[Any, Any, tuple[int, int]]:
         recorded = event["recorded_at"]
@@ -338,14 +350,19 @@ class File:
         return True
 
 
-def _is_load(times: list[dt.datetime]) -> bool:
+def _at_night(times: list[dt.datetime]) -> bool:
     night = [0] * 24
-    minutes: dict[tuple[int, int], int] = {}
     for at in times:
         if at.hour >= 18 or at.hour < 8:
             night[at.hour] += 1
+    return sum(sorted(night)[-2:]) >= 0.9 * len(times)
+
+
+def _is_load(times: list[dt.datetime]) -> bool:
+    minutes: dict[tuple[int, int], int] = {}
+    for at in times:
         minutes[at.hour, at.minute] = minutes.get((at.hour, at.minute), 0) + 1
-    return sum(sorted(night)[-2:]) >= 0.9 * len(times) or max(minutes.values()) >= 0.5 * len(times)
+    return _at_night(times) or max(minutes.values()) >= 0.5 * len(times)
 
 
 def rows(*events: Event | None) -> frozenset[int]:

@@ -118,6 +118,15 @@ def class_by_rules(case: dict[str, Any], on: dt.date, *, hv_requested: bool) -> 
             return None
         return "hv_dual" if case["supply_count"] >= 2 else "hv_single"
     areas = [case["area"]] if case.get("area") else ["urban", "rural"]
+    unsaid = on.year == 2021 and not (case.get("region") == SAMPLE_CITY and "urban" in areas)
+    if (
+        unsaid
+        and case.get("user_class") in (None, "lv_zero")
+        and size not in ("medium", "large")
+        and (capacity or 0) <= 160
+    ):
+        # What the region promised in 2021 no history tells: the filing is the promise.
+        return None if None in (size, capacity, case.get("user_class")) else "lv_zero"
     answers = {_low(area, capacity, size, on, case.get("region")) for area in areas}
     return answers.pop() if len(answers) == 1 else None
 

@@ -91,6 +91,9 @@ def d03(case: Case) -> Finding | None:
     kind = case.need("business_type")
     last = case.some("completion_inspection", "complete")[-1]
     energy = [] if kind == "increase" and not d34_holds(case) else _energy(case, "trial")
+    old_supply = kind in ("reconnect", "split", "decrease") or (kind == "transfer" and not d34_holds(case))
+    if old_supply and case.claims and energy and when(energy[0]).date < case.t0.date:
+        energy = []
     live = case.all("metering", "complete")
     if not live and not case.all("first_energy"):
         raise Unjudged("first_energy")

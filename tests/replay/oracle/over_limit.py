@@ -232,7 +232,10 @@ def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names f
         until = when(after[0]).date if after else last
         if _in_waiting_time(case, start, after[0] if after else None):
             continue
-        recorded = start.get("recorded_at")
+        try:
+            recorded = case.file.entered(start)
+        except Unjudged:
+            recorded = None  # not said, or when a load ran
         if start["value"] == "force_majeure" and refs(start):
             if recorded is None:
                 unknown = True

@@ -81,12 +81,19 @@ def _serials(engine: Engine, detectors: Detectors) -> None:
     """D18 with gate (d): serials of one organisation and prefix, in their order."""
     rule, gates = detectors.detector("D18").thresholds, detectors.gates
     before = rule["preceding"]
+    claims = [KINDS[name] for name in ("application.submit", "acceptance.start", "acceptance.complete")]
     frame = f"PARTITION BY org_id, prefix ORDER BY serial, cid ROWS BETWEEN {before} PRECEDING AND 1 PRECEDING"
+    engine.make(
+        "exempted",
+        f"""SELECT DISTINCT cid FROM ev WHERE k IN ({_in(claims)})
+        AND (starts_with(batch, 'migration:') OR starts_with(batch, 'estate:'))""",
+    )
     engine.make(
         "numbered",
         """SELECT cid, org_id, prefix, TRY_CAST(substring(case_no, length(prefix) + 1) AS BIGINT) AS serial, t0
         FROM (SELECT c.cid, c.org_id, c.case_no, rtrim(c.case_no, '0123456789') AS prefix, w.t0
-            FROM c JOIN w ON w.cid = c.cid WHERE c.case_no <> '' AND w.t0 IS NOT NULL) AS x""",
+            FROM c JOIN w ON w.cid = c.cid LEFT JOIN exempted AS e ON e.cid = c.cid
+            WHERE c.case_no <> '' AND w.t0 IS NOT NULL AND e.cid IS NULL) AS x""",
     )
     engine.make(
         "ranked",
@@ -102,11 +109,9 @@ def _serials(engine: Engine, detectors: Detectors) -> None:
     median = engine.rolling_median("t0", frame)
     engine.make(
         "serials",
-        f"""SELECT cid, CASE WHEN n = {before} AND NOT exempt THEN middle // 2 * 2 END AS serial_median, n = {before} AS serial_known
-        FROM (SELECT r.cid, {median} AS middle, count(*) OVER ({frame}) AS n, x.cid IS NOT NULL AS exempt
-            FROM ranked AS r JOIN rising AS g ON g.org_id = r.org_id AND g.prefix = r.prefix
-            LEFT JOIN (SELECT DISTINCT cid FROM ev WHERE k IN ({_in([KINDS["application.submit"], KINDS["acceptance.start"], KINDS["acceptance.complete"]])})
-                AND (starts_with(batch, 'migration:') OR starts_with(batch, 'estate:'))) AS x ON x.cid = r.cid) AS y""".replace(
+        f"""SELECT cid, CASE WHEN n = {before} THEN middle // 2 * 2 END AS serial_median, n = {before} AS serial_known
+        FROM (SELECT r.cid, {median} AS middle, count(*) OVER ({frame}) AS n
+            FROM ranked AS r JOIN rising AS g ON g.org_id = r.org_id AND g.prefix = r.prefix) AS y""".replace(
             "PARTITION BY org_id, prefix ORDER BY serial, cid",
             "PARTITION BY r.org_id, r.prefix ORDER BY r.serial, r.cid",
         ),
@@ -159,12 +164,14 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     """D14, D34, D35: cases of the same premises, in the order of their first trace."""
     d14, d35 = detectors.detector("D14").thresholds, detectors.detector("D35").thresholds
     customer = f"src IN ({SOURCE_NUMBERS['customer_app']}, {SOURCE_NUMBERS['callcentre']}) AND ref <> '' AND NOT starts_with(ref, 'image:')"
+    # Who asked is not known where the record says no source: its reference may be the customer's.
+    unsaid = f"(src = 0 AND k = {KINDS['application.withdraw']} AND ref <> '' AND NOT starts_with(ref, 'image:'))"
     ends = [KINDS[f"application.{end}"] for end in ("withdraw", "terminate", "refuse")]
     engine.make(
         "endings",
         f"""SELECT cid, min(occurred) AS ended, max(CASE WHEN {customer} OR (k = {KINDS["application.withdraw"]} AND ref <> ''
                 AND NOT starts_with(ref, 'image:')) THEN 1 ELSE 0 END) = 1 AS asked_for,
-            max(CASE WHEN {customer} OR value IN ({listed(d14["lapsed"])})
+            max(CASE WHEN {customer} OR {unsaid} OR value IN ({listed(d14["lapsed"])})
             OR value IN ({listed(d14["changed"])}) THEN 1 ELSE 0 END) = 1 AS proved,
             max(CASE WHEN value IN ({listed(d14["duplicate"])}) THEN 1 ELSE 0 END) = 1 AS duplicate
         FROM rare WHERE k IN ({_in(ends)}) AND occurred IS NOT NULL GROUP BY cid""",

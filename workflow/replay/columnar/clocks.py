@@ -137,9 +137,9 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
             max(CASE WHEN NOT is_end THEN value END) AS ground, max(CASE WHEN NOT is_end THEN ref END) AS ref
         FROM (SELECT *, COALESCE(sum(CASE WHEN is_end THEN 1 ELSE 0 END) OVER (
             PARTITION BY cid ORDER BY sort, is_end, row_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
-            FROM (SELECT cid, occurred AS m, recorded, value, ref, k = {end} AS is_end, row_no,
+            FROM (SELECT cid, occurred AS m, entered AS recorded, value, ref, k = {end} AS is_end, row_no,
                 CASE WHEN k = {end} AND occurred % 2 = 1 THEN occurred + {MOMENT_DAY - MOMENT_UNIT} ELSE occurred END AS sort
-                FROM rare WHERE k IN ({begin}, {end}) AND occurred IS NOT NULL) AS y) AS x
+                FROM rare_events WHERE k IN ({begin}, {end}) AND occurred IS NOT NULL) AS y) AS x
         GROUP BY cid, g HAVING min(CASE WHEN NOT is_end THEN m END) IS NOT NULL""",
     )
     engine.make(

@@ -113,9 +113,22 @@ def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
         GROUP BY org_id, src, month""",
     )
     at_least, share = gates["comparable"], gates["load_minute_share"]
+    # A month of few records is loaded where the source is, over all months; a source of few where the organisation is.
+    for name, key in (("by_source", "org_id, src"), ("by_org", "org_id")):
+        engine.make(
+            name,
+            f"""SELECT {key}, sum(n) AS n, sum(CASE WHEN place <= 2 AND night THEN n ELSE 0 END) AS two
+            FROM (SELECT {key}, n, night, row_number() OVER (PARTITION BY {key}, night ORDER BY n DESC, hour) AS place
+                FROM (SELECT {key}, hour, ({night}) AS night, sum(n) AS n FROM by_hour GROUP BY {key}, hour) AS x) AS y
+            GROUP BY {key}""",
+        )
     engine.make(
         "loads",
-        f"SELECT org_id, src, month FROM by_month WHERE n >= {at_least} AND two >= {gates['load_share']} * n",
+        f"""SELECT org_id, src, month FROM by_month WHERE n >= {at_least} AND two >= {gates["load_share"]} * n
+        UNION SELECT m.org_id, m.src, m.month FROM by_month AS m
+        JOIN by_source AS s ON s.org_id = m.org_id AND s.src = m.src JOIN by_org AS o ON o.org_id = m.org_id
+        WHERE m.n < {at_least} AND CASE WHEN s.n >= {at_least} THEN s.two >= {gates["load_share"]} * s.n
+            ELSE o.n >= {at_least} AND o.two >= {gates["load_share"]} * o.n END""",
     )
     # Half in one minute means half in one hour of the day: only such hours are looked into.
     engine.make(

@@ -50,11 +50,30 @@ def classify(rule: ClassificationRule, columns: dict[str, str], *, strict: bool)
     return f"CASE {' '.join(rows)} END"
 
 
+def _promised(rule: ClassificationRule, ceiling: float) -> str:
+    """SQL branches of a CASE. Where the nation leaves zero investment to the region's promise and no promise is on
+    record, a small user filed as `lv_zero` was promised it by the filing; without the facts it is open [D-ZERO-2021]."""
+    open_areas = [area for area, value in rule.zero_investment_kw.items() if value is None]
+    if not open_areas:
+        return ""
+    sizes = ", ".join(quoted(str(size)) for size in rule.zero_investment_sizes)
+    where = (
+        f" AND area IN ({', '.join(map(quoted, open_areas))})" if len(open_areas) < len(rule.zero_investment_kw) else ""
+    )
+    known = f"enterprise_size IN ({sizes}) AND capacity_kw <= {ceiling}"
+    open_ = f"COALESCE(enterprise_size IN ({sizes}), TRUE) AND COALESCE(capacity_kw <= {ceiling}, TRUE)"
+    small = f"customer_kind = 'non_residential' AND voltage = 'low'{where}"
+    return (
+        f"WHEN {small} AND user_class = 'lv_zero' AND {known} THEN 'lv_zero' "
+        f"WHEN {small} AND user_class IN ('lv_zero', '') AND {open_} THEN NULL"
+    )
+
+
 class Law:
     """The tables of the law for the regions and days of a history."""
 
     def __init__(self, engine: Engine, book: Book, first: dt.date, last: dt.date) -> None:
-        self.engine, self.book = engine, book
+        self.engine, self.book, self.ceiling = engine, book, book.zero_investment_ceiling()
         self.rules: list[ClassificationRule] = []
         self.definitions: dict[str, int] = {}
         self.by_id: list[Definition] = []
@@ -142,13 +161,15 @@ class Law:
         words = {word: value[1] for (_, word), value in sorted(papers.items()) if value[1]}
         self.engine.put("papers", arrow([("word", _TEXT), ("kind", _TEXT)], sorted(words.items())))
 
-    def classes(self, columns: dict[str, str], *, strict: bool) -> str:
-        """SQL of the class by the table `table_id`."""
+    def classes(self, columns: dict[str, str], *, strict: bool, filed: bool = False) -> str:
+        """SQL of the class by the table `table_id`. `filed`: a filing may stand for a region's promise."""
         if not self.rules:
             return "CAST(NULL AS VARCHAR)"
-        found = " ".join(
-            f"WHEN {at} THEN {classify(rule, columns, strict=strict)}" for at, rule in enumerate(self.rules)
-        )
+        found = ""
+        for at, rule in enumerate(self.rules):
+            answer = classify(rule, columns, strict=strict)
+            promised = _promised(rule, self.ceiling) if filed else ""
+            found += f" WHEN {at} THEN {f'CASE {promised} ELSE {answer} END' if promised else answer}"
         return f"CASE table_id {found} END"
 
     def make(self, submitted: str, joins: str, asked: str, classes: tuple[str, ...]) -> None:
@@ -159,7 +180,8 @@ class Law:
         self.engine.make(
             "k0",
             f"""SELECT cid, rg, on_day, asked, user_class, business_type = 'transfer' AS not_governed,
-            {self.classes(columns, strict=True)} AS class_by_rules, {self.classes(columns, strict=False)} AS lenient
+            {self.classes(columns, strict=True, filed=True)} AS class_by_rules,
+            {self.classes(columns, strict=False, filed=True)} AS lenient
             FROM (SELECT c.*, regions.rg, tables.table_id, x.on_day, x.asked FROM
                 (SELECT c.cid, ({submitted}) // {86_400_000_000 * 64} AS on_day, {asked} AS asked FROM c {joins}) AS x
                 JOIN c ON c.cid = x.cid JOIN regions ON regions.region = COALESCE(c.region, '')

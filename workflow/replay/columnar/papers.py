@@ -46,7 +46,7 @@ def received(engine: Engine) -> None:
 
 def make(engine: Engine, detectors: Detectors, law: Law, as_of_day: int) -> list[str]:
     """The sparse tables, each one row per case that has something; returns their names."""
-    _asks(engine)
+    _asks(engine, detectors)
     _outside(engine)
     _returns(engine)
     _late_starts(engine, detectors)
@@ -56,13 +56,20 @@ def make(engine: Engine, detectors: Detectors, law: Law, as_of_day: int) -> list
     return ["asks", "outside", "returns", "late_starts", "improved", "loosened", "flaws", "extra_steps"]
 
 
-def _asks(engine: Engine) -> None:
+def _between(moment: str, low: str, high: str, tolerance: str) -> str:
+    """Whether a moment lies between two others, as far as their clocks can tell."""
+    return f"(NOT {earlier(moment, low, tolerance)} AND NOT {earlier(high, moment, tolerance)})"
+
+
+def _asks(engine: Engine, detectors: Detectors) -> None:
     requested = KINDS["document.requested"]
     contact = KINDS["service_contact.observed"]
+    tolerance = str(detectors.gates["tolerance_minutes"])
     engine.make(
         "asks",
-        f"""SELECT r.cid, max(CASE WHEN r.occurred >= x.contact AND r.occurred <= w.t0 THEN 1 ELSE 0 END) = 1 AS asked_after_contact,
-            max(CASE WHEN r.occurred >= w.documents_complete AND r.occurred <= w.t0 THEN 1 ELSE 0 END) = 1 AS asked_after_documents
+        f"""SELECT r.cid, max(CASE WHEN {_between("r.occurred", "x.contact", "w.t0", tolerance)} THEN 1 ELSE 0 END) = 1 AS asked_after_contact,
+            max(CASE WHEN {_between("r.occurred", "w.documents_complete", "w.t0", tolerance)} THEN 1 ELSE 0 END) = 1
+                AS asked_after_documents
         FROM rare AS r JOIN w ON w.cid = r.cid
         LEFT JOIN (SELECT cid, min(occurred) AS contact FROM rare WHERE k = {contact} AND value = 'connection_request'
             GROUP BY cid) AS x ON x.cid = r.cid WHERE r.k = {requested} GROUP BY r.cid""",
@@ -148,6 +155,7 @@ def _returns(engine: Engine) -> None:
 def _late_starts(engine: Engine, detectors: Detectors) -> None:
     """D30: what should have started a step's clock, and when it was started, where nothing was asked for in between."""
     limit = detectors.detector("D30").thresholds["working_days"]
+    tolerance = str(detectors.gates["tolerance_minutes"])
     parts, waits, columns = [], [], []
     for step, kinds in _HANDED_IN.items():
         before = STEPS[STEPS.index(step) - 1]
@@ -169,7 +177,8 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
     ]
     found.append(
         f"""SELECT * FROM (SELECT r.cid, r.occurred AS ready, min(s.occurred) AS began FROM rare AS r
-        JOIN (SELECT cid, occurred FROM ev WHERE k IN ({starts})) AS s ON s.cid = r.cid AND s.occurred >= r.occurred
+        JOIN (SELECT cid, occurred FROM ev WHERE k IN ({starts})) AS s ON s.cid = r.cid
+            AND NOT {earlier("s.occurred", "r.occurred", tolerance)}
         WHERE r.k = {contact} AND r.value = 'inspection_request' GROUP BY r.cid, r.occurred) AS x
         WHERE wd_at({day("began")}) - wd_at({day("ready")}) > {limit}"""
     )
@@ -183,10 +192,10 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
     )
     engine.make(
         "late_starts",
-        """SELECT cid, min(ready) AS waiting_start, min(began) AS late_start FROM (
+        f"""SELECT cid, min(ready) AS waiting_start, min(began) AS late_start FROM (
             SELECT r.cid, r.ready, r.began, count(b.occurred) AS n FROM ready AS r
             LEFT JOIN excuses AS b
-            ON b.cid = r.cid AND b.occurred >= r.ready AND b.occurred <= r.began GROUP BY r.cid, r.ready, r.began) AS x
+            ON b.cid = r.cid AND {_between("b.occurred", "r.ready", "r.began", tolerance)} GROUP BY r.cid, r.ready, r.began) AS x
         WHERE n = 0 GROUP BY cid""",
     )
 

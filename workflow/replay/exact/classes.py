@@ -79,7 +79,22 @@ def class_by_rules(book: Book, case: Row, on: dt.date, *, hv_requested: bool) ->
             return None
         if len(answers) > 1:
             return None
-    return answers.pop()
+    answer = answers.pop()
+    return _as_promised(book, rule, case) if answer == "lv_other" else answer
+
+
+def _as_promised(book: Book, rule: ClassificationRule, case: Row) -> str | None:
+    """Where the nation leaves zero investment to the region's promise and none is on record, a small user filed as
+    `lv_zero` was promised it by the filing; without the facts it is open [D-ZERO-2021]."""
+    left_open = {area for area, kw in rule.zero_investment_kw.items() if kw is None}
+    if not (case.get("area") in left_open or (left_open and left_open == set(rule.zero_investment_kw))):
+        return "lv_other"
+    size, capacity, filed = case.get("enterprise_size"), case.get("capacity_kw"), case.get("user_class")
+    if size not in (None, *rule.zero_investment_sizes) or (capacity or 0) > book.zero_investment_ceiling():
+        return "lv_other"
+    if filed not in (None, "", "lv_zero"):
+        return "lv_other"
+    return None if size is None or capacity is None or not filed else "lv_zero"
 
 
 def definition_of(book: Book, user_class: str | None, on: dt.date, region: str | None) -> Definition | None:
