@@ -11,11 +11,11 @@ from starlette.responses import Response
 from workflow.service import rules
 from workflow.service.drawing import draw
 from workflow.service.portal import areas, catalogue, house
-from workflow.web.area import Area
+from workflow.web.area import N_, Area, Link
 from workflow.web.visit import Visit, Visitor
 
 router = APIRouter()
-AREA = Area("published", router, order=92)
+AREA = Area("published", router, order=92, links=(Link("/catalogue", N_("服务标准"), "definitions"),))
 
 Text = Annotated[str, Query(max_length=32)]
 
