@@ -172,7 +172,7 @@ EVENT_TRIGGERS = {
             " WHEN EXISTS (SELECT 1 FROM event WHERE case_id = NEW.case_id AND case_seq = NEW.case_seq)"
             " BEGIN SELECT RAISE(ABORT, 'event exists'); END",
         },
-        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('event', 'finding_event')",
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('event', 'finding_event', 'complaint')",
     ),
     "postgresql": Triggers(
         {
@@ -183,8 +183,8 @@ EVENT_TRIGGERS = {
             # Also for sessions that replay a replication stream.
             " ALTER TABLE event ENABLE ALWAYS TRIGGER event_append_only",
         },
-        "SELECT tgname FROM pg_trigger WHERE tgrelid IN (to_regclass('event'), to_regclass('finding_event'))"
-        " AND tgenabled = 'A'",
+        "SELECT tgname FROM pg_trigger WHERE tgenabled = 'A'"
+        " AND tgrelid IN (to_regclass('event'), to_regclass('finding_event'), to_regclass('complaint'))",
     ),
 }
 for _backend, _triggers in EVENT_TRIGGERS.items():

@@ -23,6 +23,7 @@ from storage.dialects import POSTGRESQL
 from storage.errors import Contention
 from storage.evidence import chain
 from storage.models import EVENT_TRIGGERS, FINDING_TRIGGERS
+from storage.portal_models import COMPLAINT_TRIGGERS
 from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
 
 
@@ -224,8 +225,9 @@ class Tx(
     def missing_triggers(self) -> list[str]:
         """The append-only triggers that are gone or switched off; empty when all stand guard."""
         there = {row[0] for row in self._query(sa.text(EVENT_TRIGGERS[self._backend.name].installed))}
-        wanted = (*EVENT_TRIGGERS[self._backend.name].statements, *FINDING_TRIGGERS[self._backend.name])
-        return [name for name in wanted if name not in there]
+        name = self._backend.name
+        wanted = (*EVENT_TRIGGERS[name].statements, *FINDING_TRIGGERS[name], *COMPLAINT_TRIGGERS[name])
+        return [one for one in wanted if one not in there]
 
     def schema(self) -> str | None:
         """The revision of the schema, or None when there is none."""

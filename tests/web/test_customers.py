@@ -280,7 +280,7 @@ def test_an_unknown_number_and_a_wrong_code_look_alike_and_knocking_is_limited(o
         assert answer.status_code == 422
         pages.append(answer.text.replace(number, ""))
     assert pages[0] == pages[1]
-    for _ in range(18):
+    for _ in range(38):
         posting(client, "/track", "/track", {"number": "x", "code": "y"})
     right = {"number": sent.application_no, "code": sent.code or ""}
     answer = posting(client, "/track", "/track", right)

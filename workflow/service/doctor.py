@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from workflow.core.state import from_snapshot
 from workflow.core.times import business_date
 from workflow.service import health
 from workflow.service.notices import UNFINISHED_SETTING
+from workflow.service.portal import house
 from workflow.service.service import Service
 
 VERIFIED_FOR_DAYS = 183
@@ -52,6 +54,7 @@ def diagnose(service: Service, address: str) -> list[Fact]:
         facts += _unsigned(tx)
     facts += _alerts(service)
     facts += _definitions(service.law.book, today)
+    facts.append(_files(house.files(service).directory))
     if service.database.dialect == "sqlite":
         facts.append(_disk(Path(address.removeprefix("sqlite:///")).absolute().parent))
     return facts
@@ -149,6 +152,19 @@ def _definitions(book: Book, today: dt.date) -> Iterator[Fact]:
         if stale
         else Fact("definitions", "ok", "规则均在核对期内", "all rules were compared with their sources in time")
     )
+
+
+def _files(folder: Path) -> Fact:
+    """Whether customers' files can be stored: the folder comes into being with the first of them."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK) or shutil.disk_usage(nearest).free < LITTLE_DISK:
+        return Fact(
+            "files",
+            "wrong",
+            f"文件目录 {folder} 不可写或空间不足",
+            f"the folder {folder} cannot be written or is nearly full",
+        )
+    return Fact("files", "ok", f"用户上传的文件存放在 {folder}", f"customers' files lie in {folder}")
 
 
 def _disk(folder: Path) -> Fact:

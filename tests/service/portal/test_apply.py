@@ -138,7 +138,7 @@ def test_a_sent_draft_takes_nothing_more(sqlite_window: Window) -> None:
     held = sqlite_window.draft()
     assert apply.send(sqlite_window.service, held) is None
     for late in (
-        lambda: apply.fill(sqlite_window.service, held, FORM),
+        lambda: apply.fill(sqlite_window.service, held, FORM, "203.0.113.1"),
         lambda: sqlite_window.add(held, "identity"),
     ):
         with pytest.raises(Refused) as refused:

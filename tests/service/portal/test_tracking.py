@@ -63,7 +63,7 @@ def test_only_so_many_knocks_from_one_address_whichever_process_counts(window: W
     sent = window.sent()
     other = Service(window.service.database, window.service.law.book, window.clock)
     try:
-        for turn in range(20):
+        for turn in range(40):
             tracking.open_look((window.service, other)[turn % 2], sent.application_no, "WRONG", HERE)
         with pytest.raises(Refused) as often:
             tracking.open_look(window.service, sent.application_no, sent.code or "", HERE)
@@ -77,7 +77,7 @@ def test_only_so_many_knocks_from_one_address_whichever_process_counts(window: W
 
 def test_one_customer_of_ipv6_is_one_address(sqlite_window: Window) -> None:
     sqlite_window.sent()
-    for turn in range(20):
+    for turn in range(40):
         rates.knock(sqlite_window.service, "track", f"2001:db8:1:2::{turn + 1:x}")
     with pytest.raises(Refused):
         rates.knock(sqlite_window.service, "track", "2001:db8:1:2:ffff::1")
@@ -174,6 +174,10 @@ def test_the_service_is_rated_once_it_is_over(window: Window) -> None:
     assert tracking.rate(window.service, case_id, 5, "很快", once="a", address=HERE) is None  # the same form again
     seen = tracking.progress(window.service, case_id)
     assert (seen.application["rating"], "rate" in seen.may) == (5, False)
+    with pytest.raises(Refused) as refused:
+        tracking.rate(window.service, case_id, 1, "", once="b", address=HERE)
+    assert refused.value.refusal.code == "transition-not-allowed"
+    assert tracking.progress(window.service, case_id).application["rating"] == 5
 
 
 def test_the_customer_withdraws_and_the_record_of_the_platform_proves_it(window: Window) -> None:
@@ -260,10 +264,10 @@ def test_a_complaint_is_never_changed_or_removed(window: Window) -> None:
 
 def test_complaining_is_limited(sqlite_window: Window) -> None:
     case_id = looked(sqlite_window, sqlite_window.sent())
-    for turn in range(6):
+    for turn in range(12):
         tracking.complain(sqlite_window.service, case_id, f"{turn}", once=str(turn), address=HERE)
     with pytest.raises(Refused):
-        tracking.complain(sqlite_window.service, case_id, "7", once="7", address=HERE)
+        tracking.complain(sqlite_window.service, case_id, "13", once="13", address=HERE)
 
 
 def test_the_public_role_is_given_to_nobody(sqlite_window: Window) -> None:

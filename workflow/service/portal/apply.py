@@ -102,8 +102,9 @@ def draft(service: Service, token: str) -> Draft | None:
     return Draft(row.id, token, msgspec.json.decode(row.content, type=dict[str, str]), row.case_id)
 
 
-def fill(service: Service, held: Draft, fields: Mapping[str, Any]) -> Draft:
+def fill(service: Service, held: Draft, fields: Mapping[str, Any], address: str) -> Draft:
     """The draft with what was typed now. Raises Refused when it has been sent already."""
+    rates.knock(service, "apply", address)
     kept = form.typed(fields)
     if not service.writer.submit((2, ""), lambda tx: tx.fill_draft(held.id, _write(kept))).result():
         raise refuse(

@@ -196,7 +196,7 @@ def rate(service: Service, case_id: str, score: int, comment: str, *, once: Once
     rates.knock(service, "act", address)
     said = complaints.said(comment).text if comment else None
     command = Rate(command="rate", score=score, comment=said, source="customer_app")
-    return _do(service, case_id, command, key=f"rate:{case_id}:{once}")
+    return _do(service, case_id, command, key=f"rate:{case_id}:{once}", deed="rate")
 
 
 def withdraw(service: Service, case_id: str, reason: str, *, once: Once, address: str) -> Refusal | None:
@@ -230,11 +230,22 @@ def complain(service: Service, case_id: str, text: str, *, once: Once, address: 
 
 
 def _do(
-    service: Service, case_id: str, command: Any, *, key: str | None, then: Callable[[Tx], None] = lambda _tx: None
+    service: Service,
+    case_id: str,
+    command: Any,
+    *,
+    key: str | None,
+    deed: str | None = None,
+    then: Callable[[Tx], None] = lambda _tx: None,
 ) -> Refusal | None:
+    """Give a command for the customer. `deed`: what these pages allow only now (`Progress.may`), the first time."""
     access.check_command(service.law.roles, house.PORTAL, command.command)
 
     def work(tx: Tx) -> Answer:
+        if deed is not None and (key is None or tx.remembered(house.PORTAL.who, key) is None):
+            service.calendars.refresh(tx)
+            if deed not in _may(service.cases.load(tx, house.PORTAL, case_id)):
+                raise refuse("transition-not-allowed", "现在不能这样办理", "This cannot be done now")
         answer = service.cases.command(tx, house.PORTAL, case_id, command, key=key, if_match=None)
         if answer.refusal is None and not answer.replayed:
             then(tx)

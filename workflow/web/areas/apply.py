@@ -118,7 +118,7 @@ def fill(visit: Visitor, sent: Form) -> Response:
         held = apply.begin(visit.service, sent, visit.address)
         visit.remember(DRAFT, held.token, house.rule(visit.service).draft_hours * 3600)
     else:
-        held = apply.fill(visit.service, held, sent)
+        held = apply.fill(visit.service, held, sent, visit.address)
     faults = apply.faults(visit.service, held)
     return _form(visit, held.fields, faults) if faults else visit.go("/apply/terms")
 
