@@ -213,6 +213,20 @@ def test_the_account_tells_each_day_with_notices_and_clauses(desk: Desk):
     assert {clause.id for clause in total["clauses"]} >= {"L4", "I6"}
 
 
+def test_the_count_of_a_sum_goes_on_from_the_rounds_before(desk: Desk):
+    case_id = plant(desk)
+    found = account(desk.service, SUPERVISOR, case_id)
+    (total,) = [one for one in found.limits if one["key"] == "total"]
+    assert (found.summed, total["due_on"]) == (True, None)  # the customer is waited for
+    desk.do(case_id, "submit_step", step="design_review")  # on Tuesday 12 March
+    (total,) = [one for one in account(desk.service, SUPERVISOR, case_id).limits if one["key"] == "total"]
+    # Used so far: acceptance 0, the plan 3 (5, 6, 7 March), design review 1 (12 March); 18 of 22 are left.
+    assert (total["used_working_days"], total["before"]) == (4, 4)
+    assert total["days"][-1].counted == 18
+    # 13 March to 3 April are 16 working days; 4 to 6 April rest, the 7th is worked, the 8th is the eighteenth.
+    assert total["due_on"] == dt.date(2024, 4, 8)
+
+
 def test_a_contact_is_written_down_once_and_feeds_the_rules(desk: Desk):
     case_id = plant(desk)
     said = contacts.RecordContact(

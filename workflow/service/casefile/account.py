@@ -14,10 +14,12 @@ from workflow.service.service import Service
 
 
 class Account(NamedTuple):
-    """怎么算的. `limits`: every due date with its account; `causes`: why limits were broken, as stated."""
+    """怎么算的. `limits`: every due date with its account; `summed`: the total adds the rounds of the steps; `causes`:
+    why limits were broken, as stated. `before` of a limit: the working days used before its account begins."""
 
     head: Head
     limits: list[dict[str, Any]]
+    summed: bool
     counting: tuple[Clause, ...]
     suspensions: list[dict[str, Any]]
     causes: dict[str, list[dict[str, Any]]]
@@ -31,13 +33,17 @@ def account(service: Service, principal: Principal, case_id: str) -> Account:
         rows = tx.causes([case_id])
     state, definition = reading.state, reading.definition
     limits = view.explain(reading.calendar, definition, state, reading.today)
+    summed = definition.total.kind == "step_sum"
     # What runs now stands first, then the total; within these the course of the case.
     limits.sort(key=lambda one: (one["status"] not in ("running", "suspended"), one["scope"] != "total"))
     titles = {notice.number: notice for notice in reading.calendar.notices}
     for limit in limits:
         limit["step_name"] = reading.names.get(limit["step"]) if limit["step"] else None
         limit["notices"] = [titles[number] for number in limit["notices"] if number in titles]
-        limit["deducts"] = limit["scope"] == "total" and bool(definition.total.deductible)
+        counted = [day.counted for day in limit["days"] if day.counted is not None]
+        limit["before"] = (
+            limit["budget_working_days"] - counted[-1] if summed and limit["key"] == "total" and counted else 0
+        )
     known = service.law.book.breach_causes.causes
     stated: dict[str, list[dict[str, Any]]] = {}
     for one in statements(rows, known):
@@ -45,6 +51,7 @@ def account(service: Service, principal: Principal, case_id: str) -> Account:
     return Account(
         head(reading),
         limits,
+        summed,
         clauses_of(definition, definition.counting.clauses),
         [
             {"from": s.from_, "to": s.to, "notice": s.notice, "deducted": s.ground in definition.total.deductible}

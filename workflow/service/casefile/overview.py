@@ -47,7 +47,8 @@ def overview(service: Service, principal: Principal, case_id: str) -> Overview:
         personal = tx.personal(case_id)
         unit = None if state.org is None else tx.org(state.org)
         members = {one.id: one.name for one in tx.members((state.manager, state.project_manager))}
-        alerts = [one._asdict() for one in tx.standing_of_case(case_id)]
+        # The oldest comes first: of each timer the latest rung stands for those before it.
+        alerts = list({one.key: one._asdict() for one in tx.standing_of_case(case_id)}.values())
         successors = tx.successors(row, personal) if state.closed else []
     today, held = reading.today, reading.held
     given = acts(service, principal, reading)
