@@ -34,8 +34,7 @@ from workflow.service.casefile.fields import (
 )
 from workflow.service.casefile.history import History, history
 from workflow.service.casefile.papers import documents
-from workflow.service.casefile.reading import Head, Reading, acts, head, may_read, read
-from workflow.service.masking import Person, person
+from workflow.service.casefile.reading import Head, Reading, acts, head, read
 from workflow.service.service import Service
 
 __all__ = ["Fault", "Faulty", "Field", "Paper", "Sheet", "command_of", "corrected", "sheet", "since"]
@@ -50,7 +49,6 @@ class Sheet(NamedTuple):
     `recorded`: values as they stand, beside what would correct them."""
 
     head: Head
-    person: Person
     act: Possible
     fixed: dict[str, str]
     fields: tuple[Field, ...]
@@ -65,10 +63,8 @@ MODELS: dict[str, type[BaseModel]] = {
 
 def sheet(service: Service, principal: Principal, case_id: str, name: str) -> Sheet:
     """The form of the command `name`. Raises Refused: `not-found` for what is no command of this role."""
-    in_full = may_read(service, principal, "personal")
     with service.database.read() as tx:
         reading = read(service, tx, principal, case_id)
-        who = person(tx.personal(case_id), in_full=in_full)
         state = reading.state
         staff = tx.staff_of(state.org, MOST_STAFF) if name == "assign" and state.org is not None else []
     act = next((one for one in acts(service, principal, reading) if one.command == name), None)
@@ -88,7 +84,7 @@ def sheet(service: Service, principal: Principal, case_id: str, name: str) -> Sh
         else:
             fields.append(made)
     recorded = tuple((field_name(f, reading.names), value) for f, value in correctable(reading.definition, state))
-    return Sheet(head(reading), who, act, fixed, tuple(fields), papers, recorded if name == "correct" else ())
+    return Sheet(head(reading), act, fixed, tuple(fields), papers, recorded if name == "correct" else ())
 
 
 _LEFT_OUT = ("command", "step", "old_value", "batch", "event")

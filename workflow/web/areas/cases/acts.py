@@ -25,8 +25,6 @@ from workflow.web.problems import status_of
 from workflow.web.visit import Form, Staff, Visit, text_of
 
 router = APIRouter()
-WAIT = 30.0
-"""Seconds a command may take before the page says that it is not known how it went."""
 EXTRA_ROWS = 3
 """Rows for documents outside the list."""
 
@@ -77,7 +75,7 @@ def give(visit: Staff, case_id: str, command: str, form: Form) -> Response:
     except acting.Faulty as error:
         return _form(visit, sheet, typed, faults=error.faults, status=422)
     version = _whole(text_of(form, "version"))
-    answer = visit.service.command(visit.principal, case_id, order, text_of(form, "once") or None, version).result(WAIT)
+    answer = visit.service.command(visit.principal, case_id, order, text_of(form, "once") or None, version).result()
     if answer.refusal is None:
         return visit.go(f"/cases/{case_id}", _done(visit, command, answer))
     since = []
@@ -94,7 +92,7 @@ def sign(visit: Staff, case_id: str, form: Form) -> Response:
     order = acting.command_of("countersign", {"event": _whole(text_of(form, "event")) or 0})
     version = _whole(text_of(form, "version"))
     key = text_of(form, "once") or None
-    answer = visit.service.command(visit.principal, case_id, order, key, version).result(WAIT)
+    answer = visit.service.command(visit.principal, case_id, order, key, version).result()
     back = "/signatures" if text_of(form, "from") == "queue" else f"/cases/{case_id}"
     if answer.refusal is not None:
         return visit.go(back, said(answer.refusal.detail, visit.language), "failed")
