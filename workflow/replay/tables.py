@@ -72,8 +72,9 @@ CASES: Final = (
     Column("row", "count", derived=True),
 )
 """One row per case. `user_class`: as filed; one of `USER_CLASSES`, or a class of the mapping's own process.
-`rejected_rows`: rows of this case that could not be read (0: none), because a verdict that rests on a torn history must
-say so.  `row`: position of the case in the input, from 1 (NULL: the case is known from its events only)."""
+`rejected_rows`: rows of this case that could not be read, or of whose events a value was lost (0: none), because a
+verdict that rests on a torn history must say so.  `row`: position of the case in the input, from 1 (NULL: the case is
+known from its events only)."""
 
 EVENTS: Final = (
     Column("case_id", required=True),

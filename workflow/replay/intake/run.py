@@ -15,7 +15,7 @@ from workflow.replay.intake.compile import Part, part, parts
 from workflow.replay.intake.counting import Ledger
 from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.mapping import Emitter, MappingFile, Table
-from workflow.replay.intake.raw import Raw
+from workflow.replay.intake.raw import Raw, literal
 from workflow.replay.intake.result import Intake
 from workflow.replay.intake.text import check_file
 from workflow.replay.intake.values import Reading, macros
@@ -51,20 +51,39 @@ def take_in(
     work.mkdir()
     connection = duckdb.connect()
     try:
-        for statement in _settings(work, memory_limit, threads, mapping):
+        connection.execute(f"SET memory_limit = {literal(memory_limit)}")
+    except duckdb.Error as error:
+        raise BadHistory(
+            f"内存上限 {memory_limit} 不是大小, 请写成 8GB / {memory_limit} is no size of memory; write 8GB"
+        ) from error
+    try:
+        for statement in _settings(work, threads, mapping):
             connection.execute(statement)
         own = mapping.steps or steps
         ledger = Ledger()
         given = [("cases", cases), ("events", events)]
         found = list(_parts(connection, given, mapping, own, work=work, ledger=ledger, progress=progress))
         return write(connection, found, ledger, out, work=work, steps=own, progress=progress)
+    except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        said = str(error).replace(str(work), "").splitlines()[0]
+        raise BadHistory(
+            f"{_named(cases, events)}: 内容读不出 (文件损坏, 或文字不是 UTF-8), 请重新导出 / "
+            f"cannot be read to its end (damaged, or text that is not UTF-8); export it again: {said:.300}"
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise BadHistory(
+            f"内存上限 {memory_limit} 不够, 请用 --memory 放宽 / {memory_limit} of memory is not enough; allow more"
+        ) from error
     finally:
         connection.close()
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _settings(work: Path, memory_limit: str, threads: int | None, mapping: MappingFile) -> Iterator[str]:
-    yield f"SET memory_limit = '{memory_limit}'"
+def _named(*paths: Path | None) -> str:
+    return ", ".join(path.name for path in paths if path is not None)
+
+
+def _settings(work: Path, threads: int | None, mapping: MappingFile) -> Iterator[str]:
     yield f"SET temp_directory = '{work / 'spill'}'"
     yield "SET preserve_insertion_order = false"
     yield "SET TimeZone = 'Asia/Shanghai'"

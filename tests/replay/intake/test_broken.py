@@ -1,0 +1,147 @@
+"""Broken files cost what is broken and no more: every row is accounted for, and a case that lost one says so."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.replay.intake.conftest import STEPS
+from workflow.replay.intake import BadHistory, Intake, load, take_in
+
+HEAD = "case_id,activity,lifecycle,occurred_at,source,value"
+SOUND = [
+    f"户{number},{activity},{life},2026-01-0{number} 10:00:00,marketing,"
+    for number in range(1, 7)
+    for activity, life in (("application", "submit"), ("acceptance", "complete"), ("metering", "complete"))
+]
+BREAKS: dict[str, Callable[[str], str]] = {
+    "a column more": lambda row: row + ",x",
+    "cut short": lambda row: ",".join(row.split(",")[:3]),
+    "a quotation mark": lambda row: row.replace(",marketing", ',"marketing'),
+    "no date": lambda row: row.replace("2026-01-", "一月"),
+    "no such day": lambda row: row.replace("2026-01-", "2026-13-"),
+    "no such activity": lambda row: row.replace(",a", ",xa").replace(",m", ",xm", 1),
+    "a source of no list": lambda row: row.replace("marketing", "radio"),
+}
+LOSES_A_VALUE = {"a source of no list"}
+
+
+def taken(folder: Path, content: bytes) -> Intake:
+    path = folder / "events.csv"
+    path.write_bytes(content)
+    return take_in(cases=None, events=path, mapping=load("contract"), steps=STEPS, out=folder / "out", threads=1)
+
+
+def accounted(intake: Intake) -> int:
+    """How many rows were rejected; fails when a row is in no count, or the counts are not those of the files."""
+    (told,) = intake.counts["inputs"]
+    (part,) = intake.counts["parts"]
+    states = ("accepted", "rejected", "ignored", "other", "empty", "blank")
+    assert told["rows"] == told["torn"] + sum(part[state] for state in states)
+    with intake.rejected.open(encoding="utf-8-sig", newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["lost"] == "row"]
+    assert len({line["row"] for line in lines}) == part["rejected"] + told["torn"] == intake.counts["rejected"]["rows"]
+    assert duckdb.execute(f"SELECT count(*) FROM '{intake.events}'").fetchall() == [(part["accepted"],)]
+    return part["rejected"] + int(told["torn"])
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    breaks=st.dictionaries(st.integers(0, len(SOUND) - 1), st.sampled_from(sorted(BREAKS)), max_size=5),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "gb18030", "utf-16"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_a_broken_row_is_told_and_its_case_says_so(breaks, encoding, end):
+    rows = [BREAKS[breaks[at]](row) if at in breaks else row for at, row in enumerate(SOUND)]
+    with TemporaryDirectory() as name:
+        intake = taken(Path(name), end.join([HEAD, *rows, ""]).encode(encoding))
+        assert accounted(intake) == sum(what not in LOSES_A_VALUE for what in breaks.values())
+        torn = dict(duckdb.execute(f"SELECT case_id, rejected_rows FROM '{intake.cases}'").fetchall())
+    expected: dict[str, int] = {}
+    for at in breaks:
+        case = SOUND[at].split(",")[0]
+        expected[case] = expected.get(case, 0) + 1
+    # A case none of whose rows could be used is in rejected.csv only: there is nothing to judge.
+    assert {case: many for case, many in torn.items() if many} == {c: n for c, n in expected.items() if c in torn}
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_whatever_becomes_of_a_file_it_is_read_to_the_last_row_or_refused(data):
+    content = bytearray(
+        "\n".join([HEAD, *SOUND, ""]).encode(data.draw(st.sampled_from(["utf-8", "gb18030", "utf-16"])))
+    )
+    for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=6)):
+        content[at] = byte
+    content = content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))]
+    with TemporaryDirectory() as name:
+        try:
+            intake = taken(Path(name), bytes(content))
+        except BadHistory as error:
+            said = str(error)
+        else:
+            said = f"{accounted(intake)} / "
+    assert " / " in said
+
+
+def parquet(path: Path) -> bytes:
+    many = 2_000
+    pq.write_table(
+        pa.table(
+            {
+                "case_id": [f"C{at}" for at in range(many)], "activity": ["metering"] * many,
+                "lifecycle": ["complete"] * many, "occurred_at": [dt.datetime(2026, 1, 5)] * many,
+            }
+        ),
+        path, compression="snappy",
+    )  # fmt: skip
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("spoilt", ["cut", "pages", "text"])
+def test_a_damaged_parquet_is_refused_in_a_sentence(take, tmp_path, spoilt):
+    path = tmp_path / "given.parquet"
+    content = parquet(path)
+    if spoilt == "text":
+        name = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"]).buffers())
+        table = {"case_id": name, "activity": ["metering"], "lifecycle": ["complete"], "occurred_at": ["2026-01-05"]}
+        pq.write_table(pa.table(table), path)
+    else:
+        path.write_bytes(
+            content[: len(content) // 2] if spoilt == "cut" else content[:100] + b"\x55" * 900 + content[1000:]
+        )
+    with pytest.raises(BadHistory, match=r"given\.parquet.* / "):
+        take(events=path)
+
+
+def test_a_table_without_rows_and_a_wrong_bound_are_refused(take, tmp_path):
+    with pytest.raises(BadHistory, match="没有数据行"):
+        take(events=HEAD + "\n")
+    with pytest.raises(BadHistory, match="8GB"):
+        take_in(
+            cases=None,
+            events=tmp_path / "events.csv",
+            mapping=load("contract"),
+            steps=STEPS,
+            out=tmp_path / "o",
+            memory_limit="viel",
+        )
+
+
+def test_partition_columns_are_text(take, tmp_path):
+    folder = tmp_path / "cases"
+    for region in ("0101", "__HIVE_DEFAULT_PARTITION__"):
+        (folder / f"region={region}").mkdir(parents=True)
+        pq.write_table(pa.table({"case_id": [region[:4]]}), folder / f"region={region}" / "part.parquet")
+    found = take(cases=folder, events=f"{HEAD}\n0101,metering,complete,2026-01-05,,\n")
+    assert sorted(found.rows("cases", "case_id", "region"), key=str) == [("0101", "0101"), ("__HI", None)]
