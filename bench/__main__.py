@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import engine, others, over_http, replay, report, sweeps, volume, working_days
+from bench import board, engine, others, over_http, replay, report, sweeps, volume, working_days
 
 KEPT = Path("var/bench")
 """Where the bench writes: in the checkout, because a temporary folder may lie in memory, where commits cost nothing."""
@@ -41,6 +41,7 @@ def main() -> None:
             "others": lambda: others.section(folder, quick=asked.quick),
             "volume": lambda: volume.section(folder, KEPT.resolve(), stored=stored, quick=asked.quick),
             "sweeps": lambda: sweeps.section(folder, stored=stored, quick=asked.quick),
+            "board": lambda: board.section(folder, stored=stored, quick=asked.quick),
             "http": lambda: over_http.section(folder, quick=asked.quick),
             "calendar": lambda: working_days.section(quick=asked.quick),
             "replay": lambda: replay.section(folder, quick=asked.quick, huge=asked.huge or not asked.only),
@@ -56,7 +57,7 @@ def main() -> None:
         asked.json.write_text(report.as_json(about, made), encoding="utf-8")
 
 
-_NAMES = ("engine", "others", "volume", "sweeps", "http", "calendar", "replay")
+_NAMES = ("engine", "others", "volume", "sweeps", "board", "http", "calendar", "replay")
 
 if __name__ == "__main__":
     main()

@@ -43,19 +43,27 @@ def _ready(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[int, str, subprocess.Popen[bytes]]]:
-    """A server over a new database in `folder`: its port, a front-line key, its process. Stopped at the end; raises
-    RuntimeError when it did not stop cleanly."""
-    path, port, log = folder / "http.db", _free_port(), folder / "serve.log"
+    """A server over a new database in `folder`: its port, a front-line key, its process. As `served`."""
+    path = folder / "http.db"
     prepared_database(path)
     with Service.open(path) as service:
         key = str(service.create_key("bench", "front_line")["key"])
+    with served(path) as (port, server):
+        yield port, key, server
+
+
+@contextmanager
+def served(path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A server over the database at `path`: its port, its process. Stopped at the end; raises RuntimeError when it did
+    not stop cleanly."""
+    port, log = _free_port(), path.with_name("serve.log")
     command = [sys.executable, "-m", "workflow.cli", "serve", "--port", str(port)]
     with log.open("wb") as out:
         environment = {**os.environ, "BAOZHUANG_DATABASE": f"sqlite:///{path}"}
         server = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
         try:
             _ready(port, server, log)
-            yield port, key, server
+            yield port, server
             server.send_signal(signal.SIGTERM)
             server.wait(timeout=60)
         finally:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from storage._execution import Execution
-from storage._lists import deadline_row, in_org, starts_with
+from storage._lists import deadline_row
 from storage._statements import tables
+from storage.dialects import Backend
 from storage.rows import AbsenceRow, BoardFilter, BoardKey, BoardRow, DeadlineRow, PersonalRow, SavedViewRow
 
 _application = tables["application"]
@@ -18,6 +20,7 @@ _deadline = tables["deadline"]
 _personal = tables["personal"]
 _absence = tables["absence"]
 _view = tables["saved_view"]
+_org = tables["org"]
 
 _ROW = [_c[field] for field in BoardRow._fields]
 _OPEN = _c.closed_at.is_(None)
@@ -37,26 +40,24 @@ class Boards(Execution):
 
     def board(self, narrowed: BoardFilter, *, after: BoardKey | None = None, limit: int = 50) -> list[BoardRow]:
         """Up to `limit` applications in the order of the board, following `after`."""
-        first = DUE if after is None else after.part
-        wanted = []
-        for part, (belongs, order) in _PARTS.items():
-            if part < first or (narrowed.part is not None and part != narrowed.part):
-                continue
-            rows = sa.select(sa.literal(part).label("part"), *_ROW).where(belongs, *_narrowing(narrowed))
-            if after is not None and part == first:
-                rows = rows.where(_following(after))
-            wanted.append(sa.select(rows.order_by(*order).limit(limit).subquery()))
-        found: list[BoardRow] = []
-        for page in self._query(sa.union_all(*wanted)) if wanted else ():
-            row = BoardRow._make(page[1:])
-            found.append(row._replace(provisional=bool(row.provisional)))
-        # The parts come one after the other; within a part a database may forget the order of a subquery.
-        return sorted(found, key=_place)[:limit]
+        statement = _page(self._backend, _shape(narrowed), narrowed.part, None if after is None else after.part)
+        if statement is None:
+            return []
+        values = {**_values(narrowed), "limit": limit}
+        if after is not None:
+            values.update(after_due=after.due_on, after_id=after.id)
+        found = [BoardRow._make(row) for row in self._run(statement, values)]
+        return [row._replace(provisional=bool(row.provisional)) for row in sorted(found, key=_place)[:limit]]
 
     def board_counts(self, narrowed: BoardFilter) -> dict[str | None, int]:
         """How many open applications are due on each date; None: those without one."""
-        counted = sa.select(_c.due_on, sa.func.count().label("times")).where(_OPEN, *_narrowing(narrowed))
-        return {row.due_on: int(row.times) for row in self._query(counted.group_by(_c.due_on))}
+        counted = self._run(_counts(self._backend, _shape(narrowed)), _values(narrowed))
+        return {due_on: int(times) for due_on, times in counted}
+
+    def _run(self, statement: _Statement, values: dict[str, Any]) -> list[Any]:
+        values = {**statement.fixed, **values}
+        found: list[Any] = self._execute(statement.sql, [values[name] for name in statement.parameters]).fetchall()
+        return found
 
     def deadlines_of(self, case_ids: Iterable[str]) -> dict[str, list[DeadlineRow]]:
         """The deadlines of several cases that run or are suspended, by case."""
@@ -118,43 +119,112 @@ class Boards(Execution):
         return self._query(ended.values(ended_at=at)).rowcount == 1
 
 
-def _narrowing(narrowed: BoardFilter) -> list[sa.ColumnElement[bool]]:
-    wanted: list[sa.ColumnElement[bool]] = []
-    if narrowed.managers is not None:
-        one = len(narrowed.managers) == 1
-        wanted.append(_c.manager == narrowed.managers[0] if one else _c.manager.in_(narrowed.managers))
-    wanted.extend(in_org(_c.org, org) for org in (narrowed.scope, narrowed.org) if org is not None)
-    if narrowed.user_class is not None:
-        wanted.append(_c.user_class == narrowed.user_class)
+class _Shape(NamedTuple):
+    """By what a board is narrowed, without the values: what its statement depends on."""
+
+    fields: frozenset[str]
+    managers: int
+
+
+class _Statement(NamedTuple):
+    """Plain SQL for the driver's cursor, the names of its values in their order, and those that never change."""
+
+    sql: str
+    parameters: tuple[str, ...]
+    fixed: dict[str, Any]
+
+
+def _shape(narrowed: BoardFilter) -> _Shape:
+    given = {name for name, value in narrowed._asdict().items() if value is not None and name != "part"}
+    return _Shape(frozenset(given), len(narrowed.managers or ()))
+
+
+def _values(narrowed: BoardFilter) -> dict[str, Any]:
+    values: dict[str, Any] = narrowed._asdict()
+    for place, manager in enumerate(narrowed.managers or ()):
+        values[f"manager_{place}"] = manager
     if narrowed.step is not None:
-        wanted.append(_c.state.in_((f"{narrowed.step}.waiting", f"{narrowed.step}.running")))
-    if narrowed.due_from is not None:
-        wanted.append(_c.due_on >= narrowed.due_from)
-    if narrowed.due_to is not None:
-        wanted.append(_c.due_on <= narrowed.due_to)
+        values.update(step_waits=f"{narrowed.step}.waiting", step_runs=f"{narrowed.step}.running")
     if narrowed.number is not None:
-        wanted.append(_c.id.in_(_numbered(narrowed.number)))
-    return wanted
+        values["number_end"] = narrowed.number[:-1] + chr(ord(narrowed.number[-1]) + 1)
+    return values
 
 
-def _numbered(number: str) -> sa.CompoundSelect[Any]:
+def _compiled(backend: Backend, statement: sa.sql.ClauseElement) -> _Statement:
+    compiled = statement.compile(dialect=backend.compiler)
+    return _Statement(str(compiled), tuple(getattr(compiled, "positiontup", None) or ()), dict(compiled.params))
+
+
+# Building a statement takes longer than running it; there are few shapes, and they come again and again.
+
+
+@functools.lru_cache(maxsize=256)
+def _page(backend: Backend, shape: _Shape, only: int | None, after: int | None) -> _Statement | None:
+    wanted = []
+    for part, (belongs, order) in _PARTS.items():
+        if (after is not None and part < after) or (only is not None and part != only):
+            continue
+        rows = sa.select(*_ROW).where(belongs, *_narrowing(shape)).order_by(*order).limit(sa.bindparam("limit"))
+        if part == after:
+            rows = rows.where(_following(part))
+        wanted.append(sa.select(rows.subquery()))
+    return _compiled(backend, sa.union_all(*wanted)) if wanted else None
+
+
+@functools.lru_cache(maxsize=256)
+def _counts(backend: Backend, shape: _Shape) -> _Statement:
+    counted = sa.select(_c.due_on, sa.func.count()).where(_OPEN, *_narrowing(shape)).group_by(_c.due_on)
+    return _compiled(backend, counted)
+
+
+def _narrowing(shape: _Shape) -> list[sa.ColumnElement[bool]]:
+    conditions: dict[str, Callable[[], sa.ColumnElement[bool]]] = {
+        "managers": lambda: _manager_is(shape.managers),
+        "scope": lambda: _c.org.in_(_units("scope")),
+        "org": lambda: _c.org.in_(_units("org")),
+        "user_class": lambda: _c.user_class == sa.bindparam("user_class"),
+        "step": lambda: _c.state.in_([sa.bindparam("step_waits"), sa.bindparam("step_runs")]),
+        "due_from": lambda: _c.due_on >= sa.bindparam("due_from"),
+        "due_to": lambda: _c.due_on <= sa.bindparam("due_to"),
+        "number": lambda: _c.id.in_(_numbered()),
+    }
+    return [condition() for name, condition in conditions.items() if name in shape.fields]
+
+
+def _manager_is(many: int) -> sa.ColumnElement[bool]:
+    if many == 1:
+        return _c.manager == sa.bindparam("manager_0")
+    return _c.manager.in_([sa.bindparam(f"manager_{place}") for place in range(many)])
+
+
+def _units(name: str) -> sa.CompoundSelect[Any]:
+    """The unit of this name and those below it; one that was never imported still is itself. As one list and not as an
+    alternative, so that an index on the unit serves."""
+    stated = sa.bindparam(name, type_=_org.c.code.type)
+    top = sa.select(_org.c.path).where(_org.c.code == stated).scalar_subquery()
+    below = sa.alias(_org)
+    # "0" follows "/" in the code table: every path that starts with the one of the unit, and nothing else.
+    inside = sa.select(below.c.code).where(below.c.path >= top, below.c.path < sa.func.rtrim(top, "/") + "0")
+    return sa.union_all(sa.select(stated), inside)
+
+
+def _numbered() -> sa.CompoundSelect[Any]:
     """The ids of the applications that are called so: by the beginning of the application number, or by the whole
     external number, account or premises."""
+    number: sa.BindParameter[str] = sa.bindparam("number")
     return sa.union(
-        sa.select(_c.id).where(starts_with(_c.application_no, number)),
+        sa.select(_c.id).where(_c.application_no >= number, _c.application_no < sa.bindparam("number_end")),
         *(sa.select(_c.id).where(column == number) for column in (_c.external_id, _c.premises_id)),
         sa.select(_personal.c.case_id).where(_personal.c.customer_id == number),
     )
 
 
-def _following(after: BoardKey) -> sa.ColumnElement[bool]:
-    match after.part:
-        case 0:
-            return sa.or_(_c.due_on > after.due_on, sa.and_(_c.due_on == after.due_on, _c.id > after.id))
-        case 1:
-            return _c.id > after.id
-        case _:
-            return _c.id < after.id
+def _following(part: int) -> sa.ColumnElement[bool]:
+    due: sa.BindParameter[str] = sa.bindparam("after_due")
+    id_: sa.BindParameter[str] = sa.bindparam("after_id")
+    if part == DUE:
+        return sa.tuple_(_c.due_on, _c.id) > sa.tuple_(due, id_)
+    return _c.id > id_ if part == WAITING else _c.id < id_
 
 
 def key_of(row: BoardRow) -> BoardKey:
