@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from workflow.service import Contention, OutcomeUnknown, Refused, StorageError, StorageUnavailable
+from workflow.service.tables import BadFile
 from workflow.service.validation import describe
 from workflow.web.area import N_
 from workflow.web.language import said
@@ -101,6 +102,12 @@ def install(app: FastAPI) -> None:
         visit = await visit_of(request)
         message = "message" if visit.language == "zh" else "message_en"
         return _page(visit, 422, details=[f"{one['field']}: {one[message]}" for one in describe(error.errors())])
+
+    @app.exception_handler(BadFile)
+    async def _unusable(request: Request, error: BadFile) -> Response:
+        visit = await visit_of(request)
+        pairs = [one.partition(" / ") for one in error.problems]
+        return _page(visit, 422, details=[zh if visit.language == "zh" else en or zh for zh, _, en in pairs])
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

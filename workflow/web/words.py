@@ -31,7 +31,7 @@ _WORDS: Final = {
         "returned": N_("退回"),
     },
     "level": {"black": N_("超期"), "red": N_("红色"), "orange": N_("橙色"), "yellow": N_("黄色")},
-    "alert": {"open": N_("待处理"), "acknowledged": N_("已确认"), "cleared": N_("已解除")},
+    "alert": {"standing": N_("未解除"), "open": N_("待处理"), "acknowledged": N_("已确认"), "cleared": N_("已解除")},
     "channel": {"online": N_("线上"), "hall": N_("营业厅"), "phone": N_("电话"), "visit": N_("上门")},
     "business": {
         "new": N_("新装"),

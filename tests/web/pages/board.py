@@ -24,4 +24,6 @@ PAGES = [
     Page("board-calendar", "/board/calendar"),
     Page("morning", "/board/morning?whose=all", role="supervisor"),
     Page("absences", "/absences"),
+    Page("alerts", "/alerts", role="supervisor"),
+    Page("alerts-none", "/alerts?level=yellow&status=cleared"),
 ]
