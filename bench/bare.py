@@ -71,7 +71,9 @@ def _prepared(one: Written) -> Prepared:
         Statement(_REMEMBERED, [one.remembered]),
     ]
     serial = None if one.before else (one.row.org or "", int(one.row.submitted_at[:4]))
-    return Prepared(one.row.id, serial, [statement for statement in found if statement.rows])
+    # Plain tuples: of a named one the driver fetches each value through the interpreter.
+    plain = [Statement(sql, [tuple(row) for row in rows]) for sql, rows in found if rows]
+    return Prepared(one.row.id, serial, plain)
 
 
 def _of_case(one: Written) -> Statement:

@@ -215,6 +215,7 @@ class Book:
         it is held to [D-ZERO-2021]."""
         return float(max(kw or 0 for kw in self.classification(on=dt.date.max).zero_investment_kw.values()))
 
+    @functools.lru_cache(maxsize=4096)  # noqa: B019  # a book lives as long as the program; asked at every command
     def ladder(self, *, on: dt.date, region: str = NATION) -> Ladder:
         """The ladders of alerts in force in `region` on `on`, the day of looking (business zone), for every open case
         whenever it was submitted [D-LADDER]. The same object for the same rules. Raises `NoRuleInForce`, ValueError."""

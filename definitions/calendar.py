@@ -278,7 +278,8 @@ class WorkingCalendar:
 
     def count(self, start: dt.date, end: dt.date) -> int:
         """Working days in (start, end]; 0 when `end` is not after `start`. Raises `CalendarRangeError`."""
-        return max(0, self._worked_to[self._index(end)] - self._worked_to[self._index(start)])
+        until, before = self._index(end), self._index(start)
+        return self._worked_to[until] - self._worked_to[before] if until > before else 0
 
     def last_working_on_or_before(self, day: dt.date) -> dt.date:
         """`day` itself when it is worked, else the last working day before it. Raises `CalendarRangeError`."""

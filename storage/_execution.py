@@ -55,7 +55,8 @@ class Execution:
         if self._failure is not None:
             raise self._failure
         try:
-            return self._cursor.execute(sql, parameters)
+            # A plain tuple: of a named one SQLite's driver fetches each value through the interpreter.
+            return self._cursor.execute(sql, tuple(parameters))
         except self._backend.driver_error as error:
             raise self._failed(error) from error
 
@@ -66,7 +67,7 @@ class Execution:
         if self._failure is not None:
             raise self._failure
         try:
-            self._cursor.executemany(sql, rows)
+            self._cursor.executemany(sql, map(tuple, rows))
         except self._backend.driver_error as error:
             raise self._failed(error) from error
 

@@ -62,6 +62,12 @@ def _rejected(error: BaseException) -> Rejected:
     return Rejected(f"数据不符合表的约束: {reason}", f"a constraint of the schema refused the row: {reason}")
 
 
+# The driver binds text and numbers as they are; for a value of any other type it asks the type whether it would rather
+# be something else, at the price of two exceptions, unless it is told what becomes of it.
+sqlite3.register_adapter(type(None), lambda value: value)
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(bytes, bytes)
+
 _SQLITE_KINDS: dict[int, Callable[[BaseException], StorageError]] = {
     sqlite3.SQLITE_BUSY: lambda _: _busy(),
     sqlite3.SQLITE_LOCKED: lambda _: _busy(),

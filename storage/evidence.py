@@ -30,24 +30,22 @@ from storage.rows import EventRow, Head, NewEvent
 GENESIS = "0" * 64
 CHECKPOINT_FORMAT = "baozhuang-checkpoint-1"
 
-_EVENT = b"baozhuang event 1\0"
+_EVENT = sha256(b"baozhuang event 1\0")  # copied for each event: making one anew costs more than what it hashes
 _PERSONAL = b"baozhuang personal 1\0"
 
 
 def _fields(*values: str | None) -> bytes:
-    parts = []
-    for value in values:
-        if value is None:
-            parts.append("-")
-        else:
-            length = len(value) if value.isascii() else len(value.encode())
-            parts.append(f"{length}:{value},")
-    return "".join(parts).encode()
+    text = "".join(["-" if value is None else f"{len(value)}:{value}," for value in values])
+    if not text.isascii():  # lengths are in bytes, and only some characters take more than one
+        text = "".join(["-" if value is None else f"{len(value.encode())}:{value}," for value in values])
+    return text.encode()
 
 
 def event_hash(case_id: str, case_seq: int, event: NewEvent, prev_hash: str) -> str:
     """The hash (hex) of one event: over every stored field and the hash of the event before it."""
-    return sha256(_EVENT + _fields(prev_hash, case_id, str(case_seq), *event)).hexdigest()
+    digest = _EVENT.copy()
+    digest.update(_fields(prev_hash, case_id, str(case_seq), *event))
+    return digest.hexdigest()
 
 
 def chain(case_id: str, first_seq: int, prev_hash: str, events: Iterable[NewEvent]) -> list[EventRow]:

@@ -132,14 +132,17 @@ class Application(Table, table=True):
 
 
 class Event(Table, table=True):
-    """One link of a chain. Append-only by triggers, which are part of the schema and of its comparison."""
+    """One link of a chain. Append-only by triggers, which are part of the schema and of its comparison.
+
+    SQLite keeps it in the order of arrival, beside an index by its key: a new event goes to the end, with the others of
+    its commit. By its key each would go to a page of its own, and rows as long as these make such a tree very deep.
+    """
 
     __tablename__ = "event"
     __table_args__ = (
         sa.CheckConstraint("case_seq >= 1", name="ck_event_seq"),
         sa.CheckConstraint("length(prev_hash) = 64 AND length(hash) = 64", name="ck_event_hash"),
         *_moments("event", "occurred_at", "recorded_at"),
-        {"sqlite_with_rowid": False},
     )
     case_id: str = _text(primary_key=True)
     case_seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
@@ -197,7 +200,7 @@ class Personal(Table, table=True):
     """Who a case is about: outside the chain, so that it can be erased."""
 
     __tablename__ = "personal"
-    __table_args__ = (sa.Index("ix_personal_customer", "customer_id"),)
+    __table_args__ = (sa.Index("ix_personal_customer", "customer_id"), {"sqlite_with_rowid": False})
     case_id: str = _text(primary_key=True)
     salt: str | None = _text()
     customer_id: str | None = _text()

@@ -104,7 +104,7 @@ class Tx(
 
         Raises Contention when the application is no longer at `before.version`.
         """
-        changed = tuple(place for place, (old, new) in enumerate(zip(before, row, strict=True)) if old != new)
+        changed = tuple([place for place, new in enumerate(row) if new != before[place]])
         if not changed:
             return
         values = (*(row[place] for place in changed), row.id, before.version)

@@ -14,9 +14,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import storage
-from storage import Database, NotMigrated
+from storage import GENESIS, Database, Duplicate, NotMigrated
 from storage.database import SCHEMAS
 from storage.models import EVENT_TRIGGERS, Table
+from storage.rows import NewEvent
 
 POSTGRESQL_DUMP = """
 SELECT 'column', table_name, column_name, data_type, is_nullable, column_default, collation_name
@@ -103,6 +104,12 @@ def test_the_program_knows_all_revisions_in_order():
     assert tuple(reversed(revisions)) == SCHEMAS
 
 
+FIRST_EVENT = (
+    "c1", 1, "application_submitted", '{"名": "é"}', "2026-01-05T09:00:00.000000+08:00",
+    "2026-01-05T09:00:01.000000+08:00", "key-1", "marketing", "0" * 64, "a" * 64,
+)  # fmt: skip
+OLD_PERSON = ("c1", "salt", "C1", "王五", None, "沿江大道 1 号")
+OLD_ROWS = {"event": FIRST_EVENT, "personal": OLD_PERSON}
 OLD_DEADLINES = """
 INSERT INTO deadline
   (case_id, key, scope, step, round, budget, ledger, due_on, provisional, status, calendar_hash)
@@ -126,11 +133,20 @@ def test_a_database_with_data_is_upgraded_from_the_first_schema(database_url, tm
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         connection.exec_driver_sql(OLD_DEADLINES.format(**marks))
+        for table, row in OLD_ROWS.items():
+            values = {f"v{place}": value for place, value in enumerate(row)}
+            names = ", ".join(f":{name}" for name in values)
+            connection.execute(sa.text(f"INSERT INTO {table} VALUES ({names})").bindparams(**values))
     with pytest.raises(NotMigrated, match="older"):
         Database.open(url)
     database = Database.open(url, migrate=True)
     with database.read() as tx:
         rows = {row.key: row for row in tx.deadlines("c1")}
+        assert tx.events("c1") == [FIRST_EVENT]
+        assert tx.personal("c1") == OLD_PERSON
+        assert tx.missing_triggers() == []
+    with pytest.raises(Duplicate), database.write() as tx:
+        tx.append_events("c1", 1, GENESIS, [NewEvent(*FIRST_EVENT[2:8])])
     database.close()
     # What ran is looked at at once, by whoever knows the ladder; nothing else is.
     assert rows["total"] == (

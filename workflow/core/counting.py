@@ -89,8 +89,10 @@ def merged(stretches: Iterable[tuple[dt.date, dt.date]]) -> tuple[tuple[dt.date,
     return tuple(out)
 
 
-def spans(suspensions: Iterable[Suspension]) -> tuple[tuple[dt.date, dt.date], ...]:
+def spans(suspensions: Sequence[Suspension]) -> tuple[tuple[dt.date, dt.date], ...]:
     """The suspended stretches, merged."""
+    if not suspensions:
+        return ()
     return merged((s.from_, s.to or OPEN_ENDED) for s in suspensions)
 
 

@@ -64,8 +64,10 @@ def _rule(deed: Deed, code: str) -> StepRule:
     """The rule of step `code`, which must be on the path and due now."""
     state, definition = deed.open_state, deed.definition
     steps = path(definition, state.facts.important_customer)
-    rule = next((step for step in steps if step.code == code), None)
-    if rule is None:
+    for rule in steps:
+        if rule.code == code:
+            break
+    else:
         names = "、".join(step.name.zh for step in steps)
         raise refuse(
             "step-not-allowed",

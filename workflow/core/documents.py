@@ -41,8 +41,10 @@ def kind_of(definition: Definition, given: str) -> str:
 def steps_until(definition: Definition, state: State, code: str) -> tuple[StepRule, ...]:
     """The steps of the case's path up to and including `code`."""
     steps = path(definition, state.facts.important_customer)
-    last = next((i for i, step in enumerate(steps) if step.code == code), -1)
-    return steps[: last + 1]
+    for number, step in enumerate(steps, start=1):
+        if step.code == code:
+            return steps[:number]
+    return ()
 
 
 def deferred(definition: Definition, documents: Iterable[Document]) -> bool:
@@ -56,6 +58,8 @@ def missing(definition: Definition, state: State, until: str) -> list[dict[str, 
     for at a step that a correction took off the path is still owed."""
     provided = {document.kind for document in state.documents}
     steps = steps_until(definition, state, until)
+    if not state.asked and provided.issuperset([document.kind for rule in steps for document in rule.documents]):
+        return []
     excused = {step.code for step in state.steps if step.status == "waived"}
     ahead = {step.code for step in state.steps} - {rule.code for rule in steps}
     lacking: list[dict[str, Any]] = []

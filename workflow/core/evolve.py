@@ -106,7 +106,7 @@ def arrive(steps: tuple[Step, ...], state: str, at: dt.datetime) -> tuple[Step, 
 
 def change(steps: tuple[Step, ...], code: str, how: Callable[[Step], Step]) -> tuple[Step, ...]:
     """`steps` with the one called `code` changed."""
-    return tuple(how(step) if step.code == code else step for step in steps)
+    return tuple([how(step) if step.code == code else step for step in steps])
 
 
 def _ended_round(payload: dict[str, Any]) -> Round | None:

@@ -143,6 +143,7 @@ def plan_timer(definition: Definition, state: State) -> Timer | None:
     return Timer("plan", "plan", None, None, budget, (Interval(start, ended, used),), (), due, False, status, used)
 
 
+@functools.lru_cache(maxsize=4096)  # asked for the same plan at every command that follows it
 def months_after(day: dt.date, months: int) -> dt.date:
     """The day of the same number `months` later, or the last of a shorter month."""
     month = day.month - 1 + months

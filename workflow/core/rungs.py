@@ -64,9 +64,11 @@ def course_of(calendar: WorkingCalendar, timer: Timer) -> Course | None:
     """The course of `timer`; None when its clock does not run, so that it has no rungs to come."""
     if timer.status not in _RUNNING:
         return None
-    *earlier, running = timer.intervals
-    course = Course(timer.scope, timer.budget, timer.budget, running.counted_from, timer.suspended)
-    return _less(calendar, course, timer.due_on, [(i.counted_from, i.end) for i in earlier]) if earlier else course
+    intervals = timer.intervals
+    course = Course(timer.scope, timer.budget, timer.budget, intervals[-1].counted_from, timer.suspended)
+    if len(intervals) == 1:
+        return course
+    return _less(calendar, course, timer.due_on, [(i.counted_from, i.end) for i in intervals[:-1]])
 
 
 def course_of_row(
@@ -111,9 +113,10 @@ def _less(
     """`course` with the days left that stretches before it have not used. A due date in the running stretch says how
     many, by the days the earlier ones were judged by; a budget used up before it is counted out."""
     if due is not None and due >= course.start:
-        return course._replace(left=used_days(calendar, course.start, due, course.suspended))
-    used = sum(used_days(calendar, first, last or first, course.suspended) for first, last in earlier)
-    return course._replace(left=course.left - used)
+        left = used_days(calendar, course.start, due, course.suspended)
+    else:
+        left = course.left - sum(used_days(calendar, first, last or first, course.suspended) for first, last in earlier)
+    return Course(course.scope, course.budget, left, course.start, course.suspended)
 
 
 class _Track:

@@ -79,7 +79,9 @@ def _round_timer(
 def _step_spans(definition: Definition, state: State) -> tuple[tuple[dt.date, dt.date], ...]:
     """What the step timers exclude: nothing where the whole process is the limit, and in a step sum only what its own
     clause makes deductible (the ledger makes nothing so)."""
-    return spans(deductible(definition, state)) if definition.total.kind == "step_sum" else ()
+    if not state.suspensions or definition.total.kind != "step_sum":
+        return ()
+    return spans(deductible(definition, state))
 
 
 def judge_round(calendar: WorkingCalendar, definition: Definition, state: State, code: str, turn: Round) -> Round:
@@ -114,15 +116,12 @@ def _step_timers(
     calendar: WorkingCalendar, definition: Definition, state: State, before: Before | None
 ) -> Iterator[Timer]:
     limits = {rule.code: rule.limit for rule in definition.steps}
-    known: dict[str, Step] = {}
-    kept: dict[str | None, list[Timer]] = {}
+    same: set[int] = set()
     if before is not None and _comparable(before, calendar, state):
-        known = {step.code: step for step in before.state.steps}
-        for timer in before.timers:
-            kept.setdefault(timer.step, []).append(timer)
+        same = set(map(id, before.state.steps))
     for step in state.steps:
-        if known.get(step.code) is step:
-            yield from kept.get(step.code, ())
+        if before is not None and id(step) in same:
+            yield from [timer for timer in before.timers if timer.step == step.code]
         else:
             yield from _timers_of_step(calendar, definition, state, step, limits.get(step.code))
 

@@ -45,6 +45,7 @@ from workflow.service.projection import (
 )
 
 KEPT_CASES = 4096
+_DIGEST = hashlib.sha256()
 _encode = msgspec.json.Encoder().encode
 
 
@@ -289,21 +290,26 @@ class Cases:
     def _project_timers(
         self, tx: Tx, context: Context, before: Held | None, state: State, fresh: tuple[Timer, ...]
     ) -> None:
-        known = () if before is None else before.timers
-        # The timers of untouched steps are the same objects as before.
-        same = set(map(id, known)).intersection(map(id, fresh))
-        old = {timer.key: timer for timer in begun(known) if id(timer) not in same}
-        new = {timer.key: timer for timer in begun(fresh) if id(timer) not in same}
         calendar, today = context.calendar, business_date(context.now)
         ladder = self.law.book.ladder(on=today, region=state.facts.region)
-        changed = [timer for key, timer in new.items() if old.get(key) != timer]
+        gone = {} if before is None else {timer.key: timer for timer in begun(before.timers)}
+        changed: list[Timer] = []
+        outdated: list[tuple[Timer, Timer | None]] = []
+        for timer in begun(fresh):
+            was = gone.pop(timer.key, None)
+            # The timers of untouched steps are the same objects as before.
+            if was is timer or was == timer:
+                continue
+            changed.append(timer)
+            if was is not None and not stands(was, timer):
+                outdated.append((was, timer))
+        outdated += [(was, None) for was in gone.values()]
         tx.put_deadlines([deadline_row(state.case_id, timer, calendar, ladder) for timer in changed])
-        tx.delete_deadlines(state.case_id, [key for key in old if key not in new])
+        tx.delete_deadlines(state.case_id, gone)
         # The deadlines first: a sweep that is raising alerts on them ends before we may write.
-        for key, timer in old.items():
-            now = new.get(key)
-            if not stands(timer, now) and reached(calendar, ladder, timer, today):
-                tx.clear_alerts(state.case_id, [key], write(context.now), why_outdated(state, now))
+        for was, now in outdated:
+            if reached(calendar, ladder, was, today):
+                tx.clear_alerts(state.case_id, [was.key], write(context.now), why_outdated(state, now))
 
     # Chaining
 
@@ -421,7 +427,9 @@ def _existing(row: CaseRow | None) -> CaseRow:
 
 
 def _digest(case_id: str, body: str) -> str:
-    return hashlib.sha256(f"{case_id}\n{body}".encode()).hexdigest()
+    digest = _DIGEST.copy()  # cheaper than a new one
+    digest.update(f"{case_id}\n{body}".encode())
+    return digest.hexdigest()
 
 
 def to_row(event: Event) -> NewEvent:

@@ -13,7 +13,7 @@ from definitions.calendar import WorkingCalendar
 from storage import CaseRow, DeadlineRow, PendingRow, RoundRow
 from workflow.core.rungs import first_look
 from workflow.core.state import Round, State, Step, to_snapshot
-from workflow.core.timers import OPEN_ENDED, Timer, legal
+from workflow.core.timers import LEGAL, OPEN_ENDED, Timer
 from workflow.core.times import write
 
 _encode = msgspec.json.Encoder().encode
@@ -22,9 +22,16 @@ _encode = msgspec.json.Encoder().encode
 def case_row(state: State, timers: tuple[Timer, ...], head_hash: str) -> CaseRow:
     """The application's row. `due_on`: the earliest due date of its running limits."""
     facts = state.facts
-    running = [timer for timer in legal(timers) if timer.status == "running" and timer.due_on is not None]
-    due = min((timer.due_on for timer in running if timer.due_on), default=None)
-    total = next((timer.due_on for timer in running if timer.key == "total"), None)
+    due: dt.date | None = None
+    total: dt.date | None = None
+    provisional = False
+    for timer in timers:
+        on = timer.due_on
+        if on is None or timer.status != "running" or timer.scope not in LEGAL:
+            continue
+        due = on if due is None or on < due else due
+        total = on if timer.key == "total" else total
+        provisional = provisional or timer.provisional
     return CaseRow(
         id=state.case_id,
         application_no=state.application_no,
@@ -44,7 +51,7 @@ def case_row(state: State, timers: tuple[Timer, ...], head_hash: str) -> CaseRow
         closed_at=None if state.closed_at is None else write(state.closed_at),
         due_on=None if due is None else due.isoformat(),
         total_due_on=None if total is None else total.isoformat(),
-        provisional=any(timer.provisional for timer in running),
+        provisional=provisional,
         definition_hash=state.definition,
         version=state.version,
         head_hash=head_hash,
@@ -100,7 +107,7 @@ def deadline_row(case_id: str, timer: Timer, calendar: WorkingCalendar, ladder: 
 
 def begun(timers: tuple[Timer, ...]) -> tuple[Timer, ...]:
     """The timers that have a row: those whose clock has run."""
-    return tuple(timer for timer in timers if timer.intervals)
+    return tuple([timer for timer in timers if timer.intervals])
 
 
 def stands(timer: Timer, now: Timer | None) -> bool:
