@@ -3,8 +3,8 @@
 One file per detector under `data/detectors/`: name, tag, severity, thresholds, exemptions, clause, the evidence it
 needs, what is flagged, and the sentence that explains a finding.  `facts.yaml` names the facts that an expression may
 speak of, `gates.yaml` what must hold before a record is evidence at all, `verdicts.yaml` how findings add up.  A
-detector is switched off by `enabled: false`, re-weighted or given other thresholds by editing its file or a copy of the
-folder.
+detector is switched off by `enabled: false`, re-weighted, given other thresholds or added by a file in a folder of
+one's own: what that folder holds stands for the shipped file of the same name, the rest is as shipped.
 """
 
 from __future__ import annotations
@@ -245,12 +245,29 @@ def _fact(facts: dict[str, Any]) -> Fact:
 
 
 def load_detectors(directory: Path | str | None = None) -> Detectors:
-    """The detectors of `directory` (default: the shipped ones). The same folder is read once.
+    """The shipped detectors, with those of `directory` in the place of the files of the same names; of `gates.yaml` and
+    `verdicts.yaml` value by value. The same folder is read once.
 
     Raises `DefinitionError` naming every fault with file and line: unknown keys, facts or thresholds, an expression
     that is not one, a rule given twice, a clause that is not in the book.
     """
     return _load(Path(directory) if directory else SHIPPED)
+
+
+_BY_VALUE: Final = ("gates", "verdicts")
+
+
+def _files(directory: Path, reader: Reader) -> list[Path]:
+    """The files to read, in the order of their names; shipped values before one's own."""
+    shipped, own = sorted(SHIPPED.glob("*.yaml")), sorted(directory.glob("*.yaml"))
+    if not own:
+        zh, en = f"文件夹 {directory} 中没有规则文件(*.yaml)", f"the folder {directory} holds no rule (*.yaml)"
+        reader.problems.append(Problem(Mark(directory.as_posix(), 1), zh, en))
+    if directory == SHIPPED:
+        return shipped
+    mine = {path.name for path in own}
+    kept = [path for path in shipped if path.name not in mine or path.stem in _BY_VALUE]
+    return sorted([*kept, *own], key=lambda path: (path.name, path.parent != SHIPPED))
 
 
 @functools.lru_cache(maxsize=8)
@@ -259,11 +276,13 @@ def _load(directory: Path) -> Detectors:
     numbers: dict[str, dict[str, Threshold]] = {}
     common: dict[str, Any] = {"folded": {}, "derived": {}, "supplied": {}}
     rules: dict[str, tuple[str, dict[str, Any]]] = {}
-    for path in sorted(directory.glob("*.yaml")):
+    for path in _files(directory, reader):
         file = reader.name(path)
-        if path.stem in ("gates", "verdicts"):
+        if path.stem in _BY_VALUE:
             facts = reader.read(path, _NUMBERS_FILE)
-            numbers[path.stem] = {} if facts is INVALID else facts.get("values", {})
+            numbers[path.stem] = {
+                **numbers.get(path.stem, {}), **({} if facts is INVALID else facts.get("values", {}))
+            }  # fmt: skip
         elif path.stem == "facts":
             facts = reader.read(path, _FACTS_FILE)
             common = common if facts is INVALID else {**common, **facts}
@@ -275,9 +294,6 @@ def _load(directory: Path) -> Detectors:
                 zh = f"文件名 {path.stem} 与规则 {facts['rule']} 不同"
                 reader.problems.append(Problem(Mark(file, 1), zh, f"the file of {facts['rule']} must carry its name"))
             rules[facts["rule"]] = (file, facts)
-    for stem in ("facts", "gates", "verdicts"):
-        if not (directory / f"{stem}.yaml").is_file():
-            reader.problems.append(Problem(Mark(f"{stem}.yaml", 1), "缺少这个文件", "this file is missing"))
     clauses = load().clauses
     for cited in reader.citations:
         reader.problems.extend(

@@ -35,6 +35,12 @@ def replay(
         Path | None,
         typer.Option("--rules", metavar="DIR", help="规则文件夹, 默认随附 / folder of rules, default the shipped"),
     ] = None,
+    reported: Annotated[
+        Path | None,
+        typer.Option(
+            "--reported", metavar="FILE", help="单位上报的合计, 与重算比对 / totals reported, held against S3"
+        ),
+    ] = None,
     process: Annotated[
         str | None,
         typer.Option(
@@ -70,7 +76,7 @@ def replay(
                 "by": partition,
             }
             found: Any = (
-                service.replay(**shared, detectors=detectors)
+                service.replay(**shared, reported=reported, detectors=detectors)
                 if process is None
                 else replay_process(**shared, process=process)
             )

@@ -16,6 +16,7 @@ from workflow.replay.columnar.judge import Judged, judge
 from workflow.replay.intake import BadHistory, Intake, ready
 from workflow.replay.output import rulebook
 from workflow.replay.output.stages import digest
+from workflow.replay.reported import read as read_reported
 from workflow.service import rules
 from workflow.service.calendar import working_calendar
 from workflow.service.replay_stages import History, Outcome, Progress, run
@@ -35,14 +36,16 @@ def replay(
     progress: Progress,
     by: str | None = None,
     detectors: Path | None = None,
+    reported: Path | None = None,
 ) -> Outcome:
     """Read a history, judge it as of `as_of` (default: today) and hand over the results.
 
     Raises BadHistory, ValueError, OSError.  `by`: what the results are also parted by.  `detectors`: a folder of rules
-    instead of the shipped ones.
+    instead of the shipped ones.  `reported`: a table of the totals that organisations reported (S3).
     """
     law, day, found = rules.book(), as_of or rules.today(), load_detectors(detectors)
     calendar = working_calendar([])
+    totals = read_reported(reported) if reported else ()
     steps = dict.fromkeys(
         step.code for code in law.classes for step in law.resolve(on=rules.today(), user_class=code).steps
     )
@@ -51,6 +54,7 @@ def replay(
         return judge(
             intake.cases, intake.events, book=law, calendar=calendar, as_of=day, out=folder, detectors=found,
             engine=engine, memory_limit=memory_limit, temp_dir=folder / ".judge", progress=share,
+            reported=totals,
         )  # fmt: skip
 
     return run(
@@ -61,6 +65,7 @@ def replay(
             "detectors": digest(detectors) if detectors else "随附 shipped",
             "calendar": calendar.hash,
             "changed": _changed(found),
+            **({"reported": digest(reported)} if reported else {}),
         },
         steps=tuple(steps), judge=judged, rules=rulebook.of_law(found), clauses=law.clauses,
     )  # fmt: skip

@@ -1,152 +1,155 @@
-"""Rules over organisations (S1-S10), policy 6: one-sided binomial against peers without the organisation,
-Benjamini-Hochberg at 1 % over organisations. S3 needs reported totals, which no table here holds."""
+"""Rules over organisations (S1-S10), policy 6: one-sided binomial of scipy against peers without the organisation,
+Benjamini-Hochberg at 1 % over the units of a rule. S3 needs reported totals, which no table here holds."""
 
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.replay.oracle.clocks import step_clocks, total_clock
+from scipy import stats
+
+from tests.replay.oracle.clocks import total_clock
 from tests.replay.oracle.file import Case, File, Finding, Unjudged, is_step, when
-from tests.replay.oracle.over_limit import _excused, near_a_limit
 
 LEAST = 20
 LEVEL = 0.01
-Tally = dict[Any, tuple[int, int]]
+Unit = tuple[Any, Any]
+"""Organisation, and who or what in it."""
 
 
-def tail(k: int, n: int, p: float) -> float:
-    """P(X >= k) for X ~ Binomial(n, p)."""
-    if k <= 0:
-        return 1.0
-    logs = [
-        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * math.log(p) + (n - i) * math.log1p(-p)
-        for i in range(k, n + 1)
-    ]
-    top = max(logs)
-    return min(1.0, math.exp(top) * sum(math.exp(x - top) for x in logs))
-
-
-def above_peers(tallies: Tally) -> set[Any]:
-    """The keys whose share (hits, trials) lies above that of all others together."""
-    values: list[tuple[float, Any]] = []
-    hits, trials = (sum(t[i] for t in tallies.values()) for i in (0, 1))
-    for key, (k, n) in tallies.items():
-        others = trials - n
-        if n < LEAST or others < LEAST:
+def above_peers(pairs: Iterable[tuple[Unit, tuple[str, ...], bool]]) -> set[Any]:
+    """The organisations of the units whose share of hits lies above that of other organisations. A pair is a unit, the
+    families it is compared in (the first with enough peers counts), and whether it is a hit."""
+    tallies: dict[tuple[Unit, tuple[str, ...]], list[int]] = defaultdict(lambda: [0, 0])
+    for unit, families, hit in pairs:
+        tallies[unit, families][0] += hit
+        tallies[unit, families][1] += 1
+    tested: list[tuple[float, bool, Any]] = []
+    for (unit, families), (k, n) in tallies.items():
+        if unit[0] is None or n < LEAST:
             continue
-        p = (hits - k + 1) / (others + 2)
-        values.append((tail(k, n, p), key))
-    values.sort(key=lambda v: (v[0], str(v[1])))
-    last = max((i for i, (value, _) in enumerate(values, 1) if value <= LEVEL * i / len(values)), default=0)
-    return {key for _, key in values[:last]}
+        for family in families:
+            others = [t for (u, fs), t in tallies.items() if family in fs and u[0] not in (unit[0], None)]
+            trials = sum(t[1] for t in others)
+            if trials >= LEAST:
+                rate = max(sum(t[0] for t in others), trials / (trials + 1)) / trials
+                above = k * trials > sum(t[0] for t in others) * n
+                tested.append((stats.binomtest(k, n, min(rate, 1), "greater").pvalue, above, unit[0]))
+                break
+    tested.sort(key=lambda one: one[0])
+    last = max((i for i, one in enumerate(tested, 1) if one[0] <= LEVEL * i / len(tested)), default=0)
+    return {org for _, above, org in tested[:last] if above}
 
 
-def _tally(pairs: Iterable[tuple[Any, bool]]) -> Tally:
-    hits: Counter[Any] = Counter()
-    trials: Counter[Any] = Counter()
-    for key, hit in pairs:
-        trials[key] += 1
-        hits[key] += hit
-    return {key: (hits[key], trials[key]) for key in trials}
+def _regions(name: str, region: str | None) -> tuple[str, ...]:
+    return tuple(f"{name}@{(region or '')[:size]}" for size in (6, 4, 2, 0))
 
 
-def _clocks(case: Case) -> list[Any]:
-    out: list[Any] = []
-    try:
-        if not case.ledger_applies or case.rules is None:
-            return out
-        out += [c for c in step_clocks(case)[0] if c.end is not None]
-        if case.rules.whole_process and case.closed is not None:
-            out.append(total_clock(case))
-    except Unjudged:
-        pass
-    return out
+def _one_round(case: Case, code: str) -> tuple[dt.date, dt.date] | None:
+    """Start and end of a step that was done at once, without returns."""
+    ends, starts = case.all(code, "complete"), case.all(code, "start")
+    if len(ends) != 1 or len(starts) > 1 or case.all(code, "return"):
+        return None
+    begun = starts or (case.all("acceptance", "complete")[-1:] if code == "supply_plan" else [])
+    return (when(begun[0]).date, when(ends[0]).date) if begun else None
 
 
 def s1(file: File) -> set[Any]:
-    judged = [(case, clock) for case in file.cases for clock in _clocks(case) if clock.budget >= 2]
-    exact = _tally((case.get("org"), clock.used == clock.budget and not clock.late) for case, clock in judged)
-    at_once = _tally((case.get("org"), clock.used == 0) for case, clock in judged if case.rules.high_voltage)  # type: ignore[union-attr]  # a judged clock has rules
-    return above_peers(exact) | above_peers(at_once)
-
-
-def s2(file: File) -> set[Any]:
-    out = set()
-    for unit in ("org", "manager"):
-        shares: dict[tuple[Any, str], Tally] = {}
-        for region in {case.get("region") for case in file.cases}:
-            here = [c for c in file.cases if c.get("region") == region and c.get("contractor") and c.get(unit)]
-            for contractor in {c.get("contractor") for c in here} - file.lists.sole_contractors:
-                shares[region, contractor] = _tally(
-                    ((c.get("org"), c.get(unit)), c.get("contractor") == contractor) for c in here
-                )
-        values = []
-        for key, tally in shares.items():
-            for who, (k, n) in tally.items():
-                others = [t for other, t in tally.items() if other[0] != who[0]]
-                trials = sum(t[1] for t in others)
-                if n < LEAST or trials < LEAST:
-                    continue
-                p = (sum(t[0] for t in others) + 1) / (trials + 2)
-                values.append((tail(k, n, p), who, key))
-        values.sort(key=str)
-        values.sort(key=lambda v: v[0])
-        last = max((i for i, v in enumerate(values, 1) if v[0] <= LEVEL * i / len(values)), default=0)
-        out |= {who[0] for _, who, _ in values[:last]}
-    return out
-
-
-def s4(file: File) -> set[Any]:
-    pairs = []
-    keeps: dict[Any, bool] = defaultdict(bool)
-    events = [e for e in file.events if is_step(e) and not e.get("occurred_is_date") and e.get("actor")]
-    for e in events:
-        keeps[e.get("source")] |= e["occurred_at"].second != 0
-    for e in events:
-        if keeps[e.get("source")]:
-            case = file.by_id[e["case_id"]]
-            at = e["occurred_at"]
-            key = (e.get("source"), case.get("region"))
-            pairs.append((key, (e["actor"], case.get("org")), at.minute in (0, 30) and at.second == 0))
-    out = set()
-    for key in {p[0] for p in pairs}:
-        tallies = _tally((actor, hit) for k, actor, hit in pairs if k == key)
-        out |= {actor[1] for actor in above_peers(tallies)}
-    return out
-
-
-def s5(file: File) -> set[Any]:
-    pairs = []
-    for e in file.events:
-        site = e["activity"] in ("mid_inspection", "completion_inspection", "metering") and e["lifecycle"] == "complete"
-        if site and e.get("source") != "field_terminal":
-            at = when(e)
-            night = not at.only_date and (at.moment.hour >= 22 or at.moment.hour < 6)
-            pairs.append((file.org_of(e), night or not file.calendar.is_working(at.date)))
-    return above_peers(_tally(pairs))
-
-
-def s6(file: File) -> set[Any]:
-    pairs = []
+    pairs: list[tuple[Unit, tuple[str, ...], bool]] = []
     for case in file.cases:
-        closed = case.closed
+        org = case.get("org")
         try:
-            if closed is None or not case.ledger_applies or not near_a_limit(case, when(closed).date):
+            if not case.ledger_applies or case.rules is None:
+                continue
+            if case.rules.whole_process:
+                if case.energised is not None:
+                    clock = total_clock(case)
+                    name = f"{case.rules.user_class} {clock.budget}"
+                    pairs.append(((org, name), (name,), clock.used == clock.budget and not clock.late))
                 continue
         except Unjudged:
             continue
-        pairs.append((case.get("org"), case.ending is not None and not _excused(case, case.ending)))
-    return above_peers(_tally(pairs))
+        for step in case.rules.steps:
+            span = _one_round(case, step.code)
+            if step.code == "acceptance" or step.limit is None or step.limit < 2 or span is None:
+                continue
+            name, day0 = f"{step.code} {step.limit}", f"{step.code} day 0 {step.limit}"
+            pairs.append(((org, name), (name,), span[1] == file.due(span[0], step.limit)))
+            if case.rules.high_voltage:
+                pairs.append(((org, day0), (day0,), span[0] == span[1]))
+    return above_peers(pairs)
+
+
+def s2(file: File) -> set[Any]:
+    pairs = []
+    having = [c for c in file.cases if c.get("contractor")]
+    for contractor in {c.get("contractor") for c in having} - file.lists.sole_contractors:
+        for unit in ("org", "manager"):
+            for c in having:
+                if c.get(unit):
+                    who = (
+                        c.get("org"),
+                        f"{unit} {c.get('manager') if unit == 'manager' else ''} {contractor} {c.get('region')}",
+                    )
+                    hit = c.get("contractor") == contractor
+                    pairs.append((who, _regions(f"{unit} {contractor}", c.get("region")), hit))
+    return above_peers(pairs)
+
+
+def s4(file: File) -> set[Any]:
+    region: dict[Any, str] = {}
+    for case in file.cases:
+        org = case.get("org")
+        region[org] = min(region.get(org, "999999"), case.get("region") or "999999")
+    events = [e for e in file.events if is_step(e) and e["lifecycle"] != "waive" and not e.get("occurred_is_date")]
+    by_source: dict[Any, list[bool]] = defaultdict(list)
+    for e in events:
+        by_source[e.get("source")].append(e["occurred_at"].second == 0)
+    pairs = []
+    for e in events:
+        source = e.get("source")
+        if e.get("actor") and sum(by_source[source]) < 0.95 * len(by_source[source]):
+            at, org = e["occurred_at"], file.org_of(e)
+            hit = at.minute in (0, 30) and at.second == 0
+            pairs.append(((org, f"{e['actor']} {source}"), _regions(str(source), region[org]), hit))
+    return above_peers(pairs)
+
+
+def s5(file: File) -> set[Any]:
+    pairs: list[tuple[Unit, tuple[str, ...], bool]] = []
+    for e in file.events:
+        site = e["activity"] in ("mid_inspection", "completion_inspection", "metering") and e["lifecycle"] == "complete"
+        if site and e.get("source") != "field_terminal":
+            at, org = when(e), file.org_of(e)
+            night = not at.only_date and (at.moment.hour >= 22 or at.moment.hour < 6)
+            hit = night or not file.calendar.is_working(at.date)
+            pairs.append(((org, "org"), ("org",), hit))
+            if e.get("actor"):
+                pairs.append(((org, f"actor {e['actor']}"), ("actor",), hit))
+    return above_peers(pairs)
+
+
+def s6(file: File) -> set[Any]:
+    """Among the closed cases that used up all but the last days of their limit."""
+    pairs = []
+    for case in file.cases:
+        try:
+            if case.closed is None or not case.ledger_applies:
+                continue
+            clock = total_clock(case)
+        except Unjudged:
+            continue
+        if clock.used >= clock.budget - min(3, clock.budget / 2):
+            pairs.append(((case.get("org"), ""), ("all",), case.ending is not None))
+    return above_peers(pairs)
 
 
 def s7(file: File) -> set[Any]:
     by_org: dict[Any, list[set[str]]] = defaultdict(list)
     for case in file.cases:
-        given = {e["value"] for e in case.all("document", "received") if "volunteered" in (e.get("ref") or "")}
+        given = {e["value"] for e in case.all("document", "received") if e.get("ref") == "volunteered"}
         by_org[case.get("org")].append(given)
     out = set()
     for org, cases in by_org.items():
@@ -160,15 +163,17 @@ def s8(file: File) -> set[Any]:
     pairs = []
     for case in file.cases:
         for code in ("supply_plan", "design_review"):
-            starts, ends = case.all(code, "start"), case.all(code, "complete")
-            if not starts or not ends:
-                continue
-            try:
-                apart = file.entered(ends[-1]) - file.entered(starts[-1])
-            except Unjudged:
-                continue
-            pairs.append((case.get("org"), abs(apart) <= dt.timedelta(minutes=5)))
-    return above_peers(_tally(pairs))
+            times: list[list[dt.datetime]] = [[], []]
+            for at, life in enumerate(("start", "complete")):
+                for e in case.all(code, life):
+                    try:
+                        times[at].append(file.entered(e))
+                    except Unjudged:
+                        continue
+            if all(times):
+                apart = min(times[1]) - min(times[0])
+                pairs.append(((case.get("org"), ""), ("all",), abs(apart) <= dt.timedelta(minutes=5)))
+    return above_peers(pairs)
 
 
 EXEMPTING = (
@@ -179,23 +184,28 @@ EXEMPTING = (
 
 
 def s9(file: File) -> set[Any]:
-    out = set()
-    tests: list[Callable[[Case], bool]] = [
-        lambda c: not c.all("first_energy"),
-        lambda c: not c.all("meter_installed"),
-        lambda c: not any(e.get("recorded_at") for e in c.events),
-    ]
-    for lacks in tests:
-        tallies = _tally((c.get("org"), lacks(c)) for c in file.cases if c.energised is not None)
-        found = above_peers(tallies)
-        out |= {
-            org for org in found if tallies[org][0] < tallies[org][1]
-        }  # an org that never had the source is not odd
-    return out
+    """An organisation that never had a source is not odd, and nobody's peer."""
+    pairs: list[tuple[Unit, tuple[str, ...], bool]] = []
+    tests: dict[str, Callable[[Case], bool]] = {
+        "first_energy": lambda c: not c.all("first_energy"),
+        "meter_installed": lambda c: not c.all("meter_installed"),
+        "recorded_at": lambda c: not any(e.get("recorded_at") for e in c.events),
+    }
+    energised = [c for c in file.cases if c.energised is not None]
+    for name, lacks in tests.items():
+        having = {c.get("org") for c in energised if not lacks(c)}
+        pairs += [((c.get("org"), name), (name,), lacks(c)) for c in energised if c.get("org") in having]
+    return above_peers(pairs)
 
 
 def s10(file: File) -> set[Any]:
-    return above_peers(_tally((c.get("org"), any(e.get("value") in EXEMPTING for e in c.events)) for c in file.cases))
+    def exempted(case: Case) -> bool:
+        return any(
+            e.get("value") in EXEMPTING or (e.get("batch") or "").startswith(("estate:", "migration:", "outage:"))
+            for e in case.events
+        )
+
+    return above_peers(((c.get("org"), ""), ("all",), exempted(c)) for c in file.cases)
 
 
 RULES: dict[str, tuple[str, Callable[[File], set[Any]]]] = {

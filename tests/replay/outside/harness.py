@@ -176,7 +176,7 @@ def replay(
             *arguments,
         ],
     )
-    assert answer.exit_code == 0, answer.output
+    assert answer.exit_code == 0, answer.output or repr(answer.exception)
     return Answers(out)
 
 

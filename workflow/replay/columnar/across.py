@@ -266,7 +266,7 @@ def _elsewhere(engine: Engine, detectors: Detectors) -> None:
     """D38: an actor or a device of an organisation at several premises within minutes; what is done as one batch is
     one place."""
     rule = detectors.detector("D38").thresholds
-    places, span = rule["premises"], f"{rule['minutes']} * {MOMENT_MINUTE}"
+    places, span = rule["premises"], f"CAST({rule['minutes']} AS BIGINT) * {MOMENT_MINUTE}"
     numbers = _in(_SITE)
     found = []
     for who in ("actor", "device"):

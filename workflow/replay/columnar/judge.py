@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ from workflow.replay.columnar.engines import (
 )
 from workflow.replay.columnar.fold import STEPS, Compiled, gate_load_times, kinds, prepare
 from workflow.replay.columnar.law import Law
+from workflow.replay.reported import Reported
 from workflow.replay.tables import PRESENT_COLUMNS, STEP_LIFECYCLES, USER_CLASSES
 
 Progress = Callable[[str, float], None]
@@ -61,12 +62,13 @@ def judge(
     temp_dir: Path,
     threads: int | None = None,
     progress: Progress | None = None,
+    reported: Iterable[Reported] = (),
 ) -> Judged:
     """Judge the canonical tables `cases` and `events` (see `workflow.replay.tables`) as of `as_of` (business zone).
 
     Writes `findings.parquet` and `verdicts.parquet` into `out`; the same input gives the same rows in the same order.
     `engine`: `duckdb` (one process, spills to `temp_dir` beyond `memory_limit`) or `spark` (`master`: any master URL).
-    `detectors`: the rules, by default the shipped ones.  Raises `ValueError` for another engine.
+    `detectors`: the rules, by default the shipped ones.  `reported`: what organisations reported of themselves (S3).  Raises `ValueError` for another engine.
     """
     rules = detectors or load_detectors()
     temp_dir.mkdir(parents=True, exist_ok=True)
@@ -80,7 +82,7 @@ def judge(
     )
     say = progress or (lambda _what, _share: None)
     try:
-        return _judge(run, rules, cases, events, book, calendar, as_of, out, say)
+        return _judge(run, rules, cases, events, book, calendar, as_of, out, say, tuple(reported))
     finally:
         run.close()
 
@@ -95,6 +97,7 @@ def _judge(
     as_of: dt.date,
     out: Path,
     say: Progress,
+    reported: tuple[Reported, ...],
 ) -> Judged:
     say("读入 / read", 0.0)
     prepare(run, cases, events)
@@ -149,7 +152,7 @@ def _judge(
     )
     run.make("found", " UNION ALL ".join(plan.findings() for plan in found or plans[:1]))
     verdicts.evidence(run, found)
-    statistics.make(run, rules, as_of_day)
+    statistics.make(run, rules, as_of_day, reported)
     say("写出 / write", 0.95)
     counts = verdicts.write(run, plans, rules, out, as_of_day)
     say("完成 / done", 1.0)

@@ -1,7 +1,8 @@
 """Rules over organisations (S1 to S10): counts by set-based queries, tests by scipy.
 
-A unit is compared with its peers, itself left out, by a one-sided binomial test; over the units of one rule the false
-discovery rate is held by Benjamini and Hochberg's procedure.  A statistic never convicts anybody.
+A unit (an organisation, or one of its people) is compared with its peers, the whole organisation left out, by a
+one-sided binomial test; over the units of one rule the false discovery rate is held by Benjamini and Hochberg's
+procedure.  A statistic never convicts anybody.
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ from scipy import stats
 from definitions._expressions import MOMENT_MINUTE, MOMENT_UNIT
 from definitions.detectors import Detectors, Statistic
 from workflow.replay.columnar.clocks import day
-from workflow.replay.columnar.engines import Engine, arrow
+from workflow.replay.columnar.engines import Engine, arrow, day_number, quoted
 from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS
+from workflow.replay.reported import Reported
 
 Row = tuple[str, str, int, int, int, int]
-"""org, unit, hits, of, hits of all, all."""
+"""org, unit, hits, of, hits of the peers, peers."""
+
+REGION: Final = "@"
+"""Stands between the name of a family and a region (GB/T 2260): the peers are those of the region, where they are too
+few those of the city, of the province, and then everybody."""
 
 _COLUMNS: Final = [
     (name, pa.string()) for name in ("rule", "severity", "evidence", "explanation", "explanation_en", "org")
@@ -30,57 +36,113 @@ _SITE: Final = [KINDS[f"{s}.complete"] for s in ("mid_inspection", "completion_i
 _STEP: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return")]
 
 
-def make(run: Engine, rules: Detectors, as_of_day: int) -> None:
-    """Table `statistics`: the findings over organisations."""
+def make(run: Engine, rules: Detectors, as_of_day: int, reported: Iterable[Reported] = ()) -> None:
+    """Table `statistics`: the findings over organisations. `reported`: what they told about themselves (S3)."""
     queries = {
         "S1": _due_date, "S2": _contractors, "S4": _round_times, "S5": _at_rest, "S6": _near, "S7": _volunteered,
         "S8": _instant, "S9": _missing, "S10": _exempt,
     }  # fmt: skip
     found: list[tuple[Any, ...]] = []
     for one in rules.statistics:
-        if one.enabled and one.rule in queries:
-            rows = list(_with_peers(run, queries[one.rule](run, one, rules)))
-            found.extend(_share_above(one, rows) if one.test == "share_above" else _binomial(one, rows))
+        if not one.enabled:
+            continue
+        if one.test == "difference":
+            found.extend(_difference(run, one, list(reported)))
+        elif one.rule in queries:
+            rows = run.rows(queries[one.rule](run, one, rules))
+            found.extend(
+                _share_above(one, rows) if one.test == "share_above" else _binomial(one, _with_peers(one, rows))
+            )
     run.put("statistics", arrow(_COLUMNS, found))
 
 
-def _with_peers(run: Engine, sql: str) -> Iterator[Row]:
-    """`sql` gives org, unit, family, hits, of; peers are the other units of the family (other orgs, for one unit)."""
-    rows = run.rows(sql)
-    families: dict[str, list[int]] = {}
-    for _, _, family, hits, of in rows:
-        total = families.setdefault(family, [0, 0])
-        total[0] += int(hits)
-        total[1] += int(of)
+def _families(family: str) -> list[str]:
+    """The family, and the wider ones that stand in for it."""
+    name, mark, region = family.partition(REGION)
+    return [f"{name}{mark}{region[:size]}" for size in (6, 4, 2, 0)] if mark else [family]
+
+
+def _with_peers(one: Statistic, rows: list[tuple[Any, ...]]) -> Iterator[Row]:
+    """`rows`: org, unit, family, hits, of. The units that have enough peers in other organisations."""
+    least: Any = one.thresholds["at_least"]
+    everyone: dict[str, list[int]] = {}
+    own: dict[tuple[str, str], list[int]] = {}
+    for org, _, family, hits, of in rows:
+        for wider in _families(family):
+            for total in (everyone.setdefault(wider, [0, 0]), own.setdefault((wider, org), [0, 0])):
+                total[0] += int(hits)
+                total[1] += int(of)
     for org, unit, family, hits, of in sorted(rows):
-        yield org, unit, int(hits), int(of), families[family][0], families[family][1]
+        for wider in _families(family):
+            all_hits, all_of = everyone[wider]
+            org_hits, org_of = own[wider, org]
+            if all_of - org_of >= least:
+                yield org, unit, int(hits), int(of), all_hits - org_hits, all_of - org_of
+                break
 
 
 def _binomial(one: Statistic, rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
     """Units whose hits are more than chance at their peers' rate."""
     least, alpha = one.thresholds["at_least"], one.thresholds["alpha"]
-    tested = [row for row in rows if row[3] >= least and row[5] - row[3] >= least]  # type: ignore[operator]  # numbers
+    tested = [row for row in rows if row[3] >= least]  # type: ignore[operator]  # numbers
     if not tested:
         return
-    hits, of, all_hits, everyone = (np.array([row[at] for row in tested], dtype=np.float64) for at in (2, 3, 4, 5))
-    peers = everyone - of
+    hits, of, peer_hits, peers = (np.array([row[at] for row in tested], dtype=np.float64) for at in (2, 3, 4, 5))
     # A rate of nought among n peers is held to be at most one in n + 1.
-    rate = np.maximum(all_hits - hits, peers / (peers + 1)) / peers
+    rate = np.maximum(peer_hits, peers / (peers + 1)) / peers
     p = stats.binom.sf(hits - 1, of, np.minimum(rate, 1.0))
     q = stats.false_discovery_control(p, method="bh")
     for row, value in zip(tested, q, strict=True):
-        if value <= alpha and row[2] * (row[5] - row[3]) > (row[4] - row[2]) * row[3]:
+        if value <= alpha and row[2] * row[5] > row[4] * row[3]:
             shown = {
-                "unit": row[1], "hits": row[2], "of": row[3], "peer_hits": row[4] - row[2], "peer_of": row[5] - row[3],
-                "q": f"{value:.2e}",
+                "unit": row[1], "hits": row[2], "of": row[3], "peer_hits": row[4], "peer_of": row[5], "q": f"{value:.2e}",
             }  # fmt: skip
             yield _finding(one, row[0], shown)
 
 
-def _share_above(one: Statistic, rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
-    for org, unit, hits, of, _, _ in rows:
-        if of >= one.thresholds["at_least"] and hits > one.thresholds["share"] * of:  # type: ignore[operator]  # numbers
-            yield _finding(one, org, {"unit": unit, "hits": hits, "of": of})
+def _difference(run: Engine, one: Statistic, reported: list[Reported]) -> Iterator[tuple[Any, ...]]:
+    """S3: what an organisation reported of a period, beside what its own cases say."""
+    if not reported:
+        return
+    columns = [
+        ("n", pa.int64()),
+        ("org", pa.string()),
+        ("user_class", pa.string()),
+        ("low", pa.int64()),
+        ("high", pa.int64()),
+    ]
+    rows = [(n, x.org, x.user_class or "", day_number(x.first), day_number(x.last)) for n, x in enumerate(reported)]
+    run.put("reported", arrow(columns, rows))
+    done, ended = day("w.metering_complete"), day("w.ended")
+    submitted = day("COALESCE(w.submitted, w.t0)")
+    counts = {
+        "accepted": submitted,
+        "energised": done,
+        "on_time": f"CASE WHEN x.total_known AND x.total_late IS NULL THEN {done} END",
+        "late": f"CASE WHEN x.total_late IS NOT NULL THEN {done} END",
+        "ended": f"CASE WHEN w.metering_complete IS NULL THEN {ended} END",
+    }
+    sums = ", ".join(
+        f"sum(CASE WHEN {moment} BETWEEN r.low AND r.high THEN 1 ELSE 0 END) AS {name}"
+        for name, moment in counts.items()
+    )
+    found = run.rows(
+        f"""SELECT r.n, {sums} FROM reported AS r JOIN orgs AS o ON o.org = r.org JOIN w ON w.org_id = o.org_id
+        JOIN clocks AS x ON x.cid = w.cid WHERE r.user_class = '' OR r.user_class = w.law_class GROUP BY r.n ORDER BY r.n"""
+    )
+    tolerance: Any = one.thresholds["tolerance"]
+    for n, *recomputed in found:
+        said = reported[n]
+        value = dict(zip(counts, recomputed, strict=True))[said.measure]
+        if abs(value - said.value) > tolerance:
+            unit = " ".join(filter(None, (said.org, said.period, said.measure, said.user_class)))
+            yield _finding(one, said.org, {"unit": unit, "reported": said.value, "recomputed": int(value)})
+
+
+def _share_above(one: Statistic, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    for org, unit, _, hits, of in sorted(rows):
+        if of >= one.thresholds["at_least"] and hits > one.thresholds["share"] * of:
+            yield _finding(one, org, {"unit": unit, "hits": int(hits), "of": int(of)})
 
 
 def _finding(one: Statistic, org: str, shown: dict[str, Any]) -> tuple[Any, ...]:
@@ -90,36 +152,51 @@ def _finding(one: Statistic, org: str, shown: dict[str, Any]) -> tuple[Any, ...]
 
 
 def _due_date(run: Engine, one: Statistic, rules: Detectors) -> str:
-    """S1: energised with exactly the days of the limit used; and high-voltage cases with none used at all."""
-    closed = "w.metering_complete IS NOT NULL AND x.used IS NOT NULL AND x.total_known AND w.total_limit IS NOT NULL"
-    base = "FROM w JOIN clocks AS x ON x.cid = w.cid JOIN orgs AS o ON o.org_id = w.org_id"
-    return f"""SELECT o.org, o.org || ' ' || w.law_class AS unit, w.law_class AS family,
-        sum(CASE WHEN x.used = w.total_limit THEN 1 ELSE 0 END) AS hits, count(*) AS n
-        {base} WHERE {closed} AND o.org <> '' AND w.law_class IS NOT NULL GROUP BY o.org, w.law_class
-        UNION ALL SELECT o.org, o.org || ' day 0', 'day 0', sum(CASE WHEN x.used = 0 THEN 1 ELSE 0 END), count(*)
-        {base} WHERE {closed} AND o.org <> '' AND w.high GROUP BY o.org"""
+    """S1: the whole process or a step finished exactly on its due date; a high-voltage step finished on its first day.
+    Steps of one round only: a returned one tells nothing of a habit."""
+    parts = [
+        """SELECT o.org, o.org || ' ' || w.law_class AS unit, w.law_class || ' ' || CAST(w.total_limit AS VARCHAR) AS family,
+        sum(CASE WHEN x.used = w.total_limit AND x.total_late IS NULL THEN 1 ELSE 0 END) AS hits, count(*) AS n
+        FROM w JOIN clocks AS x ON x.cid = w.cid JOIN orgs AS o ON o.org_id = w.org_id
+        WHERE w.whole AND w.metering_complete IS NOT NULL AND x.total_known AND o.org <> '' GROUP BY 1, 2, 3"""
+    ]
+    for step in STEPS[1:]:
+        start = f"COALESCE(w.{step}_start, CASE WHEN w.derived_{step} THEN w.acceptance_pass END)"
+        begun, done = day(start), day(f"w.{step}_complete")
+        once = f"w.limit_{step} >= 2 AND w.{step}_completes = 1 AND w.{step}_starts <= 1 AND w.{step}_returns = 0"
+        days = f"wd_at({done}) - wd_at({begun})"
+        on_due = f"{days} = w.limit_{step} AND wd_at({done}) > wd_at({done} - 1)"
+        for name, hit, which in (("", on_due, "TRUE"), (" day 0", f"{done} = {begun}", "w.high")):
+            parts.append(
+                f"""SELECT o.org, o.org || ' {step}{name}' AS unit, '{step}{name} ' || CAST(w.limit_{step} AS VARCHAR) AS family,
+                sum(CASE WHEN {hit} THEN 1 ELSE 0 END) AS hits, count(*) AS n FROM w JOIN orgs AS o ON o.org_id = w.org_id
+                WHERE {once} AND {which} AND {start} IS NOT NULL AND w.{step}_complete IS NOT NULL AND o.org <> '' GROUP BY 1, 2, 3"""
+            )
+    return " UNION ALL ".join(parts)
 
 
 def _contractors(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S2: a contractor's share in an organisation, and with a manager, beside its share in the region without them."""
-    licensed = ", ".join("'" + str(x).replace("'", "''") + "'" for x in one.thresholds["sole_licensed"]) or "''"  # type: ignore[union-attr]  # a list
+    licensed: Any = one.thresholds["sole_licensed"]
+    words = ", ".join(quoted(str(word)) for word in licensed) or "''"
+    run.make(
+        "contracts",
+        """SELECT org, manager, COALESCE(region, '') AS region, contractor, count(*) AS n FROM c
+        WHERE contractor <> '' AND org <> '' GROUP BY 1, 2, 3, 4""",
+    )
     parts = []
-    for who in ("org", "manager"):
-        unit = "org" if who == "org" else "org || '/' || manager"
-        group = "org" if who == "org" else "org, manager"
-        on = "a.org = b.org" + ("" if who == "org" else " AND a.manager = b.manager")
+    for who, unit, group in (
+        ("org", "b.org", "org, region"),
+        ("manager", "b.org || '/' || b.manager", "org, region, manager"),
+    ):
+        on = " AND ".join(f"a.{key} = b.{key}" for key in group.split(", "))
         parts.append(
-            f"""SELECT b.org, {unit.replace("org", "b.org").replace("manager", "b.manager")} || ' ' || b.contractor AS unit,
-            '{who} ' || b.contractor AS family, b.n AS hits, a.n AS n FROM
-            (SELECT {group}, contractor, count(*) AS n FROM c WHERE contractor <> '' AND org <> '' AND {who} <> ''
-                AND contractor NOT IN ({licensed}) GROUP BY {group}, contractor) AS b
-            JOIN (SELECT {group}, count(*) AS n FROM c WHERE contractor <> '' AND org <> '' AND {who} <> '' GROUP BY {group}) AS a
-            ON {on}
-            UNION ALL SELECT a.org, '' AS unit, '{who} ' || f.contractor, 0, a.n FROM
-            (SELECT {group}, count(*) AS n FROM c WHERE contractor <> '' AND org <> '' AND {who} <> '' GROUP BY {group}) AS a
-            CROSS JOIN (SELECT DISTINCT contractor FROM c WHERE contractor <> '') AS f
-            LEFT JOIN (SELECT DISTINCT {group}, contractor FROM c) AS b ON {on} AND b.contractor = f.contractor
-            WHERE b.contractor IS NULL"""
+            f"""SELECT b.org, {unit} || ' ' || f.contractor AS unit, '{who} ' || f.contractor || '{REGION}' || b.region AS family,
+            COALESCE(a.n, 0) AS hits, b.n FROM
+            (SELECT {group}, sum(n) AS n FROM contracts WHERE {who} <> '' GROUP BY {group}) AS b
+            CROSS JOIN (SELECT DISTINCT contractor FROM contracts WHERE contractor NOT IN ({words})) AS f
+            LEFT JOIN (SELECT {group}, contractor, sum(n) AS n FROM contracts GROUP BY {group}, contractor) AS a
+            ON {on} AND a.contractor = f.contractor"""
         )
     return " UNION ALL ".join(parts)
 
@@ -130,10 +207,12 @@ def _round_times(run: Engine, one: Statistic, rules: Detectors) -> str:
     at_mark = f"CASE WHEN (occurred // {MOMENT_UNIT}) % 1800000000 = 0 THEN 1 ELSE 0 END"
     step = ", ".join(map(str, _STEP))
     share = one.thresholds["sources_without_seconds_share"]
-    return f"""SELECT o.org, x.actor || '@' || x.src AS unit, CAST(x.src AS VARCHAR) AS family, x.hits, x.n FROM (
+    return f"""SELECT o.org, x.actor || ' ' || x.src AS unit, CAST(x.src AS VARCHAR) || '{REGION}' || COALESCE(p.region, '') AS family,
+        x.hits, x.n FROM (
         SELECT org_id, actor, src, sum({at_mark}) AS hits, count(*) AS n FROM ev
         WHERE k IN ({step}) AND occurred % 2 = 0 AND actor <> '' GROUP BY org_id, actor, src) AS x
         JOIN orgs AS o ON o.org_id = x.org_id
+        JOIN (SELECT org_id, min(region) AS region FROM c GROUP BY org_id) AS p ON p.org_id = x.org_id
         JOIN (SELECT src FROM ev WHERE k IN ({step}) AND occurred % 2 = 0 GROUP BY src
             HAVING sum(CASE WHEN {second} = 0 THEN 1 ELSE 0 END) < {share} * count(*)) AS s ON s.src = x.src"""
 
@@ -160,7 +239,8 @@ def _near(run: Engine, one: Statistic, rules: Detectors) -> str:
     return f"""SELECT o.org, o.org AS unit, 'all' AS family,
         sum(CASE WHEN w.endings > 0 THEN 1 ELSE 0 END) AS hits, count(*) AS n
         FROM w JOIN clocks AS x ON x.cid = w.cid JOIN orgs AS o ON o.org_id = w.org_id
-        WHERE o.org <> '' AND x.used >= w.total_limit - {one.thresholds["near_working_days"]} GROUP BY o.org"""
+        WHERE o.org <> '' AND (w.metering_complete IS NOT NULL OR w.endings > 0)
+            AND x.used >= w.total_limit - LEAST({one.thresholds["near_working_days"]}, w.total_limit / 2.0) GROUP BY o.org"""
 
 
 def _volunteered(run: Engine, one: Statistic, rules: Detectors) -> str:
@@ -180,7 +260,9 @@ def _instant(run: Engine, one: Statistic, rules: Detectors) -> str:
             f"SELECT cid, min(CASE WHEN k = {start} THEN entered END) AS a, min(CASE WHEN k = {end} THEN entered END) AS b "
             f"FROM events WHERE k IN ({start}, {end}) AND entered % 2 = 0 GROUP BY cid"
         )
-    quick = f"ABS(b // {MOMENT_UNIT} - a // {MOMENT_UNIT}) <= {one.thresholds['minutes']} * {MOMENT_MINUTE}"
+    quick = (
+        f"ABS(b // {MOMENT_UNIT} - a // {MOMENT_UNIT}) <= CAST({one.thresholds['minutes']} AS BIGINT) * {MOMENT_MINUTE}"
+    )
     return f"""SELECT c.org, c.org AS unit, 'all' AS family, sum(CASE WHEN {quick} THEN 1 ELSE 0 END) AS hits, count(*) AS n
         FROM ({" UNION ALL ".join(parts)}) AS x JOIN c ON c.cid = x.cid
         WHERE a IS NOT NULL AND b IS NOT NULL AND c.org <> '' GROUP BY c.org"""
