@@ -52,6 +52,7 @@ class Database:
 
     def __init__(self, url: sa.URL, backend: Backend, lock_seconds: float) -> None:
         """Use `Database.open`."""
+        self.address = url.render_as_string(hide_password=False)
         self.file = Path(str(url.database)) if backend is SQLITE else None
         self._backend = backend
         self._lock_seconds = lock_seconds

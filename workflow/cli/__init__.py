@@ -24,6 +24,7 @@ _COMMANDS = {
     "due": "workflow.cli.due:due",
     "case": "workflow.cli.case:app",
     "replay": "workflow.cli.replay:replay",
+    "replay-run": "workflow.cli.replays:run",
     "verify": "workflow.cli.chains:verify",
     "checkpoint": "workflow.cli.chains:checkpoint",
     "rebuild": "workflow.cli.chains:rebuild",

@@ -22,7 +22,7 @@ from workflow.core.events import Principal
 from workflow.core.refusals import Refused, refuse
 from workflow.core.times import business_date, write
 from workflow.replay.exact.typed import event_rows
-from workflow.replay.output.words import SEVERITIES, SOURCES, TAGS, VERDICTS, kind
+from workflow.replay.output.words import CLASSES, SEVERITIES, SOURCES, TAGS, VERDICTS, kind
 from workflow.service import access, papers
 from workflow.service.judging import AREA, history, may_see, side, subject
 from workflow.service.service import MOST_PER_PAGE, Service
@@ -39,7 +39,14 @@ EVENTS = {
     "stands_again": Text("重新成立", "It stands again"),
     **ACTS,
 }
-WORDS = {"severity": SEVERITIES, "tag": TAGS, "source": SOURCES, "finding_event": EVENTS, "verdict": VERDICTS}
+WORDS = {
+    "severity": SEVERITIES,
+    "tag": TAGS,
+    "source": SOURCES,
+    "finding_event": EVENTS,
+    "verdict": VERDICTS,
+    "user_class": CLASSES,
+}
 """The words for codes, by kind."""
 ActName = Literal["invite", "state", "confirm", "exclude", "reopen", "rectify", "recheck", "fail_recheck"]
 
@@ -86,7 +93,7 @@ def one(service: Service, principal: Principal, finding_id: str) -> dict[str, An
     """One finding with its history and what this principal may do about it. Raises Refused."""
     access.check_reads(service.law.roles, principal, AREA)
     with service.database.read() as tx:
-        return _told(service, tx, principal, _seen(service, tx, principal, finding_id))
+        return told_of(service, tx, principal, _seen(service, tx, principal, finding_id))
 
 
 def act(service: Service, principal: Principal, finding_id: str, asked: Review) -> dict[str, Any]:
@@ -98,7 +105,7 @@ def act(service: Service, principal: Principal, finding_id: str, asked: Review) 
 
     def work(tx: Tx) -> dict[str, Any]:
         row = _seen(service, tx, principal, finding_id, lock=True)
-        if review.ACTS[asked.act].by != side(service.law.roles, principal):
+        if review.ACTS[asked.act].by not in _sides(service, principal, row):
             raise _not_for(principal, asked.act)
         reply_by = None if row.reply_by is None else dt.date.fromisoformat(row.reply_by)
         status = review.after(asked.act, row.status, reply_by, today)
@@ -114,7 +121,7 @@ def act(service: Service, principal: Principal, finding_id: str, asked: Review) 
             [FindingEventRow(str(uuid6.uuid7()), row.id, asked.act, write(now), principal.who, kept.decode())]
         )
         tx.clear_subject(subject(row.id), write(now), "reviewed")
-        return _told(service, tx, principal, fresh)
+        return told_of(service, tx, principal, fresh)
 
     done: dict[str, Any] = service.writer.submit((2, ""), work).result()
     return done
@@ -138,7 +145,7 @@ def precision(service: Service, principal: Principal, *, run: str | None = "") -
         items.append(
             {
                 "rule": rule,
-                "name": _name(names, rule),
+                "name": name_of(names, rule),
                 "found": sum(by_status.values()),
                 "reviewed": right + wrong,
                 "confirmed": right,
@@ -159,7 +166,8 @@ def rule_names(service: Service) -> Mapping[str, Text]:
     return {one.rule: one.name for one in service.judging.detectors.rules}
 
 
-def _name(names: Mapping[str, Text], rule: str) -> dict[str, str]:
+def name_of(names: Mapping[str, Text], rule: str) -> dict[str, str]:
+    """The name of a rule in both languages; a rule that is gone stands for itself."""
     found = names.get(rule)
     return {"zh": rule, "en": rule} if found is None else {"zh": found.zh, "en": found.en}
 
@@ -173,7 +181,7 @@ def shown(row: FindingRow, names: Mapping[str, Text]) -> dict[str, Any]:
         "application_no": row.case_no,
         "org": row.org,
         "rule": row.rule,
-        "name": _name(names, row.rule),
+        "name": name_of(names, row.rule),
         "tag": row.tag,
         "severity": row.severity,
         "evidence": msgspec.json.decode(row.evidence),
@@ -187,7 +195,8 @@ def shown(row: FindingRow, names: Mapping[str, Text]) -> dict[str, Any]:
     }
 
 
-def _told(service: Service, tx: Tx, principal: Principal, row: FindingRow) -> dict[str, Any]:
+def told_of(service: Service, tx: Tx, principal: Principal, row: FindingRow) -> dict[str, Any]:
+    """A finding with its history and what this principal may do about it."""
     events = [
         {
             "type": event.type,
@@ -197,8 +206,24 @@ def _told(service: Service, tx: Tx, principal: Principal, row: FindingRow) -> di
         }
         for event in tx.finding_events(row.id)
     ]
-    acts = review.possible(row.status, side(service.law.roles, principal))
+    acts = _possible(service, principal, row)
     return {**shown(row, rule_names(service)), "history": events, "acts": list(acts)}
+
+
+def _sides(service: Service, principal: Principal, row: FindingRow) -> tuple[str, ...]:
+    """For whom this principal acts. A unit of a replayed history may have nobody here: its statement, which came on
+    paper, is entered by who reviews."""
+    own = side(service.law.roles, principal)
+    return ("reviewer", "unit") if own == "reviewer" and row.run else (own,)
+
+
+def _possible(service: Service, principal: Principal, row: FindingRow) -> list[str]:
+    return [act for own in _sides(service, principal, row) for act in review.possible(row.status, own)]
+
+
+def first_acts() -> list[str]:
+    """What may be done about a finding nobody has looked at."""
+    return list(review.possible("open", "reviewer"))
 
 
 _OF_AN_ACT = ("text", "reply_by", "status")
@@ -258,7 +283,7 @@ def file(service: Service, principal: Principal, finding_id: str) -> dict[str, A
     access.check_reads(service.law.roles, principal, AREA)
     with service.database.read() as tx:
         row = _seen(service, tx, principal, finding_id)
-        told = _told(service, tx, principal, row)
+        told = told_of(service, tx, principal, row)
         known = [
             one
             for one in tx.findings_of("", row.case_id)
@@ -277,7 +302,7 @@ def paper(service: Service, principal: Principal, finding_id: str, form: Literal
     access.check_administers(service.law.roles, principal, AREA)
     with service.database.read() as tx:
         row = _seen(service, tx, principal, finding_id)
-        told = [_told(service, tx, principal, one) for one in tx.findings_of("", row.case_id)]
+        told = [told_of(service, tx, principal, one) for one in tx.findings_of("", row.case_id)]
     number = row.case_no or row.case_id
     return number, written(service, f"工作底稿 {number}", told, form)
 

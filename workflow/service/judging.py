@@ -143,7 +143,7 @@ class Judging:
             old = there.pop(one.rule, None)
             if old is None:
                 tx.add_finding(fresh)
-                tx.append_finding_events([_event(fresh, "found", at, _content(fresh))])
+                tx.append_finding_events([event(fresh, "found", at, content(fresh))])
                 changed = True
                 continue
             now = fresh._replace(
@@ -151,12 +151,12 @@ class Judging:
             )
             if now._replace(changed_at=old.changed_at) != old:
                 tx.update_finding(now)
-                tx.append_finding_events([_event(now, "changed" if old.stands else "stands_again", at, _content(now))])
+                tx.append_finding_events([event(now, "changed" if old.stands else "stands_again", at, content(now))])
                 changed = True
         for old in there.values():
             if old.stands:
                 tx.update_finding(old._replace(stands=False, changed_at=at))
-                tx.append_finding_events([_event(old, "lapsed", at, {"version": case.version})])
+                tx.append_finding_events([event(old, "lapsed", at, {"version": case.version})])
                 tx.clear_subject(subject(old.id), at, "lapsed")
                 changed = True
         return changed
@@ -191,7 +191,8 @@ def _row(case: CaseRow, one: Found, at: str) -> FindingRow:
     )  # fmt: skip
 
 
-def _content(row: FindingRow) -> dict[str, Any]:
+def content(row: FindingRow) -> dict[str, Any]:
+    """What a finding says, as its history keeps it."""
     return {
         "run": row.run,
         "case_id": row.case_id,
@@ -206,7 +207,8 @@ def _content(row: FindingRow) -> dict[str, Any]:
     }
 
 
-def _event(row: FindingRow, type_: str, at: str, payload: dict[str, Any]) -> FindingEventRow:
+def event(row: FindingRow, type_: str, at: str, payload: dict[str, Any]) -> FindingEventRow:
+    """An entry of the history of a finding that the rules themselves make."""
     return FindingEventRow(
         str(uuid6.uuid7()), row.id, type_, at, SYSTEM, msgspec.json.encode(payload, order="sorted").decode()
     )

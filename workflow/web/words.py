@@ -55,6 +55,20 @@ _WORDS: Final = {
         "digest": N_("晨会清单"),
         "leftovers": N_("清理未提交的表单"),
     },
+    "replay": {
+        "queued": N_("排队中"),
+        "running": N_("回放中"),
+        "stopped": N_("已停止"),
+        "failed": N_("没有做成"),
+        "interrupted": N_("中断"),
+        "done": N_("已完成"),
+    },
+    "mapping": {
+        "contract": N_("契约格式"),
+        "hv_ledger": N_("高压台账"),
+        "lv_milestones": N_("低压里程碑清单"),
+        "xes": N_("XES 日志"),
+    },
     "voltage": {"low": N_("低压"), "high": N_("高压")},
     "clock": {"utility": N_("供电企业"), "customer": N_("客户"), "stopped": N_("中止, 不计时"), "ended": N_("已结束")},
     "scope": {
