@@ -56,8 +56,13 @@ def write(service: Service, principal: Principal, folder: Path, ids: Iterable[st
     return count
 
 
+NOT_KEPT: Final = ("prior_capacity_kw", "account_opened_on", "contractor")
+"""Facts of a case that are not kept here. A column that is there and empty would say that a case lacks them (D34)."""
+
+
 def _schema(columns: tuple[Column, ...]) -> pa.Schema:
-    return pa.schema([(column.name, pa.string()) for column in columns if not column.derived])
+    kept = (column.name for column in columns if not column.derived and column.name not in NOT_KEPT)
+    return pa.schema([(name, pa.string()) for name in kept])
 
 
 def _table(columns: tuple[Column, ...], rows: list[dict[str, Any]]) -> pa.Table:

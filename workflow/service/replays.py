@@ -117,7 +117,8 @@ def launch(service: Service, principal: Principal, run_id: str) -> None:
         row = _seen(tx, principal, run_id)
     if row.state == "done" or (row.state == "running" and not silent(service, row)):
         return
-    subprocess.Popen(  # noqa: S603  # our own command, no text of anybody's
+    _started[:] = [one for one in _started if one.poll() is None]  # those that have ended are let go of
+    started = subprocess.Popen(  # noqa: S603  # our own command, no text of anybody's
         [sys.executable, "-m", "workflow.cli", "replay-run", row.id],
         env={
             **os.environ,
@@ -126,6 +127,10 @@ def launch(service: Service, principal: Principal, run_id: str) -> None:
         },
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
+    _started.append(started)
+
+
+_started: list[subprocess.Popen[bytes]] = []
 
 
 def stop(service: Service, principal: Principal, run_id: str) -> None:

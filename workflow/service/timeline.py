@@ -139,7 +139,7 @@ def drawing(rows: Sequence[Mapping[str, Any]], findings: Iterable[Mapping[str, A
             where[one.kind, one.key, one.source] = mark
     return Drawing(
         max(len(shown), 1) * COLUMN + EDGE, axis + AXIS + 2 * GAP + below * (BOX_HEIGHT + GAP) + EDGE, axis, days,
-        tuple(own), tuple(others), tuple(_joins(named, where)), len(dates) - len(shown),
+        tuple(own), tuple(others), tuple(_joins(named, where, axis)), len(dates) - len(shown),
         sum(1 for row in rows if row.get("occurred_at") is None),
     )  # fmt: skip
 
@@ -149,7 +149,7 @@ def _own(one: _Record) -> bool:
 
 
 def _joins(
-    named: Iterable[tuple[str, list[Mapping[str, str]]]], where: Mapping[tuple[str, str, str], Mark]
+    named: Iterable[tuple[str, list[Mapping[str, str]]]], where: Mapping[tuple[str, str, str], Mark], axis: int
 ) -> list[Join]:
     joins = []
     for rule, group in named:
@@ -157,6 +157,11 @@ def _joins(
         if len(marks) > 1 and marks[0] is not marks[-1]:
             first, last = marks[0], marks[-1]
             half = BOX_WIDTH // 2
+            sides = {mark.y > axis for mark in (first, last)}
+            if len(sides) == 1:  # along the line of days, under or over all boxes
+                y = axis + AXIS + GAP // 2 if sides == {True} else axis - GAP // 2
+                joins.append(Join(first.x + half, y, last.x + half, y, rule))
+                continue
             y1, y2 = (
                 (first.y + BOX_HEIGHT, last.y) if first.y < last.y else (first.y, last.y + BOX_HEIGHT)
             )  # from the sides that face each other

@@ -10,9 +10,10 @@ from urllib.parse import quote
 from tests.web.site import Office, Page
 from workflow.core.events import Principal
 from workflow.service import replays
+from workflow.service.demo import PROVINCE
 from workflow.service.replays import Asked
 
-INSPECTOR = Principal("inspector", "inspector")
+INSPECTOR = Principal("inspector", "inspector", PROVINCE)
 
 
 def once(find: Callable[[Office], str]) -> Callable[[Office], str]:
@@ -54,7 +55,7 @@ def worst(office: Office) -> str:
 
 PAGES = [
     Page("replays", "/replays", role="inspector"),
-    Page("replay-waiting", lambda office: f"/replays/{waiting(office)}", role="inspector"),
+    Page("replay-waiting", lambda office: f"/replays/{waiting(office)}?still=1", role="inspector"),
     Page("replay", lambda office: f"/replays/{done(office)}", role="inspector"),
     Page("replay-findings", lambda office: f"/replays/{done(office)}/findings", role="inspector"),
     Page("replay-cases", lambda office: f"/replays/{done(office)}/cases", role="inspector"),

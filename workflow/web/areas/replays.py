@@ -26,6 +26,8 @@ AREA = Area(
     uploads={"/replays": 2 * replays.LARGEST + (1 << 20)},
 )
 VERDICTS: Final = ("suspected", "notice", "cannot_judge", "open", "clear")
+REFRESH_SECONDS: Final = 5
+"""After so long the page of a replay at work asks again by itself; whoever wants it still says so."""
 _CHUNK: Final = 1 << 20
 Id = Annotated[str, Path(alias="id", max_length=64)]
 
@@ -82,7 +84,12 @@ def _stored(visit: Visit, sent: Any) -> tuple[str, str] | None:
 @router.get("/replays/{id}")
 def one(visit: Staff, run_id: Id) -> Response:
     """How far a replay is; once it is done, what it found."""
-    return visit.page("replays/one.html", **replays.one(visit.service, visit.principal, run_id), verdicts=VERDICTS)
+    told = replays.one(visit.service, visit.principal, run_id)
+    still = bool(visit.request.query_params.get("still"))
+    page = visit.page("replays/one.html", **told, verdicts=VERDICTS, still=still)
+    if told["run"]["state"] in ("queued", "running") and not still:
+        page.headers["Refresh"] = str(REFRESH_SECONDS)
+    return page
 
 
 @router.post("/replays/{id}/start")
