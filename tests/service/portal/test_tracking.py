@@ -156,6 +156,7 @@ def test_a_refused_document_leaves_no_file_behind(sqlite_window: Window) -> None
             sqlite_window.service, case_id, "project_approval", incoming(), volunteered=False, address=HERE
         )
     assert tracking.progress(sqlite_window.service, case_id).files == []
+    assert not [one for one in house.files(sqlite_window.service).directory.rglob("*") if one.is_file()]
 
 
 def energise(window: Window, case_id: str) -> None:

@@ -166,7 +166,8 @@ def _submission(service: Service, held: Draft, files: list[UploadRow], org: str 
     return Submission.model_validate({**found.body, "org": org, "documents": documents})
 
 
-def _context(service: Service, tx: Tx) -> Context:
+def context(service: Service, tx: Tx) -> Context:
+    """What a decision for a customer is made in."""
     return Context(service.law, service.calendars.refresh(tx), service.clock.now(), house.PORTAL)
 
 
@@ -174,7 +175,7 @@ def applies(service: Service, held: Draft) -> Applies:
     """What applies to the draft if it is sent today. Raises Refused."""
     submission = _submission(service, held, [], None)
     with service.database.read() as tx:
-        context = _context(service, tx)
+        now = context(service, tx)
         unit = house.receiver(tx, submission.region)
     if unit is None:
         raise refuse(
@@ -182,16 +183,16 @@ def applies(service: Service, held: Draft) -> Applies:
             "本平台暂不受理该地区的网上申请, 请拨打 95598 或到供电营业厅办理",
             "Applications from this region are not received here; ring 95598 or go to a service hall",
         )
-    today = business_date(context.now)
+    today = business_date(now.now)
     facts = facts_of(submission)
-    by_rules = classified(context, facts, today)
-    definition = definition_for(context, today, facts.region, by_rules.user_class)
+    by_rules = classified(now, facts, today)
+    definition = definition_for(now, today, facts.region, by_rules.user_class)
     return Applies(
         msgspec.structs.replace(definition, steps=path(definition, facts.important_customer)),
         by_rules.clauses,
         clauses_of(definition, definition.document_clauses),
         unit,
-        _finish_by(context, definition, today),
+        _finish_by(now, definition, today),
     )
 
 
@@ -239,11 +240,11 @@ def add_file(
     service.writer.submit((2, ""), work).result()
 
 
-def document(kind: str, *, volunteered: bool, digest: str | None = None) -> DocumentIn:
+def document(kind: str, *, volunteered: bool) -> DocumentIn:
     """A document as a command carries it. Raises Refused for a kind that is no name."""
     if not 0 < len(kind) <= 64 or not kind.isprintable():
         raise refuse("malformed-request", "请选择资料种类", "Choose what kind of document this is")
-    return DocumentIn(kind=kind, volunteered=volunteered, digest=digest)
+    return DocumentIn(kind=kind, volunteered=volunteered)
 
 
 def remove_file(service: Service, held: Draft, upload_id: str) -> None:

@@ -18,14 +18,15 @@ import uuid6
 from definitions.model import Clause, Definition
 from storage import TrackingRow, Tx, VisitRow
 from workflow.core import view
-from workflow.core.commands import EvidenceRef, Rate, RegisterDocuments, Withdraw
+from workflow.core.commands import DocumentIn, EvidenceRef, Rate, RegisterDocuments, Withdraw
+from workflow.core.decide import decide
 from workflow.core.documents import clauses_of, missing
 from workflow.core.events import Principal
 from workflow.core.refusals import Refusal, Refused, refuse
 from workflow.core.times import business_date, write
 from workflow.service import access
 from workflow.service.cases import Answer, Held
-from workflow.service.portal import codes, complaints, house, rates, uploads
+from workflow.service.portal import apply, codes, complaints, house, rates, uploads
 from workflow.service.portal.apply import document
 from workflow.service.service import Service
 
@@ -170,25 +171,33 @@ def masked(kind: str, text: str | None) -> str:
 def add_file(
     service: Service, case_id: str, kind: str, file: uploads.Incoming, *, volunteered: bool, address: str
 ) -> None:
-    """A document handed in later: stored, and registered on the application in one transaction with its digest.
-    Raises Refused."""
+    """A document handed in later: stored, and registered on the application in one transaction with its digest. What
+    the rules refuse is not stored at all. Raises Refused."""
     rates.knock(service, "upload", address)
     rule = house.rule(service)
+    given = document(kind.strip(), volunteered=volunteered)
     with service.database.read() as tx:
         uploads.room(rule, len(tx.uploads(case_id=case_id)))
+        held = service.cases.load(tx, house.PORTAL, case_id)
+        _raise(decide(apply.context(service, tx), held.definition, held.state, _registers(given)).refusal)
     taken = uploads.take(service, file)
-    given = document(kind.strip(), volunteered=volunteered, digest=taken.stored.digest)
-    command = RegisterDocuments(command="register_documents", documents=(given,), source="customer_app")
+    digest = taken.stored.digest
     row = uploads.row(taken, kind=given.kind, volunteered=volunteered, at=house.now(service), case=case_id)
 
     def then(tx: Tx) -> None:
         uploads.room(rule, len(tx.uploads(case_id=case_id)))
         tx.add_upload(row)
 
-    refusal = _do(service, case_id, command, key=None, then=then)
+    _raise(_do(service, case_id, _registers(given.model_copy(update={"digest": digest})), key=None, then=then))
+
+
+def _registers(given: DocumentIn) -> RegisterDocuments:
+    return RegisterDocuments(command="register_documents", documents=(given,), source="customer_app")
+
+
+def _raise(refusal: Refusal | None) -> None:
     if refusal is not None:
-        uploads.drop_unclaimed(service, [taken.stored.digest])
-        raise refuse(refusal.code, refusal.detail.zh, refusal.detail.en, refusal.clauses)
+        raise Refused(refusal)
 
 
 def rate(service: Service, case_id: str, score: int, comment: str, *, once: Once, address: str) -> Refusal | None:
