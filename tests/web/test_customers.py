@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.web import site
 from tests.web.browser import screen
@@ -19,6 +20,7 @@ from workflow.service.portal import apply, tracking
 from workflow.web.areas.apply import DRAFT
 from workflow.web.areas.track import LOOK
 
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 CHOICES = ("business_type", "area", "customer_kind", "enterprise_size", "voltage")
 
 
@@ -176,6 +178,35 @@ def apply_number(office: site.Office, case_id: str) -> str:
         row = tx.case(case_id)
     assert row is not None
     return row.application_no
+
+
+def readable(window) -> None:
+    assert window.evaluate(FITS), "it scrolls sideways"
+    found = Axe().run(window)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_what_is_wrong_can_be_read_by_everybody(browser, at: site.Office, tmp_path: Path):
+    page = tmp_path / "x.pdf"
+    page.write_bytes(b"<html>")
+    held = apply.begin(at.service, {**HOME, "region": region(at)}, "127.0.0.1")
+    with screen(browser, at, None, language="en", width=390) as window:
+        window.goto("/apply")
+        window.select_option("[name=voltage]", "high")
+        press(window, "Next: see what applies")
+        assert window.locator(".field.wrong").count() >= 4
+        readable(window)
+        window.goto("/track")
+        window.fill("[name=number]", "BZ-1")
+        window.fill("[name=code]", "AAAAA")
+        press(window, "Look up")
+        readable(window)
+    with screen(browser, at, None, language="en", width=390, brought={DRAFT: held.token}) as window:
+        window.goto("/apply/documents")
+        window.set_input_files("#file-identity", page)
+        window.locator("form:has(#file-identity) button").click()
+        assert "not of a type that is accepted" in main_text(window)
+        readable(window)
 
 
 # ---- who means harm --------------------------------------------------------------------------------------------------
