@@ -49,6 +49,11 @@ def _instant(moment: str) -> str:
     return f"(({moment}) // {MOMENT_UNIT})"
 
 
+def _span(minutes: str) -> str:
+    """Minutes, whole or broken, in microseconds."""
+    return f"CAST(({minutes}) * CAST({MOMENT_MINUTE} AS BIGINT) AS BIGINT)"
+
+
 def _source(moment: str) -> str:
     return f"((({moment}) // 2) % 32)"
 
@@ -61,7 +66,7 @@ def earlier(a: str, b: str, minutes: str = ":tolerance_minutes") -> str:
     return (
         f"(CASE WHEN {_dated(a)} OR {_dated(b)} THEN {_day(a)} < {_day(b)} "
         f"WHEN {_source(a)} = {_source(b)} THEN {_instant(a)} < {_instant(b)} "
-        f"ELSE {_instant(a)} + CAST({minutes} AS BIGINT) * {MOMENT_MINUTE} < {_instant(b)} END)"
+        f"ELSE {_instant(a)} + {_span(minutes)} < {_instant(b)} END)"
     )
 
 
@@ -74,7 +79,7 @@ def _days_between(a: str, b: str) -> str:
 
 
 def _within_minutes(a: str, b: str, minutes: str) -> str:
-    return f"(ABS({_instant(a)} - {_instant(b)}) <= CAST({minutes} AS BIGINT) * {MOMENT_MINUTE})"
+    return f"(ABS({_instant(a)} - {_instant(b)}) <= {_span(minutes)})"
 
 
 def _more_than_a_day_before(a: str, b: str, days: str) -> str:
@@ -106,7 +111,7 @@ def _three_in_a_row(minutes: str, *moments: str) -> str:
                 between = [m for at, m in enumerate(moments) if i < at < k and at != j]
                 spread = f"GREATEST({a}, {b}, {c}) // {MOMENT_UNIT} - LEAST({a}, {b}, {c}) // {MOMENT_UNIT}"
                 known = [f"({m}) IS NOT NULL" for m in (a, b, c)] + [f"({m}) IS NULL" for m in between]
-                hits.append(f"({' AND '.join([*known, f'{spread} <= CAST({minutes} AS BIGINT) * {MOMENT_MINUTE}'])})")
+                hits.append(f"({' AND '.join([*known, f'{spread} <= {_span(minutes)}'])})")
     many = " + ".join(f"CASE WHEN ({m}) IS NULL THEN 0 ELSE 1 END" for m in moments)
     return f"({many} >= 3 AND ({' OR '.join(hits)}))"
 

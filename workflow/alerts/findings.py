@@ -7,6 +7,7 @@ and of those above it, once for each finding; the unit itself learns of it when 
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import msgspec
@@ -24,8 +25,10 @@ PAGE = 20
 """Cases judged, and findings told, in one transaction: commands wait no longer than these take."""
 ROUND_PAGE = 2000
 """Applications looked at together for whether they have moved on."""
+ROUND_EVERY = dt.timedelta(minutes=10)
+"""From the end of one round over all applications, which looks for those that have moved on, to the next."""
 ROUND_SETTING = "findings_round"
-"""How far the round over all applications has come."""
+"""How far the round has come (empty: it is ended), and when."""
 INSPECTOR = "inspector"
 LEVELS = ("red", "orange", "yellow")
 
@@ -51,11 +54,13 @@ def _waiting(run: Run) -> None:
 
 
 def _round(run: Run) -> None:
-    """Go on with the round over all applications; the next one begins where the last one ended."""
+    """Go on with the round over all applications; one that was cut short goes on where it stopped."""
     with run.service.database.read() as tx:
-        at = tx.setting(ROUND_SETTING) or ""
-    after = at
-    while run.room(PAGE):
+        at, _, ended = (tx.setting(ROUND_SETTING) or "").partition(" ")
+    if not at and ended and run.now - dt.datetime.fromisoformat(ended) < ROUND_EVERY:
+        return
+    after, whole = at, False
+    while not whole and run.room(PAGE):
         with run.service.database.read() as tx:
             page = tx.judged_page(run.service.judging.digest, after, ROUND_PAGE)
         moved = [one.case_id for one in page if one.moved]
@@ -65,14 +70,12 @@ def _round(run: Run) -> None:
             _judge(run, moved[start : start + PAGE])
             after = moved[start : start + PAGE][-1]
         else:
-            after = page[-1].case_id if len(page) == ROUND_PAGE else ""
-            if after == "":
-                break
+            whole = len(page) < ROUND_PAGE
+            after = "" if whole else page[-1].case_id
             continue
         break
-    if after != at:
-        with run.service.database.write() as tx:
-            tx.put_setting(ROUND_SETTING, after)
+    with run.service.database.write() as tx:
+        tx.put_setting(ROUND_SETTING, f"{after} {write(run.now)}")
 
 
 def _judge(run: Run, case_ids: list[str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from workflow.core.times import BUSINESS_ZONE
-from workflow.replay.tables import DATE_SOURCES, OBSERVED, SENTINELS, SOURCES, VALUES, lifecycles
+from workflow.replay.tables import OBSERVED, SENTINELS, SOURCES, VALUES, lifecycles
 
 _KNOWN: Final = {"observed": OBSERVED, "changed": ("correction",)}
 
@@ -21,10 +21,10 @@ def event_rows(rows: Iterable[Mapping[str, Any]], steps: tuple[str, ...]) -> Ite
     for number, row in enumerate(rows, start=1):
         activity = row["activity"]
         lifecycle = row.get("lifecycle") or next((life for life, of in _KNOWN.items() if activity in of), None)
-        occurred, is_date = _moment(row["occurred_at"], row.get("source"))
+        occurred, is_date = _moment(row["occurred_at"])
         if lifecycle not in allowed.get(activity, ()):
             continue
-        recorded, recorded_is_date = _moment(row.get("recorded_at"), row.get("source"))
+        recorded, recorded_is_date = _moment(row.get("recorded_at"))
         value = row.get("value")
         if value not in VALUES.get((activity, lifecycle), (value,)):
             value = None
@@ -51,12 +51,12 @@ def wall_clock(text: str) -> str:
     return at.isoformat(sep=" ")
 
 
-def _moment(text: str | None, source: str | None) -> tuple[dt.datetime | None, bool]:
+def _moment(text: str | None) -> tuple[dt.datetime | None, bool]:
     """A naive time, and whether only its date is known; None for a date that stands for "not known"."""
     if text is None:
         return None, False
     at = dt.datetime.fromisoformat(text)
     if at.tzinfo is not None:
         at = at.astimezone(BUSINESS_ZONE).replace(tzinfo=None)
-    is_date = len(text) == 10 or (at.time() == dt.time.min and source in DATE_SOURCES)
+    is_date = len(text) == 10 or at.time() == dt.time.min  # exactly midnight is a date, whatever its source
     return (None, is_date) if at.date() in SENTINELS else (at, is_date)
