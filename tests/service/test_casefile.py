@@ -217,7 +217,12 @@ def test_the_count_of_a_sum_goes_on_from_the_rounds_before(desk: Desk):
     case_id = plant(desk)
     found = account(desk.service, SUPERVISOR, case_id)
     (total,) = [one for one in found.limits if one["key"] == "total"]
-    assert (found.summed, total["due_on"]) == (True, None)  # the customer is waited for
+    assert total["due_on"] is None  # the customer is waited for
+    assert [(one["step"], one["used_working_days"]) for one in found.rounds] == [
+        ("acceptance", 0),
+        ("supply_plan", 3),
+        ("design_review", 1),
+    ]
     desk.do(case_id, "submit_step", step="design_review")  # on Tuesday 12 March
     (total,) = [one for one in account(desk.service, SUPERVISOR, case_id).limits if one["key"] == "total"]
     # Used so far: acceptance 0, the plan 3 (5, 6, 7 March), design review 1 (12 March); 18 of 22 are left.

@@ -14,12 +14,12 @@ from workflow.service.service import Service
 
 
 class Account(NamedTuple):
-    """怎么算的. `limits`: every due date with its account; `summed`: the total adds the rounds of the steps; `causes`:
-    why limits were broken, as stated. `before` of a limit: the working days used before its account begins."""
+    """怎么算的. `limits`: every due date with its account; `rounds`: those that the total adds up, in their
+    order, none where the whole process is limited; `causes`: why limits were broken, as stated. `before` of a limit: the working days used before its account begins."""
 
     head: Head
     limits: list[dict[str, Any]]
-    summed: bool
+    rounds: list[dict[str, Any]]
     counting: tuple[Clause, ...]
     suspensions: list[dict[str, Any]]
     causes: dict[str, list[dict[str, Any]]]
@@ -34,6 +34,7 @@ def account(service: Service, principal: Principal, case_id: str) -> Account:
     state, definition = reading.state, reading.definition
     limits = view.explain(reading.calendar, definition, state, reading.today)
     summed = definition.total.kind == "step_sum"
+    rounds = [limit for limit in limits if summed and limit["scope"] == "step" and limit["status"] != "waiting"]
     # What runs now stands first, then the total; within these the course of the case.
     limits.sort(key=lambda one: (one["status"] not in ("running", "suspended"), one["scope"] != "total"))
     titles = {notice.number: notice for notice in reading.calendar.notices}
@@ -51,7 +52,7 @@ def account(service: Service, principal: Principal, case_id: str) -> Account:
     return Account(
         head(reading),
         limits,
-        summed,
+        rounds,
         clauses_of(definition, definition.counting.clauses),
         [
             {"from": s.from_, "to": s.to, "notice": s.notice, "deducted": s.ground in definition.total.deductible}
