@@ -14,8 +14,9 @@ from workflow.service.service import Service
 
 
 class Account(NamedTuple):
-    """怎么算的. `limits`: every due date with its account; `rounds`: those that the total adds up, in their
-    order, none where the whole process is limited; `causes`: why limits were broken, as stated. `before` of a limit: the working days used before its account begins."""
+    """怎么算的. `limits`: every due date with its account; `rounds`: those that the total adds up, in their order, none
+    where the whole process is limited; `causes`: why limits were broken, as stated. `before` of a limit: the working
+    days used before its account begins."""
 
     head: Head
     limits: list[dict[str, Any]]

@@ -14,15 +14,16 @@ LANE, BAR, TOP = 34, 16, 40
 WIDEST_DAY, NARROWEST_DAY, WIDTH = 48.0, 3.0, 1240.0
 _DAILY, _WEEKLY = 22.0, 7.0
 _THINNEST_BAR = 3.0
-_ROOM = 20.0
+_ROOM, _NAME = 20.0, 56.0
 
 
 class Tick(NamedTuple):
-    """A date on the scale. `month`: it begins one."""
+    """A date on the scale. `month`: it begins one; `named`: there is room for the month's name."""
 
     x: float
     day: dt.date
     month: bool
+    named: bool = False
 
 
 class Box(NamedTuple):
@@ -85,4 +86,11 @@ def _ticks(chart: Any, px: float) -> list[Tick]:
             return True
         return px >= _WEEKLY and day.weekday() == 0 and all(abs(number - month) >= crowd for month in months)
 
-    return [Tick(round(number * px, 2), day, number in months) for number, day in enumerate(days) if told(number, day)]
+    def named(number: int) -> bool:
+        return number in months and all((end - number) * px >= _NAME for end in (*months, chart.days) if end > number)
+
+    return [
+        Tick(round(number * px, 2), day, number in months, named(number))
+        for number, day in enumerate(days)
+        if told(number, day)
+    ]
