@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.engine import prepared_database
-from bench.over_http import served
+from bench.over_http import busy, served
 from bench.report import Section, Target
 from storage import GENESIS, CaseRow, DeadlineRow, OrgRow, PersonalRow, StaffRow
 from workflow.core.times import BUSINESS_ZONE, business_date, write
@@ -141,14 +141,17 @@ def section(folder: Path, *, stored: int, quick: bool) -> Section:
     with Service.open(path) as service:
         token = accounts.sign_in(service, WHO, PASSWORD, "127.0.0.1")
     times = 20 if quick else 200
-    with served(path) as (port, _):
+    with served(path) as (port, server):
         connection = http.client.HTTPConnection("127.0.0.1", port)
         for name, address in _PAGES:
             for _ in range(10):
                 _ask(connection, address, token)
+            before = busy(server.pid)
             taken = sorted(_ask(connection, address, token) for _ in range(times))
+            spent = (busy(server.pid) - before) / times
             made.add(f"{name}, p50", taken[times // 2], "seconds")
             made.add(f"{name}, p95", taken[times * 95 // 100], "seconds", Target(0.1, below=True))
+            made.add(f"{name}, processor time of the server", spent, "seconds")
         connection.close()
     made.notes.append(f"{times} times each after 10 to warm up; {_PER_PAGE} lines a page, as whole HTML pages")
     return made

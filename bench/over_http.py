@@ -84,6 +84,15 @@ def resident(pid: int) -> int:
     return int(shown.stdout) * 1024
 
 
+def busy(pid: int) -> float:
+    """Processor seconds a process has used; NaN where the system does not tell."""
+    status = Path(f"/proc/{pid}/stat")
+    if not status.exists():
+        return float("nan")
+    user, system = status.read_text(encoding="ascii").rpartition(") ")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def section(folder: Path, *, quick: bool) -> Section:
     """Measure."""
     each = 2 if quick else 20
