@@ -22,6 +22,12 @@
     if (box) box.checked = !box.checked;
   };
 
+  const find = () => {
+    const search = document.querySelector("input[type=search]");
+    search?.closest("details")?.setAttribute("open", "");
+    search?.focus();
+  };
+
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea, [contenteditable]");
     if (event.key === "Escape" && typing) typing.blur();
@@ -30,7 +36,7 @@
       j: () => go(at + 1),
       k: () => go(at - 1),
       x: tick,
-      "/": () => document.querySelector("input[type=search]")?.focus(),
+      "/": find,
     }[event.key];
     if (act) {
       event.preventDefault();
