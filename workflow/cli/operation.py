@@ -125,6 +125,7 @@ def demo(
     typer.echo(f"演示数据 / demonstration: {filled.cases} 件申请 / cases, {filled.events} 个事件 / events")
     typer.echo(f"地址 / address: http://{host}:{port}/api/v1")
     typer.echo(f"网页 / pages: http://{host}:{port}/")
+    typer.echo(f"用户网上办理 / customers' pages: http://{host}:{port}/apply")
     for account in filled.accounts:
         typer.echo(f"账户 / account ({account.role}): {account.staff}  密码 / password: {account.password}")
     for role, key in filled.keys.items():

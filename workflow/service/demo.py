@@ -15,11 +15,11 @@ from pathlib import Path
 import msgspec
 
 from definitions.calendar import shipped
-from storage import Database, OrgRow, StaffRow, Tx
+from storage import AreaRow, Database, OrgRow, StaffRow, Tx
 from workflow.core.commands import COMMANDS, Submission
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused
-from workflow.core.times import business_date
+from workflow.core.times import business_date, write
 from workflow.service import accounts, demo_records, rules
 from workflow.service.demo_cases import ADMINISTRATOR, COUNTER, INSPECTOR, PROVINCE, Act, orgs, staff, stories
 from workflow.service.service import Service, SystemClock
@@ -83,6 +83,7 @@ def fill(url: str | Path, progress: Callable[[int, int | None], object], until: 
             with service.database.read() as tx:
                 observed = demo_records.records(tx.cases())
             service.receive_evidence(Principal("演示采集系统", "front_line", PROVINCE), observed)
+            _publish_areas(service, until)
             for name, role in (("演示前端", "front_line"), ("演示主管", "supervisor"), ("演示管理员", "admin")):
                 keys[role] = service.create_key(name, role, PROVINCE)["key"]
             for staff_id in ACCOUNTS:
@@ -92,6 +93,17 @@ def fill(url: str | Path, progress: Callable[[int, int | None], object], until: 
         with service.database.read() as tx:
             heads = list(tx.heads())
     return Filled(fresh, len(heads), sum(head.seq for head in heads), keys, opened)
+
+
+def _publish_areas(service: Service, until: dt.datetime) -> None:
+    """A list of capacity-limited areas, published a month before."""
+    day, at = (until - dt.timedelta(days=30)).date().isoformat(), write(until)
+    source = "西汀区供电公司网站(演示)"
+    rows = [
+        AreaRow("960102", day, "10kV 听潮一线", 0.0, "主变重载", None, source, at, "demonstration"),
+        AreaRow("960102", day, "10kV 晴川二线", 1200.0, "线路重载", None, source, at, "demonstration"),
+    ]
+    service.writer.submit((2, ""), lambda tx: tx.publish_areas("960102", day, rows)).result()
 
 
 def _setting(service: Service) -> str | None:
