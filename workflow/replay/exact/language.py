@@ -209,7 +209,6 @@ _BUILD: Final[Mapping[type[exp.Expr], Callable[[Any], Compiled]]] = {
         lambda value, low, high: low <= value <= high,
         _node(node.this), _node(node.args["low"]), _node(node.args["high"]),
     ),
-    exp.Cast: lambda node: _known(round, _node(node.this)),  # to whole numbers only
     exp.Boolean: lambda node: lambda _facts, _worked: bool(node.this),
     exp.Case: _case,
     exp.Cast: _cast,
