@@ -74,7 +74,8 @@ def _moved(day: str, by: int) -> dt.date:
 
 
 def event(case_id: str, line: str, by: int = 0) -> dict[str, str]:
-    """`metering.complete 03-07 15:00 rec=03-08_09:00 value=x`: recorded two minutes later unless it says otherwise."""
+    """`metering.complete 03-07 15:00 rec=03-08_09:00 value=x`: recorded two minutes later unless it says otherwise;
+    `none`: not kept."""
     found = _LINE.match(line.strip())
     if found is None:
         raise ValueError(line)
@@ -94,6 +95,7 @@ def event(case_id: str, line: str, by: int = 0) -> dict[str, str]:
     if said is not None:
         day, _, time = said.partition("_")
         row["recorded_at"] = "" if said == "none" else f"{_moved(day, by)} {time}".strip()
+    more = {key: "" if value == "none" else value for key, value in more.items()}
     row |= {key: value.replace("_", " ") if key in ("old_value", "new_value") else value for key, value in more.items()}
     row["ref"] = row.get("ref", "").replace("case", case_id) if row.get("ref") == "case" else row.get("ref", "")
     return row
