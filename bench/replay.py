@@ -33,7 +33,9 @@ def section(folder: Path, *, quick: bool, huge: bool) -> Section:
     for size in sizes:
         history = folder / f"history-{size}"
         told = histories.write(history, size)
-        rates[size] = _size(made, folder, history, told, rounds=3 if size <= judged else 1, goals=size == judged)
+        rates[size] = _size(
+            made, folder, history, told, rounds=3 if size <= judged and not quick else 1, goals=size == judged
+        )
         if size == sizes[0]:
             _others(made, folder, history, told["events"] if not quick else size // 10, rates[size])
         shutil.rmtree(history)
@@ -110,7 +112,9 @@ def _others(made: Section, folder: Path, history: Path, events: int, own: float)
 def _run(way: str, history: Path, work: Path, *more: str) -> dict[str, float]:
     shutil.rmtree(work, ignore_errors=True)
     command = [sys.executable, "-m", "bench.replay_ways", way, str(history), str(work), "--memory", _MEMORY, *more]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    answer = subprocess.run(command, check=False, capture_output=True, text=True)
+    if answer.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {answer.stderr[-2000:]}")
     shutil.rmtree(work, ignore_errors=True)
     told: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
     return told
