@@ -86,7 +86,8 @@ def _size(made: Section, folder: Path, history: Path, told: dict[str, Any], *, r
     first = found["replay"][0]
     made.notes.append(
         f"{name}: {told['cases']:,} cases, {first['findings']:,.0f} findings; seconds of the whole "
-        f"{_spread(found['replay'], 'whole')}, of the fold {_spread(found['fold'], 'seconds')}"
+        f"{_spread(found['replay'], 'whole')}, of the fold {_spread(found['fold'], 'seconds')}; processor seconds "
+        f"{_spread(found['replay'], 'cpu')} and {_spread(found['fold'], 'cpu')}"
     )
     return rate("replay", "whole")
 

@@ -147,7 +147,7 @@ def test_a_folder_that_holds_the_input_is_not_written_into(given):
     assert (given / "events.csv").read_bytes() == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_stopped_leaves_nothing_half_written_and_is_taken_up(given, out, tmp_path, number):
     target = tmp_path / "stopped"
     run = subprocess.Popen(
@@ -160,7 +160,7 @@ def test_a_run_that_is_stopped_leaves_nothing_half_written_and_is_taken_up(given
         time.sleep(0.005)
     run.send_signal(number)
     run.communicate()
-    assert run.returncode == (130 if number == signal.SIGTERM else -number)
+    assert run.returncode == (-number if number == signal.SIGKILL else 130)
     assert not (target / "report.html").exists()
     for path in target.iterdir():
         if path.suffix in (".parquet", ".csv"):

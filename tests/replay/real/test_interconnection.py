@@ -34,7 +34,7 @@ REWRITTEN = {
 }
 
 
-def run(out: Path, process: str = "ercot", engine: str = "duckdb") -> Outcome:
+def run(out: Path, process: str = "ercot", engine: str = "duckdb", by: str | None = None) -> Outcome:
     return replay_process(
         process=process,
         cases=None,
@@ -44,8 +44,40 @@ def run(out: Path, process: str = "ercot", engine: str = "duckdb") -> Outcome:
         as_of=dt.date(2026, 1, 31),
         out=out,
         memory_limit="1GB",
+        by=by,
         progress=lambda *_: None,
     )
+
+
+def test_a_foreign_process_hands_over_what_ours_does(judged: Path) -> None:
+    for name in ("findings.csv", "desk.xlsx", "summary.json", "rejected.csv", "manifest.json"):
+        assert (judged / name).stat().st_size > 0
+    page = (judged / "report.html").read_text(encoding="utf-8")
+    assert "并网申请里程碑月报回放报告" in page
+    assert "<script" not in page
+    summary = json.loads((judged / "summary.json").read_text(encoding="utf-8"))
+    assert summary["verdicts"]["suspected"] == 0
+    assert {one["rule"] for one in summary["rules"]} == {"P01", "P02", "P03", "P04", "P05"}
+    verdicts = duckdb.execute(
+        "SELECT verdict, count(*) FROM read_parquet($f) GROUP BY 1", {"f": str(judged / "verdicts.parquet")}
+    )
+    assert {name: many for name, many in summary["verdicts"].items() if many} == dict(verdicts.fetchall())
+
+
+def test_results_are_parted_and_add_up(judged: Path, tmp_path: Path) -> None:
+    run(tmp_path, by="org")
+    for name in ("findings", "verdicts"):
+        parts = str(tmp_path / name / "*" / "*.parquet")
+        assert list((tmp_path / name).glob("org=*/part-0.parquet"))
+        one, other = (
+            duckdb.execute(
+                "SELECT case_id, count(*) FROM read_parquet($f) GROUP BY 1 ORDER BY 1", {"f": path}
+            ).fetchall()
+            for path in (parts, str(tmp_path / f"{name}.parquet"))
+        )
+        assert one == other
+    with pytest.raises(ValueError, match="org, region, province"):
+        run(tmp_path / "other", by="colour")
 
 
 def found(out: Path, rule: str) -> list[tuple[str, dict[str, Any], str]]:
