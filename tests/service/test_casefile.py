@@ -163,6 +163,23 @@ def test_both_times_stand_and_a_late_record_is_marked_for_ever_but_unsigned_only
     assert [one["prev_hash"] for one in found.events[1:]] == [one["hash"] for one in found.events[:-1]]
 
 
+def test_one_signature_covers_everything_a_late_command_recorded(desk: Desk):
+    desk.clock.set("2024-01-08")
+    case_id = desk.submit("residential", documents=[{"kind": "identity"}]).case_id
+    assert case_id is not None
+    desk.clock.set("2024-01-12")
+    late: dict[str, Any] = {"occurred_at": "2024-01-09T10:00", "reason": "系统停机"}
+    desk.do(case_id, "register_documents", documents=[{"kind": "premises_title"}], **late)
+
+    def marks() -> list[tuple[str, bool, str | None]]:
+        events = history(desk.service, SUPERVISOR, case_id).events
+        return [(one["type"], one["unsigned"], one["signed_by"]) for one in events if one["late"]]
+
+    assert marks() == [("documents_registered", True, None), ("step_submitted", True, None)]
+    desk.do(case_id, "countersign")
+    assert marks() == [("documents_registered", False, "supervisor"), ("step_submitted", False, "supervisor")]
+
+
 def test_a_long_history_is_read_page_by_page(desk: Desk):
     desk.clock.set("2024-01-08")
     case_id = desk.submit("residential").case_id
