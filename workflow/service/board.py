@@ -89,7 +89,6 @@ class Board(NamedTuple):
     bands: tuple[Reach, ...]
     counts: dict[str, int]
     views: list[SavedViewRow]
-    absences: list[AbsenceRow]
     units: list[OrgRow]
     standing_in_for: tuple[str, ...]
 
@@ -113,7 +112,7 @@ def page(
         views = tx.views(principal.who)
         units = tx.units_below(principal.org, MOST_UNITS)
     further = _spelt(key_of(rows[limit - 1])) if len(rows) > limit else None
-    return Board(today, lines, further, reached, _by_band(counts, reached), views, absences, units, standing_in)
+    return Board(today, lines, further, reached, _by_band(counts, reached), views, units, standing_in)
 
 
 class Morning(NamedTuple):
@@ -124,7 +123,6 @@ class Morning(NamedTuple):
     groups: list[tuple[BoardBand, list[Line]]]
     counts: dict[str, int]
     more: int
-    who: str
 
 
 def morning(service: Service, principal: Principal, asked: Asked) -> Morning:
@@ -143,7 +141,7 @@ def morning(service: Service, principal: Principal, asked: Asked) -> Morning:
         counts = _by_band(tx.board_counts(everything), reached)
     groups = [(one.band, [line for line in lines if line.band == one.band]) for one in urgent]
     total = sum(counts[one.band.code] for one in urgent)
-    return Morning(today, groups, counts, total - len(lines), principal.who)
+    return Morning(today, groups, counts, total - len(lines))
 
 
 def _today(service: Service) -> dt.date:

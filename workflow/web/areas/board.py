@@ -25,7 +25,7 @@ _FILTERS = ("whose", "org", "user_class", "step", "band", "number")
 
 
 def _none_if_blank(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value.strip() if isinstance(value, str) else value
+    return (value.strip() or None) if isinstance(value, str) else value
 
 
 _Word = Annotated[Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")] | None, BeforeValidator(_none_if_blank)]
