@@ -39,6 +39,10 @@ def test_an_uploaded_history_is_replayed_by_a_process_of_its_own(own_office: Any
     assert f'href="{place}/cases?verdict=suspected"' in page
     case = client.get(f"{place}/case?case=C0").text
     assert "装表 2024-01-05 15:00:00 早于最早受理痕迹 2024-01-08 09:00:00" in case
+    fresh = client.post(f"{place}/again", data={"csrf": csrf, "as_of": "2024-01-09"}, follow_redirects=False)
+    assert fresh.headers["location"].startswith("/replays/")
+    assert fresh.headers["location"] != place
+    assert client.post(f"{place}/again", data={"csrf": csrf, "as_of": ""}).url.path == place
     reviewed = client.post(
         f"{place}/review",
         data={"csrf": csrf, "case": "C0", "rule": "D02", "act": "invite", "reply_by": "2027-01-01",

@@ -105,6 +105,16 @@ def ask(service: Service, principal: Principal, asked: Asked) -> str:
     return row.id
 
 
+def again(service: Service, principal: Principal, run_id: str, as_of: dt.date) -> str:
+    """Note a replay of the same history as another, judged as of another date; its id. Raises Refused."""
+    row = _run(service, principal, run_id)
+    files = [
+        None if digest is None or name is None else (name, digest)
+        for name, digest in ((row.cases_name, row.cases_file), (row.events_name, row.events_file))
+    ]
+    return ask(service, principal, Asked(row.name, as_of, row.mapping, *files))
+
+
 def _of(file: tuple[str, str] | None) -> tuple[str | None, str | None]:
     return (None, None) if file is None else (file[1], file[0])
 

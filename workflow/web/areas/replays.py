@@ -92,6 +92,17 @@ def one(visit: Staff, run_id: Id) -> Response:
     return page
 
 
+@router.post("/replays/{id}/again")
+def again(visit: Staff, form: Form, run_id: Id) -> Response:
+    """Replay the same history as of another date."""
+    try:
+        fresh = replays.again(visit.service, visit.principal, run_id, dt.date.fromisoformat(text_of(form, "as_of")))
+    except ValueError:
+        return visit.go(f"/replays/{run_id}", visit.gettext(N_("请填写判定基准日, 如 2026-01-31。")), "failed")
+    replays.launch(visit.service, visit.principal, fresh)
+    return visit.go(f"/replays/{fresh}")
+
+
 @router.post("/replays/{id}/start")
 def start(visit: Staff, run_id: Id) -> Response:
     """Take a replay up again."""
