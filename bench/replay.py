@@ -47,7 +47,7 @@ def section(folder: Path, *, quick: bool, huge: bool) -> Section:
             Target(0.8),
         )
     made.notes.append(
-        "each figure is the middle one of three rounds that take turns (100 million: one), each in its own process; "
+        "each figure is the middle of three rounds that take turns (100 million, --quick: one), each a process; "
         f"memory bound {_MEMORY}, beyond which DuckDB spills; the history is generated, shuffled, with text ids"
     )
     made.notes.append(
