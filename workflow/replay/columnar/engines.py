@@ -148,6 +148,8 @@ class Spark:
 
         self.temp = temp_dir / "spark"
         self.temp.mkdir(parents=True, exist_ok=True)
+        self.first_day = 0
+        local = master.startswith("local")
         self.session: Any = (
             SparkSession.builder.master(master)
             .appName("baozhuang-replay")
@@ -155,7 +157,14 @@ class Spark:
             .config("spark.sql.session.timeZone", "UTC")
             .config("spark.sql.timestampType", "TIMESTAMP_NTZ")
             .config("spark.sql.ansi.enabled", "false")
-            .config("spark.sql.shuffle.partitions", "4" if master.startswith("local") else "200")
+            .config("spark.sql.shuffle.partitions", "2" if local else "200")
+            .config("spark.sql.adaptive.enabled", "false" if local else "true")
+            # Code is not generated for rows of hundreds of columns: it would outgrow what the JVM compiles, and be tried anew
+            # at every statement.
+            .config("spark.sql.codegen.wholeStage", "false")
+            .config("spark.sql.codegen.maxFields", "100")
+            # The calendar is one literal list in many places of a plan: it must not be printed at each.
+            .config("spark.sql.maxPlanStringLength", "10000")
             .config("spark.sql.warehouse.dir", str(self.temp / "warehouse"))
             .config("spark.local.dir", str(self.temp))
             .config("spark.ui.enabled", "false")
@@ -163,24 +172,20 @@ class Spark:
             .getOrCreate()
         )
         self.session.sparkContext.setLogLevel("ERROR")
-        micros = f"timestamp_micros(m DIV {MOMENT_UNIT} - {EPOCH_MICROS})"
-        self.session.sql(
-            "CREATE OR REPLACE TEMPORARY FUNCTION moment_text(m BIGINT) RETURNS STRING RETURN CASE WHEN m IS NULL THEN ''"
-            f" WHEN m % 2 = 1 THEN date_format({micros}, 'yyyy-MM-dd')"
-            f" ELSE date_format({micros}, 'yyyy-MM-dd HH:mm:ss') END"
-        )
 
     def _sql(self, sql: str) -> Any:
-        return self.session.sql(_for_spark(sql))
+        return self.session.sql(_for_spark(sql, self.first_day))
 
     def read(self, table: str, path: Path) -> None:
         reader = self.session.read.option("mergeSchema", "true").option("recursiveFileLookup", "true")
         reader.parquet(str(path)).createOrReplaceTempView(table)
 
     def make(self, table: str, sql: str) -> None:
-        # Cut the plan here: what follows would otherwise carry everything before it.
-        frame = self._sql(sql).localCheckpoint()
-        frame.createOrReplaceTempView(table)
+        # Through files: what follows would otherwise carry the whole plan before it, and not know how small a table is.
+        frame = self._sql(sql)
+        path = str(self.temp / table)
+        frame.write.mode("overwrite").parquet(path)
+        self.session.read.schema(frame.schema).parquet(path).createOrReplaceTempView(table)
 
     def view(self, table: str, sql: str) -> None:
         self._sql(sql).createOrReplaceTempView(table)
@@ -206,14 +211,9 @@ class Spark:
 
     def working_days(self, calendar: WorkingCalendar, first: dt.date, last: dt.date) -> None:
         first, last = _clamped(calendar, first, last)
-        base, worked = day_number(first), _worked(calendar, first, last)
-        # One literal text with five places a day: a list of thousands of numbers would be parsed anew at every use.
-        days = "".join(f"{number:05d}" for number in worked)
-        self.session.sql(
-            "CREATE OR REPLACE TEMPORARY FUNCTION wd_at(d BIGINT) RETURNS INT RETURN "
-            f"CASE WHEN d BETWEEN {base} AND {base + len(worked) - 1} "
-            f"THEN CAST(substring('{days}', CAST((d - {base}) * 5 + 1 AS INT), 5) AS INT) END"
-        )
+        self.first_day = day_number(first)
+        days = ", ".join(map(str, _worked(calendar, first, last)))
+        self.session.sql(f"DECLARE OR REPLACE VARIABLE worked ARRAY<INT> DEFAULT array({days})")
 
     def micros(self, column: str) -> str:
         return f"unix_micros(CAST({column} AS TIMESTAMPTZ))"
@@ -226,17 +226,27 @@ class Spark:
         self.session.stop()
 
 
-def _for_spark(sql: str) -> str:
-    """`sql` in Spark's words, with the few things the translation does not know."""
+def _for_spark(sql: str, first_day: int) -> str:
+    """`sql` in Spark's words, with the few things the translation does not know. `first_day`: where the variable
+    `worked` begins."""
     tree = sqlglot.parse_one(sql, read="duckdb")
 
     def reword(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Anonymous) and str(node.this).lower() == "rolling_median_of":
+        name = str(node.this).lower() if isinstance(node, exp.Anonymous) else ""
+        if name == "rolling_median_of":
             value, window = node.expressions[0].sql(dialect="spark"), str(node.expressions[1].this)
             values = f"array_sort(collect_list({value}) OVER ({window}))"
             half = f"size({values})"
             text = f"(element_at({values}, ({half} + 1) DIV 2) + element_at({values}, {half} DIV 2 + 1)) DIV 2"
             return sqlglot.parse_one(f"CASE WHEN {half} > 0 THEN {text} END", read="spark")
+        if name == "wd_at":
+            day = node.expressions[0].transform(reword).sql(dialect="spark")
+            return sqlglot.parse_one(f"get(worked, CAST(({day}) - {first_day} AS INT))", read="spark")
+        if name == "moment_text":
+            m = node.expressions[0].transform(reword).sql(dialect="spark")
+            time = f"timestamp_micros({m} DIV {MOMENT_UNIT} - {EPOCH_MICROS})"
+            pattern = f"CASE WHEN {m} % 2 = 1 THEN 'yyyy-MM-dd' ELSE 'yyyy-MM-dd HH:mm:ss' END"
+            return sqlglot.parse_one(f"COALESCE(date_format({time}, {pattern}), '')", read="spark")
         return node
 
     return tree.transform(reword).sql(dialect="spark")
@@ -247,6 +257,11 @@ def arrow(columns: Sequence[tuple[str, pa.DataType]], rows: Iterable[Sequence[An
     listed = list(rows)
     arrays = [pa.array([row[at] for row in listed], kind) for at, (_, kind) in enumerate(columns)]
     return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
+
+
+def columns_of(sql: str) -> set[str]:
+    """The columns that an expression names."""
+    return {str(node.name) for node in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Column)}
 
 
 def quoted(text: str) -> str:

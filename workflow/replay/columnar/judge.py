@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from workflow.replay.columnar.engines import (
     DuckDB,
     Engine,
     Spark,
+    columns_of,
     day_number,
     listed,
     present_columns,
@@ -68,7 +69,8 @@ def judge(
 
     Writes `findings.parquet` and `verdicts.parquet` into `out`; the same input gives the same rows in the same order.
     `engine`: `duckdb` (one process, spills to `temp_dir` beyond `memory_limit`) or `spark` (`master`: any master URL).
-    `detectors`: the rules, by default the shipped ones.  `reported`: what organisations reported of themselves (S3).  Raises `ValueError` for another engine.
+    `detectors`: the rules, by default the shipped ones.  `reported`: what organisations reported of themselves (S3).
+    Raises `ValueError` for another engine.
     """
     rules = detectors or load_detectors()
     temp_dir.mkdir(parents=True, exist_ok=True)
@@ -139,18 +141,20 @@ def _judge(
     run.make("judged", f"SELECT cid, {verdicts.masks(plans)}, {columns} FROM {wide.of()}")
     many = ", ".join(f"count(CASE WHEN r_{plan.rule} > 0 THEN 1 END)" for plan in plans)
     hits = run.rows(f"SELECT {many} FROM judged")[0]
-    found = [plan for plan, hit in zip(plans, hits, strict=True) if hit]
+    found = [plan for plan, hit in zip(plans, hits, strict=True) if hit] or plans[:1]
     # What only a finding needs (evidence, words) is computed of the cases that have one, from their rows alone.
     run.make(
         "flagged",
-        f"SELECT * FROM judged WHERE {' OR '.join(f'r_{plan.rule} > 0' for plan in found) or 'FALSE'}",
+        f"SELECT * FROM judged WHERE {' OR '.join(f'r_{plan.rule} > 0' for plan in found)}",
     )
+    wanted = sorted({"cid"}.union(*(plan.reads() for plan in found)))
     run.make(
         "hits",
-        f"SELECT x.*, {', '.join(f'j.r_{plan.rule}' for plan in plans)} FROM {wide.of('flagged')} "
+        f"SELECT {', '.join(f'x.{name}' for name in wanted)}, {', '.join(f'j.r_{plan.rule}' for plan in plans)} "
+        f"FROM {wide.of('flagged', wanted)} "
         "JOIN flagged AS j ON j.cid = x.cid",
     )
-    run.make("found", " UNION ALL ".join(plan.findings() for plan in found or plans[:1]))
+    run.make("found", " UNION ALL ".join(plan.findings() for plan in found))
     verdicts.evidence(run, found)
     statistics.make(run, rules, as_of_day, reported)
     say("写出 / write", 0.95)
@@ -234,8 +238,9 @@ class _Wide:
         self.constants = ", ".join(f"{str(bool(value)).upper()} AS {name}" for name, value in flags.items())
         self.constants += f", {as_of_day} AS as_of_day"
 
-    def of(self, some: str | None = None) -> str:
-        """SQL of the wide rows, called x, of all cases or of those in the table `some`."""
+    def of(self, some: str | None = None, wanted: Collection[str] | None = None) -> str:
+        """SQL of the wide rows, called x, of all cases or of those in the table `some`; of the derived facts those alone
+        that `wanted` rests on."""
 
         def rows(table: str) -> str:
             return f"(SELECT t.* FROM {table} AS t JOIN {some} ON {some}.cid = t.cid)" if some else table
@@ -259,10 +264,20 @@ class _Wide:
         FROM {rows("facts")} AS b LEFT JOIN defs AS d ON d.def_id = b.def_id
         JOIN {rows("clocks")} AS clocks ON clocks.cid = b.cid LEFT JOIN org_facts ON org_facts.org_id = b.org_id
         {" ".join(f"LEFT JOIN {rows(name)} AS {name} ON {name}.cid = b.cid" for name in self.tables)}"""
-        for level in self.derived:
+        for level in self._resting(wanted):
             columns = ", ".join(f"{expression} AS {name}" for name, expression in level.items())
             sql = f"SELECT *, {columns} FROM ({sql}) AS x"
         return f"({sql}) AS x"
+
+    def _resting(self, wanted: Collection[str] | None) -> list[dict[str, str]]:
+        if wanted is None:
+            return self.derived
+        needed, levels = set(wanted), []
+        for level in reversed(self.derived):
+            kept = {name: text for name, text in level.items() if name in needed}
+            needed.update(*(columns_of(text) for text in kept.values()))
+            levels.append(kept)
+        return [level for level in reversed(levels) if level]
 
 
 class _Plan:
@@ -289,6 +304,10 @@ class _Plan:
 
     def _column(self, name: str) -> str:
         return self.compiled.expression(name, self.detector)
+
+    def reads(self) -> set[str]:
+        """The columns of the wide row that a finding of this rule shows."""
+        return set().union(*(columns_of(text) for text in self.columns.values()))
 
     def witnesses(self) -> list[str]:
         """Every moment that a finding of this rule may rest on, accusing ones first."""
