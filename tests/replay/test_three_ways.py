@@ -14,7 +14,7 @@ import pytest
 
 from definitions import load
 from tests.core.driver import REGIONS
-from tests.replay.histories import FACTS, History, calendar, small_history
+from tests.replay.histories import FACTS, History, calendar, disturbed, small_history
 from tests.replay.oracle.judge import judge as oracle
 from workflow.replay.columnar.judge import judge as columnar
 from workflow.replay.exact import judge_case
@@ -74,6 +74,22 @@ def test_columns_machine_and_oracle_agree(seed, tmp_path):
     fired, verdicts = by_columns(history, tmp_path)
     assert fired == expected
     assert verdicts == {case: verdict.verdict for case, verdict in answer.verdicts.items()}
+
+
+def test_no_order_of_rows_changes_a_finding_or_the_record_it_names(tmp_path):
+    """Rows carry no position here, so that every word of the evidence can be compared."""
+    history, told = disturbed(3, size=12), []
+    for name in ("as made", "turned"):
+        folder = tmp_path / name
+        folder.mkdir()
+        judged = columnar(
+            write(folder / "cases.parquet", CASES, history.cases),
+            write(folder / "events.parquet", EVENTS, history.events),
+            book=BOOK, calendar=calendar(), as_of=AS_OF, out=folder, temp_dir=folder / "spill", memory_limit="1GB",
+        )  # fmt: skip
+        told.append([pq.read_table(path).to_pylist() for path in (judged.findings, judged.verdicts)])
+        history.events.sort(key=lambda event: (event["activity"], event["case_id"]), reverse=True)
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("seed", range(100, 112))

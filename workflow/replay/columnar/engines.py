@@ -237,7 +237,10 @@ def _for_spark(sql: str, first_day: int) -> str:
             value, window = node.expressions[0].sql(dialect="spark"), str(node.expressions[1].this)
             values = f"array_sort(collect_list({value}) OVER ({window}))"
             half = f"size({values})"
-            text = f"(element_at({values}, ({half} + 1) DIV 2) + element_at({values}, {half} DIV 2 + 1)) DIV 2"
+            low, high = (
+                f"element_at({values}, CAST({at} AS INT))" for at in (f"({half} + 1) DIV 2", f"{half} DIV 2 + 1")
+            )
+            text = f"({low} + {high}) DIV 2"
             return sqlglot.parse_one(f"CASE WHEN {half} > 0 THEN {text} END", read="spark")
         if name == "wd_at":
             day = node.expressions[0].transform(reword).sql(dialect="spark")
