@@ -37,7 +37,7 @@ def test_every_drawn_edge_is_one_the_engine_takes_and_none_is_left_out(user_clas
 @pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("user_class", CLASSES)
 def test_boxes_lie_apart_inside_the_picture(user_class: str, language: str) -> None:
-    picture = ET.fromstring(draw(definition(user_class), language))  # type: ignore[arg-type]
+    picture = ET.fromstring(draw(definition(user_class), language))  # type: ignore[arg-type]  # a stand-in
     height = float(picture.attrib["viewBox"].split()[3])
     boxes = [[float(box.attrib[name]) for name in ("x", "y", "width", "height")] for box in picture.iter(f"{SVG}rect")]
     steps = len(definition(user_class).steps)

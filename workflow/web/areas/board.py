@@ -147,7 +147,7 @@ def hand_over(visit: Staff, form: Form) -> Response:
     told = visit.gettext(N_("已移交 %(count)s 件给 %(name)s。"), count=done.done, name=done.manager.name)
     if not done.refused:
         return visit.go("/board", told)
-    said = [f"{number}: {refusal.detail.zh if visit.language == 'zh' else refusal.detail.en}" for number, refusal in done.refused]  # fmt: skip  # noqa: E501
+    said = [f"{number}: {getattr(refusal.detail, visit.language)}" for number, refusal in done.refused]
     return visit.go("/board", "\n".join([told, *said]), "failed")
 
 
