@@ -287,7 +287,7 @@ def test_the_forms_of_a_returned_high_voltage_case(desk: Desk):
     ]
     application, plan, returned, opinion = found.forms
     assert pairs(application)["申请容量"] == "630 kVA"
-    steps = {row[0].zh: row[1].zh for row in application.sheets[1].rows if isinstance(row[0], type(plan.title))}  # type: ignore[union-attr]
+    steps = {row[0].zh: row[1].zh for row in application.sheets[1].rows if isinstance(row[0], type(plan.title))}  # type: ignore[union-attr]  # the test fails without
     assert steps == {
         "业务受理": "1 个工作日", "供电方案答复": "10 个工作日", "设计审查": "3 个工作日", "中间检查": "2 个工作日",
         "竣工检验": "3 个工作日", "装表接电": "3 个工作日", "各环节合计": "22 个工作日",
@@ -308,8 +308,8 @@ def test_the_forms_of_a_case_with_papers_missing_and_of_an_energised_one(desk: D
     assert case_id is not None
     found = forms.forms(desk.service, SUPERVISOR, case_id)
     notice = forms.one(found, "missing")
-    assert [row[1].zh for row in notice.sheets[0].rows] == ["用电地址物权证件"]  # type: ignore[union-attr]
-    assert "不动产权证" in notice.sheets[0].rows[0][2].zh  # type: ignore[union-attr]
+    assert [row[1].zh for row in notice.sheets[0].rows] == ["用电地址物权证件"]  # type: ignore[union-attr]  # the test fails without
+    assert "不动产权证" in notice.sheets[0].rows[0][2].zh  # type: ignore[union-attr]  # the test fails without
     with pytest.raises(Refused):
         forms.one(found, "energised")
     desk.clock.set("2024-01-10")

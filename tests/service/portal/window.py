@@ -45,7 +45,7 @@ class Window(Desk):
 
     def add(self, held: apply.Draft, kind: str, **more: object) -> None:
         file = more.pop("file", None) or incoming()
-        apply.add_file(self.service, held, kind, file, volunteered=bool(more.get("volunteered")), address="203.0.113.1")  # type: ignore[arg-type]
+        apply.add_file(self.service, held, kind, file, volunteered=bool(more.get("volunteered")), address="203.0.113.1")  # type: ignore[arg-type]  # a stand-in
 
     def sent(self, form: dict[str, str] = FORM, kinds: tuple[str, ...] = ("identity", "premises_title")) -> apply.Sent:
         held = self.draft(form)
