@@ -27,6 +27,12 @@ def replay(
         typer.Option("--mapping", metavar="FILE", help="列名对照表, 或随附对照表的名称 / mapping file, or a ready one"),
     ] = None,
     engine: Annotated[str, typer.Option("--engine", metavar="duckdb|spark", help="计算引擎 / engine")] = "duckdb",
+    master: Annotated[
+        str | None,
+        typer.Option(
+            "--master", metavar="URL", help="Spark 的 master 地址, 默认 local[2] / master of Spark, default local[2]"
+        ),
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="DATE", help="判定基准日, 默认今天 / judged as of, default today")
     ] = None,
@@ -69,6 +75,7 @@ def replay(
                 "events": events,
                 "mapping": mapping or _by_format(events or cases),
                 "engine": engine,
+                "master": master,
                 "as_of": None if as_of is None else rules.parse_day(as_of),
                 "out": out,
                 "memory_limit": memory,

@@ -33,6 +33,7 @@ def replay_process(
     memory_limit: str,
     progress: Progress,
     by: str | None = None,
+    master: str | None = None,
 ) -> Outcome:
     """Read a history and judge it by `process` (a file, or the name of a shipped one) as of `as_of` (default: today);
     the results are those of our own law's replay.  Raises BadHistory, DefinitionError, ValueError, OSError."""
@@ -43,12 +44,12 @@ def replay_process(
 
     def judged(intake: Intake, folder: Path, share: Callable[[str, float], None]) -> Judged:
         return judge_process(
-            intake.cases, intake.events, process=law, as_of=day, out=folder, engine=engine, memory_limit=memory_limit,
-            temp_dir=folder / ".judge", progress=share,
+            intake.cases, intake.events, process=law, as_of=day, out=folder, engine=engine, master=master,
+            memory_limit=memory_limit, temp_dir=folder / ".judge", progress=share,
         )  # fmt: skip
 
     return run(
-        History(cases, events, mapping, engine, day, out, memory_limit, by, progress),
+        History(cases, events, mapping, engine, master, day, out, memory_limit, by, progress),
         law={
             "process": {"code": law.process, "zh": law.name.zh, "en": law.name.en, "origin": law.origin},
             "definitions": digest(file),

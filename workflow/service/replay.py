@@ -35,13 +35,15 @@ def replay(
     memory_limit: str,
     progress: Progress,
     by: str | None = None,
+    master: str | None = None,
     detectors: Path | None = None,
     reported: Path | None = None,
 ) -> Outcome:
     """Read a history, judge it as of `as_of` (default: today) and hand over the results.
 
-    Raises BadHistory, ValueError, OSError.  `by`: what the results are also parted by.  `detectors`: a folder of rules
-    instead of the shipped ones.  `reported`: a table of the totals that organisations reported (S3).
+    Raises BadHistory, ValueError, OSError.  `by`: what the results are also parted by.  `master`: where Spark runs (any
+    master URL; by default on this machine).  `detectors`: a folder of rules instead of the shipped ones.  `reported`: a
+    table of the totals that organisations reported (S3).
     """
     law, day, found = rules.book(), as_of or rules.today(), load_detectors(detectors)
     calendar = working_calendar([])
@@ -53,12 +55,12 @@ def replay(
     def judged(intake: Intake, folder: Path, share: Callable[[str, float], None]) -> Judged:
         return judge(
             intake.cases, intake.events, book=law, calendar=calendar, as_of=day, out=folder, detectors=found,
-            engine=engine, memory_limit=memory_limit, temp_dir=folder / ".judge", progress=share,
-            reported=totals,
+            engine=engine, master=master, memory_limit=memory_limit, temp_dir=folder / ".judge",
+            progress=share, reported=totals,
         )  # fmt: skip
 
     return run(
-        History(cases, events, mapping, engine, day, out, memory_limit, by, progress),
+        History(cases, events, mapping, engine, master, day, out, memory_limit, by, progress),
         law={
             "process": None,
             "definitions": _of(law),

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import definitions
 import workflow
 from definitions.model import Clause
+from workflow.replay.columnar.engines import refuse_engine
 from workflow.replay.columnar.judge import Judged
 from workflow.replay.intake import BadHistory, Intake, load, ready, take_in
 from workflow.replay.intake.mapping import READY
@@ -35,12 +36,14 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A history to replay, and where to. `by`: what the results are also parted by (None: they are not)."""
+    """A history to replay, and where to. `master`: where Spark runs (None: on this machine).
+    `by`: what the results are also parted by (None: they are not)."""
 
     cases: Path | None
     events: Path | None
     mapping: str | Path
     engine: str
+    master: str | None
     as_of: dt.date
     out: Path
     memory_limit: str
@@ -58,6 +61,7 @@ def run(
     the same folder finished with the same input, rules and date are kept.
     """
     out, progress = history.out, history.progress
+    refuse_engine(history.engine, history.master)
     if history.by is not None and history.by not in BY:
         raise ValueError(f"只能按 {', '.join(BY)} 分 / results can be parted by {', '.join(BY)}")
     inputs = [(role, path) for role, path in (("cases", history.cases), ("events", history.events)) if path is not None]

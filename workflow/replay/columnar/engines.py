@@ -139,18 +139,25 @@ class DuckDB:
 
 
 class Spark:
-    """A cluster, or local processes: `master` is any Spark master URL. Needs the `spark` extra and Java 17."""
+    """A cluster, or local processes: `master` is any Spark master URL. Needs the `spark` extra and Java 17.
+    Raises ValueError when it does not start."""
 
     name = "spark"
 
     def __init__(self, *, master: str, memory_limit: str, temp_dir: Path) -> None:
-        from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra that only this engine needs
-
+        try:
+            from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped] # noqa: PLC0415 - an extra of this engine
+            from pyspark.errors import PySparkException  # noqa: PLC0415
+            from pyspark.sql import SparkSession  # noqa: PLC0415
+        except ImportError:
+            raise ValueError(
+                "没有安装 Spark, 请安装 baozhuang[spark] / Spark is not installed; install baozhuang[spark]"
+            ) from None
         self.temp = temp_dir / "spark"
         self.temp.mkdir(parents=True, exist_ok=True)
         self.first_day = 0
         local = master.startswith("local")
-        self.session: Any = (
+        building: Any = (
             SparkSession.builder.master(master)
             .appName("baozhuang-replay")
             .config("spark.driver.memory", memory_limit.lower().replace("gb", "g").replace("mb", "m"))
@@ -169,8 +176,15 @@ class Spark:
             .config("spark.local.dir", str(self.temp))
             .config("spark.ui.enabled", "false")
             .config("spark.ui.showConsoleProgress", "false")
-            .getOrCreate()
         )
+        try:
+            self.session = building.getOrCreate()
+        except (Py4JJavaError, PySparkException) as error:
+            why = str(getattr(error, "java_exception", error)).splitlines()[0]
+            raise ValueError(
+                f"Spark 没有启动, 请检查 Java 17 和 --master {master}: {why} / "
+                f"Spark did not start; check Java 17 and --master {master}: {why}"
+            ) from None
         self.session.sparkContext.setLogLevel("ERROR")
 
     def _sql(self, sql: str) -> Any:
@@ -253,6 +267,31 @@ def _for_spark(sql: str, first_day: int) -> str:
         return node
 
     return tree.transform(reword).sql(dialect="spark")
+
+
+ENGINES: Final = (DuckDB.name, Spark.name)
+LOCAL: Final = "local[2]"
+"""Where Spark runs when nothing is said: two threads of this machine."""
+
+
+def refuse_engine(engine: str, master: str | None) -> None:
+    """Raises ValueError for an engine that there is not, and for a master where no Spark is to obey it."""
+    if engine not in ENGINES:
+        names = ", ".join(ENGINES)
+        raise ValueError(f"没有引擎 {engine}, 可用: {names} / there is no engine {engine}; use one of {names}")
+    if master is not None and engine != Spark.name:
+        raise ValueError(
+            f"--master 只用于 --engine spark, 现在的引擎是 {engine} / "
+            f"--master is for --engine spark only; the engine is {engine}"
+        )
+
+
+def opened(engine: str, *, master: str | None, memory_limit: str, temp_dir: Path, threads: int | None = None) -> Engine:
+    """The engine of that name, ready. `master`: of Spark, by default `LOCAL`. Raises ValueError as `refuse_engine`."""
+    refuse_engine(engine, master)
+    if engine == Spark.name:
+        return Spark(master=master or LOCAL, memory_limit=memory_limit, temp_dir=temp_dir)
+    return DuckDB(memory_limit=memory_limit, temp_dir=temp_dir, threads=threads)
 
 
 def arrow(columns: Sequence[tuple[str, pa.DataType]], rows: Iterable[Sequence[Any]]) -> pa.Table:

@@ -16,12 +16,11 @@ from definitions.detectors import PLACE, Detector, Detectors, Fact, load_detecto
 from workflow.replay.columnar import across, clocks, papers, statistics, verdicts
 from workflow.replay.columnar.engines import (
     EPOCH,
-    DuckDB,
     Engine,
-    Spark,
     columns_of,
     day_number,
     listed,
+    opened,
     present_columns,
     quoted,
 )
@@ -58,7 +57,7 @@ def judge(
     out: Path,
     detectors: Detectors | None = None,
     engine: str = "duckdb",
-    master: str = "local[2]",
+    master: str | None = None,
     memory_limit: str = "8GB",
     temp_dir: Path,
     threads: int | None = None,
@@ -68,20 +67,15 @@ def judge(
     """Judge the canonical tables `cases` and `events` (see `workflow.replay.tables`) as of `as_of` (business zone).
 
     Writes `findings.parquet` and `verdicts.parquet` into `out`; the same input gives the same rows in the same order.
-    `engine`: `duckdb` (one process, spills to `temp_dir` beyond `memory_limit`) or `spark` (`master`: any master URL).
+    `engine`: `duckdb` (one process, spills to `temp_dir` beyond `memory_limit`) or `spark` (`master`: any master URL,
+    by default `LOCAL`).
     `detectors`: the rules, by default the shipped ones.  `reported`: what organisations reported of themselves (S3).
-    Raises `ValueError` for another engine.
+    Raises `ValueError` for another engine, and for a master of another.
     """
     rules = detectors or load_detectors()
     temp_dir.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    if engine not in ("duckdb", "spark"):
-        raise ValueError(f"没有引擎 {engine}, 可用: duckdb, spark / there is no engine {engine}; use duckdb or spark")
-    run: Engine = (
-        DuckDB(memory_limit=memory_limit, temp_dir=temp_dir, threads=threads)
-        if engine == "duckdb"
-        else Spark(master=master, memory_limit=memory_limit, temp_dir=temp_dir)
-    )
+    run = opened(engine, master=master, memory_limit=memory_limit, temp_dir=temp_dir, threads=threads)
     say = progress or (lambda _what, _share: None)
     try:
         return _judge(run, rules, cases, events, book, calendar, as_of, out, say, tuple(reported))

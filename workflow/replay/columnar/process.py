@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from definitions._expressions import DIALECT, bind, parse
 from definitions.detectors import PLACE, load_detectors
 from definitions.processes import Process, ProcessRule
-from workflow.replay.columnar.engines import EPOCH, DuckDB, Engine, Spark, day_number, quoted
+from workflow.replay.columnar.engines import EPOCH, Engine, day_number, opened, quoted
 from workflow.replay.columnar.fold import SOURCE_NUMBERS, moment, names_of_sources
 from workflow.replay.columnar.judge import MARGIN, Judged, Progress
 from workflow.replay.columnar.verdicts import json_text
@@ -36,7 +36,7 @@ def judge_process(
     as_of: dt.date,
     out: Path,
     engine: str = "duckdb",
-    master: str = "local[2]",
+    master: str | None = None,
     memory_limit: str = "8GB",
     temp_dir: Path,
     progress: Progress | None = None,
@@ -45,16 +45,10 @@ def judge_process(
 
     A finding is one record, or one case for rules over facts.  A case is a notice when anything was found, open until a
     closing record, `cannot_judge` when a rule lacked its evidence, otherwise clear; nobody is suspected under a law that
-    is not ours.  Raises `ValueError` for another engine."""
-    if engine not in ("duckdb", "spark"):
-        raise ValueError(f"没有引擎 {engine}, 可用: duckdb, spark / there is no engine {engine}; use duckdb or spark")
+    is not ours.  Raises `ValueError` for another engine or a master of another."""
     temp_dir.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    run: Engine = (
-        DuckDB(memory_limit=memory_limit, temp_dir=temp_dir)
-        if engine == "duckdb"
-        else Spark(master=master, memory_limit=memory_limit, temp_dir=temp_dir)
-    )
+    run = opened(engine, master=master, memory_limit=memory_limit, temp_dir=temp_dir)
     say = progress or (lambda _what, _share: None)
     try:
         say("读入 / read", 0.0)
