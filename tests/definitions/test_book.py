@@ -253,6 +253,7 @@ def test_roles_name_real_commands_and_only_some_may_countersign():
     assert areas == {
         "applications", "events", "definitions", "calendar", "reports", "keys", "orgs", "evidence", "findings",
         "alerts", "orders", "messages", "feeds", "destinations", "personal", "contacts", "customers", "areas",
+        "replays",
     }  # fmt: skip
 
 
