@@ -100,10 +100,12 @@ def _serials(engine: Engine, detectors: Detectors) -> None:
         """SELECT *, rank() OVER (PARTITION BY org_id, prefix ORDER BY serial) AS rank_serial,
             rank() OVER (PARTITION BY org_id, prefix ORDER BY t0) AS rank_t0 FROM numbered WHERE serial IS NOT NULL""",
     )
+    # Nothing rises where all are equal; the engines have different words for a correlation that there is not.
     engine.make(
         "rising",
         f"""SELECT org_id, prefix FROM ranked GROUP BY org_id, prefix
         HAVING count(*) > {before} AND count(*) >= {gates["comparable"]}
+        AND min(rank_serial) < max(rank_serial) AND min(rank_t0) < max(rank_t0)
         AND corr(CAST(rank_serial AS DOUBLE), CAST(rank_t0 AS DOUBLE)) >= {gates["rank_correlation"]}""",
     )
     median = engine.rolling_median("t0", frame)
