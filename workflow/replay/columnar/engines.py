@@ -147,8 +147,8 @@ class Spark:
     def __init__(self, *, master: str, memory_limit: str, temp_dir: Path) -> None:
         try:
             from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped] # noqa: PLC0415 - an extra of this engine
-            from pyspark.errors import PySparkException  # noqa: PLC0415
-            from pyspark.sql import SparkSession  # noqa: PLC0415
+            from pyspark.errors import PySparkException  # noqa: PLC0415  # an extra that only this engine needs
+            from pyspark.sql import SparkSession  # noqa: PLC0415  # an extra that only this engine needs
         except ImportError:
             raise ValueError(
                 "没有安装 Spark, 请安装 baozhuang[spark] / Spark is not installed; install baozhuang[spark]"
