@@ -145,10 +145,11 @@ def _tell(history: History, prefix: str, scenario: dict[str, Any], one: dict[str
     history.told.append(Told(scenario["name"], f"{scenario['name']} {one.get('id', '')}", ours, one))
 
 
-def replay(
-    folder: Path, history: History, *arguments: str, as_of: str = "2024-12-31", parquet: bool = False,
+def write(
+    folder: Path, history: History, *, parquet: bool = False,
     cases: tuple[str, ...] = CASE_COLUMNS, events: tuple[str, ...] = EVENT_COLUMNS,
-) -> Answers:  # fmt: skip
+) -> list[Path]:  # fmt: skip
+    """The two files that a stranger would hand in."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for name, columns, rows in (("cases", cases, history.cases), ("events", events, history.events)):
@@ -162,6 +163,14 @@ def replay(
                 sheet = csv.writer(file)
                 sheet.writerow(columns)
                 sheet.writerows([row.get(column, "") for column in columns] for row in rows)
+    return files
+
+
+def replay(
+    folder: Path, history: History, *arguments: str, as_of: str = "2024-12-31", parquet: bool = False,
+    cases: tuple[str, ...] = CASE_COLUMNS, events: tuple[str, ...] = EVENT_COLUMNS,
+) -> Answers:  # fmt: skip
+    files = write(folder, history, parquet=parquet, cases=cases, events=events)
     out = folder / "out"
     answer = CliRunner().invoke(
         app,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -34,8 +35,8 @@ def _case(history: History, org: str, number: int, lines: list[str]) -> None:
         history.events.append(row)
 
 
-@pytest.fixture(scope="module")
-def history() -> History:
+def odd_among_plain() -> History:
+    """Five units of one kind of case; what one of them does the others never do."""
     made = History()
     plain = lawful()["lv_other"]["events"].strip().splitlines()
     odd = [line for line in plain if not line.startswith(("supply_plan", "metering.complete"))] + [
@@ -55,9 +56,13 @@ def history() -> History:
 
 
 @pytest.fixture(scope="module")
-def folder(history, tmp_path_factory):
-    where = tmp_path_factory.mktemp("statistics")
-    with (where / "reported.csv").open("w", encoding="utf-8", newline="") as file:
+def history() -> History:
+    return odd_among_plain()
+
+
+def write_reported(path: Path) -> Path:
+    """What the units report of themselves, right and wrong."""
+    with path.open("w", encoding="utf-8", newline="") as file:
         sheet = csv.writer(file)
         sheet.writerow(("org", "period", "measure", "value", "user_class"))
         sheet.writerow((ODD, "2024H1", "accepted", 40, ""))
@@ -65,6 +70,13 @@ def folder(history, tmp_path_factory):
         sheet.writerow((ODD, "2024Q1", "on_time", 24, ""))
         sheet.writerow(("P0", "2024", "ended", 0, ""))
         sheet.writerow(("NOBODY", "2024", "ended", 7, ""))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(history, tmp_path_factory):
+    where = tmp_path_factory.mktemp("statistics")
+    write_reported(where / "reported.csv")
     return where
 
 

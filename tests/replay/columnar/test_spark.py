@@ -1,0 +1,93 @@
+"""The same rules on Spark as on DuckDB: every finding and every verdict, word for word.
+
+The history is one in which every rule finds something: cases in which anything may be wrong, the labelled
+scenarios, and units of which one is odd.
+
+One session serves the whole module, on local processes.  Without Java or pyspark the module is skipped and says so;
+under CI (`CI=true`) that is a failure.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from definitions.detectors import load_detectors
+from tests.replay.columnar.conftest import write
+from tests.replay.histories import calendar, disturbed
+from tests.replay.outside.harness import HERE, History, read
+from tests.replay.outside.harness import write as write_texts
+from tests.replay.outside.test_statistics import odd_among_plain, write_reported
+from tests.replay.test_three_ways import AS_OF, BOOK
+from workflow.replay.columnar.fold import STEPS
+from workflow.replay.columnar.judge import judge
+from workflow.replay.intake import load, take_in
+from workflow.replay.reported import read as read_reported
+
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _spark():
+    missing = [
+        name
+        for name, there in (("Java", shutil.which("java")), ("pyspark", importlib.util.find_spec("pyspark")))
+        if not there
+    ]
+    if missing:
+        say = f"Spark is not tried: no {' and no '.join(missing)}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(say)
+        pytest.skip(say)
+    # A short run on few rows: the JVM need not compile twice, nor keep a thread for its garbage, nor Spark make classes
+    # of expressions.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        patch.setenv("PYSPARK_SUBMIT_ARGS", "--conf spark.sql.codegen.factoryMode=NO_CODEGEN pyspark-shell")
+        yield
+
+
+def _history(folder: Path) -> tuple[list[Row], list[Row]]:
+    """Cases and events: of files as strangers hand them in, taken in, and of a file in which anything may be wrong."""
+    told = [read(path.stem) for path in sorted(HERE.glob("*.yaml")) if path.stem != "lawful"] + [odd_among_plain()]
+    whole = History([row for one in told for row in one.cases], [row for one in told for row in one.events])
+    cases, events = write_texts(folder, whole)
+    taken = folder / "taken"
+    taken.mkdir()
+    take_in(
+        cases=cases, events=events, mapping=load("contract"), steps=STEPS, out=taken, memory_limit="1GB",
+        progress=lambda *_: None,
+    )  # fmt: skip
+    wrong = disturbed(3, size=60)
+    return (
+        wrong.cases + pq.read_table(taken / "cases.parquet").to_pylist(),
+        wrong.events + pq.read_table(taken / "events.parquet").to_pylist(),
+    )
+
+
+def test_spark_finds_what_duckdb_finds(tmp_path: Path):
+    write(tmp_path, *_history(tmp_path / "texts"))
+    reported = read_reported(write_reported(tmp_path / "reported.csv"))
+    found, verdicts = {}, {}
+    for engine in ("duckdb", "spark"):
+        judged = judge(
+            tmp_path / "cases.parquet", tmp_path / "events.parquet", book=BOOK, calendar=calendar(), as_of=AS_OF,
+            out=tmp_path / engine, temp_dir=tmp_path / "temp", memory_limit="1GB", engine=engine, reported=reported,
+        )  # fmt: skip
+        found[engine] = pq.read_table(judged.findings).to_pylist()
+        verdicts[engine] = pq.read_table(judged.verdicts).to_pylist()
+    every = {one.rule for one in load_detectors().rules if one.enabled}
+    assert {row["rule"] for row in found["duckdb"]} == every
+    assert _apart(found["duckdb"], found["spark"]) == []
+    assert _apart(verdicts["duckdb"], verdicts["spark"]) == []
+
+
+def _apart(one: list[Row], other: list[Row]) -> list[tuple[Row | None, Row | None]]:
+    return [pair for pair in zip_longest(one, other) if pair[0] != pair[1]]
