@@ -21,7 +21,7 @@ from workflow.core.times import business_date
 from workflow.replay.columnar.judge import judge as columnar
 from workflow.replay.exact.rules import CaseRules
 from workflow.replay.intake import load as mapping
-from workflow.replay.intake import take_in
+from workflow.replay.intake.run import take_in
 from workflow.replay.tables import CASES, EVENTS
 from workflow.service import live_history
 

@@ -16,7 +16,7 @@ from tests.core.driver import shipped_book
 from tests.service.conftest import HandClock
 from workflow.core.events import Principal
 from workflow.replay.output.reading import shares
-from workflow.service import Refused, Service, findings, replay, replays
+from workflow.service import Refused, Service, findings, replay, replay_process, replays
 from workflow.service.findings import Review
 from workflow.service.replays import Asked
 
@@ -64,7 +64,7 @@ def test_a_history_is_uploaded_judged_and_read(service: Service):
     assert replays.one(service, INSPECTOR, run_id)["run"]["state"] == "queued"
     with pytest.raises(Refused):
         replays.found(service, INSPECTOR, run_id, "cases")
-    assert replays.work(service, run_id)
+    assert replay_process.work(service, run_id)
     told = replays.one(service, INSPECTOR, run_id)
     assert told["run"]["state"] == "done"
     assert told["summary"]["verdicts"] == {"suspected": 1, "notice": 0, "cannot_judge": 0, "open": 0, "clear": 5}
@@ -75,17 +75,17 @@ def test_a_history_is_uploaded_judged_and_read(service: Service):
     case = replays.case(service, INSPECTOR, run_id, "C0")
     assert [one["rule"] for one in case["findings"]] == ["D02"]
     assert [join.rule for join in case["drawing"].joins] == ["D02"]
-    assert not replays.work(service, run_id)  # done is done
+    assert not replay_process.work(service, run_id)  # done is done
 
 
 def test_what_goes_wrong_is_told_and_can_be_tried_again(service: Service):
     broken = replays.store(service, INSPECTOR, "broken.csv", [b"nothing,of,ours\n1,2,3\n"])
     run_id = replays.ask(service, INSPECTOR, Asked("x", dt.date(2024, 2, 1), "contract", None, broken))
-    replays.work(service, run_id)
+    replay_process.work(service, run_id)
     run = replays.one(service, INSPECTOR, run_id)["run"]
     assert run["state"] == "failed"
     assert " / " in run["error"]
-    assert replays.work(service, run_id)
+    assert replay_process.work(service, run_id)
 
 
 def test_only_tables_are_taken_and_nothing_too_large(service: Service, monkeypatch: pytest.MonkeyPatch):
@@ -120,7 +120,7 @@ def test_one_process_has_it_and_a_silent_one_loses_it(service: Service):
     assert replays.one(service, INSPECTOR, run_id)["run"]["state"] == "running"
     clock.set("2024-02-01 09:05")
     assert replays.one(service, INSPECTOR, run_id)["run"]["state"] == "interrupted"
-    assert replays.work(service, run_id)
+    assert replay_process.work(service, run_id)
     assert replays.one(service, INSPECTOR, run_id)["run"]["state"] == "done"
 
 
@@ -135,10 +135,10 @@ def test_a_replay_that_is_stopped_ends_with_its_next_beat_and_goes_on(service: S
         raise AssertionError("it went on")
 
     monkeypatch.setattr(replay, "replay", stopped)
-    assert replays.work(service, run_id)
+    assert replay_process.work(service, run_id)
     assert replays.one(service, INSPECTOR, run_id)["run"]["state"] == "stopped"
     monkeypatch.setattr(replay, "replay", real)
-    assert replays.work(service, run_id)
+    assert replay_process.work(service, run_id)
     assert replays.one(service, INSPECTOR, run_id)["run"]["state"] == "done"
 
 
@@ -161,7 +161,7 @@ def test_nobody_elses_replays(service: Service):
 
 def test_findings_of_a_replay_are_reviewed_and_count_for_their_rule(service: Service):
     run_id = asked(service)
-    replays.work(service, run_id)
+    replay_process.work(service, run_id)
 
     def act(name: str, **more: Any) -> dict[str, Any]:
         given = Review.model_validate({"act": name, **more})
@@ -184,7 +184,7 @@ def test_findings_of_a_replay_are_reviewed_and_count_for_their_rule(service: Ser
 
 def test_a_sample_is_drawn_again_by_its_seed_and_from_every_unit(service: Service):
     run_id = asked(service, 40)
-    replays.work(service, run_id)
+    replay_process.work(service, run_id)
 
     def ids(seed: str, size: int, *verdicts: str) -> list[str]:
         drawn = replays.sample(service, INSPECTOR, run_id, seed=seed, size=size, verdicts=verdicts or ("clear",))
@@ -221,7 +221,7 @@ def test_the_live_store_replayed_says_nothing_of_what_it_does_not_keep(sqlite_de
     desk.submit("residential", 1, business_type="increase")
     who = Principal("ins", "inspector")
     run_id = replays.ask(desk.service, who, Asked("在线", dt.date(2024, 1, 9), "contract", None, None))
-    assert replays.work(desk.service, run_id)
+    assert replay_process.work(desk.service, run_id)
     assert replays.one(desk.service, who, run_id)["summary"]["verdicts"]["open"] == 1  # no D34 for lack of a column
     rejected = tmp_path / "files" / "replay-runs" / run_id / "out" / "rejected.csv"
     with rejected.open(encoding="utf-8-sig") as file:

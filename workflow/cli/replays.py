@@ -14,10 +14,10 @@ def run(
     database: DatabaseOption = None,
 ) -> None:
     """办理网页上提交的回放, 接着上次做完的部分做。 / Do a replay asked for on the pages, from where it stopped."""
-    from workflow.service import replays
+    from workflow.service import replay_process
 
     with opened(database) as service:
-        had = replays.work(service, which)
+        had = replay_process.work(service, which)
     if not had:
         typer.echo("没有可办的回放, 或另一进程正在办理 / nothing to do, or another process is at it", err=True)
         raise typer.Exit(1)

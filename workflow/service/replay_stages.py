@@ -14,10 +14,11 @@ import workflow
 from definitions.model import Clause
 from workflow.replay.columnar.engines import refuse_engine
 from workflow.replay.columnar.judge import Judged
-from workflow.replay.intake import BadHistory, Intake, load, ready, take_in
+from workflow.replay.intake import BadHistory, Intake, load, ready
 from workflow.replay.intake.mapping import READY
-from workflow.replay.output import BY, RESULTS, Files, hand_over
+from workflow.replay.intake.run import take_in
 from workflow.replay.output.rulebook import Rules
+from workflow.replay.output.run import BY, RESULTS, Files, hand_over
 from workflow.replay.output.stages import Stages, digest, weight
 
 Progress = Callable[[str, int, int], None]

@@ -1,5 +1,5 @@
 """Replays asked for from the pages: a history is uploaded or chosen, judged by a process of its own that outlives the
-request, and read from its results; findings on its cases are reviewed as those of the live store are.
+request (see `replay_process`), and read from its results; findings on its cases are reviewed as live ones are.
 
 Uploaded files lie in the file store under their digests, the results in a folder for each replay beside it; all nodes
 of one installation must see the same folder.  What is at work and how far it is stands in the database; a process that
@@ -11,35 +11,33 @@ from __future__ import annotations
 import datetime as dt
 import os
 import secrets
-import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
 import uuid6
 
-from storage import FileStore, FindingEventRow, FindingRow, ReplayRunRow, StorageError, Tx
+from storage import FileStore, FindingEventRow, FindingRow, ReplayRunRow, Tx
 from workflow.core.events import Principal
-from workflow.core.refusals import Refused, refuse
+from workflow.core.refusals import refuse
 from workflow.core.times import business_date, write
-from workflow.replay.intake import BadHistory, ready
-from workflow.replay.output.reading import Results
-from workflow.service import access, findings, live_history, replay
+from workflow.replay.intake import ready
+from workflow.service import access, findings
 from workflow.service.judging import AREA, content, event
 from workflow.service.portal.house import files as uploads
 from workflow.service.service import MOST_PER_PAGE, Service
 from workflow.service.timeline import drawing, records
 
+if TYPE_CHECKING:
+    from workflow.replay.output.reading import Results
+
 LARGEST: Final = 512 * 1024 * 1024
 """Bytes of one uploaded file."""
 SILENT_AFTER: Final = dt.timedelta(seconds=90)
 """A process that has not been heard of for so long is taken for dead."""
-BEAT_SECONDS: Final = 1.0
-MEMORY: Final = "1GB"
 PAGE: Final = 30
 MOST_DRAWN: Final = 200
 """Cases of a random sample."""
@@ -56,10 +54,6 @@ class Asked(NamedTuple):
     mapping: str
     cases: tuple[str, str] | None
     events: tuple[str, str] | None
-
-
-class _Stopped(Exception):
-    """Somebody stopped it, or another process has it."""
 
 
 # ---- asking for one --------------------------------------------------------------------------------------------------
@@ -89,7 +83,7 @@ def store(service: Service, principal: Principal, name: str, chunks: Iterable[by
                 )
             yield chunk
 
-    return short, _files(service).put(bounded()).digest
+    return short, files(service).put(bounded()).digest
 
 
 def ask(service: Service, principal: Principal, asked: Asked) -> str:
@@ -108,11 +102,11 @@ def ask(service: Service, principal: Principal, asked: Asked) -> str:
 def again(service: Service, principal: Principal, run_id: str, as_of: dt.date) -> str:
     """Note a replay of the same history as another, judged as of another date; its id. Raises Refused."""
     row = _run(service, principal, run_id)
-    files = [
+    histories = [
         None if digest is None or name is None else (name, digest)
         for name, digest in ((row.cases_name, row.cases_file), (row.events_name, row.events_file))
     ]
-    return ask(service, principal, Asked(row.name, as_of, row.mapping, *files))
+    return ask(service, principal, Asked(row.name, as_of, row.mapping, *histories))
 
 
 def _of(file: tuple[str, str] | None) -> tuple[str | None, str | None]:
@@ -158,90 +152,6 @@ def silent(service: Service, row: ReplayRunRow) -> bool:
     """Whether a running replay has not been heard of for too long."""
     heard = dt.datetime.fromisoformat(row.beat_at or row.created_at)
     return row.state == "running" and service.clock.now() - heard > SILENT_AFTER
-
-
-# ---- doing it --------------------------------------------------------------------------------------------------------
-
-
-def work(service: Service, run_id: str) -> bool:
-    """Do a replay, here and now; whether it was this process that had it. Every stage that an earlier process finished
-    is kept. What goes wrong is noted for the page."""
-    worker = f"{os.getpid()}:{secrets.token_hex(4)}"
-    now = service.clock.now()
-    silent_since = write(now - SILENT_AFTER)
-    with service.database.write() as tx:
-        if not tx.claim_replay(run_id, worker, write(now), silent_since):
-            return False
-        row = tx.replay_run(run_id)
-    assert row is not None  # noqa: S101  # it was claimed
-    state, error = "done", None
-    try:
-        _replay(service, row, _beating(service, row, worker))
-    except _Stopped:
-        return True
-    except (BadHistory, Refused, StorageError, ValueError, OSError) as failure:
-        state, error = "failed", _sentence(failure)
-    except Exception as failure:  # noqa: BLE001  # told on the page; the process ends either way
-        state, error = "failed", f"{type(failure).__name__}: {failure}"
-    with service.database.write() as tx:
-        tx.end_replay(run_id, worker, state, write(service.clock.now()), None if error is None else error[:1000])
-    return True
-
-
-def _sentence(failure: Exception) -> str:
-    if isinstance(failure, Refused):
-        return f"{failure.refusal.detail.zh} / {failure.refusal.detail.en}"
-    return str(failure)
-
-
-def _beating(service: Service, row: ReplayRunRow, worker: str) -> Callable[[str, int, int], None]:
-    """What the replay tells its progress to: at most once a second it is noted."""
-    told: dict[str, Any] = {"at": 0.0, "what": ""}
-
-    def report(what: str, done: int, of: int) -> None:
-        at = time.monotonic()
-        if what == told["what"] and at - told["at"] < BEAT_SECONDS:
-            return
-        told.update(at=at, what=what)
-        percent = min(100, done * 100 // of) if of else 0
-        with service.database.write() as tx:
-            if not tx.beat_replay(row.id, worker, write(service.clock.now()), what[:60], percent):
-                raise _Stopped
-
-    return report
-
-
-def _replay(service: Service, row: ReplayRunRow, report: Callable[[str, int, int], None]) -> None:
-    folder = _folder(service, row.id)
-    source = folder / "input"
-    source.mkdir(parents=True, exist_ok=True)
-    named: dict[str, Path | None] = {"cases": None, "events": None}
-    if row.cases_file is None and row.events_file is None:
-        report("取在办和已办申请 / reading the live store", 0, 0)
-        live_history.write(service, Principal("system:replay", "admin", row.org), source, None)
-        named = {"cases": source / "cases.parquet", "events": source / "events.parquet"}
-    else:
-        for role, digest, name in (
-            ("cases", row.cases_file, row.cases_name),
-            ("events", row.events_file, row.events_name),
-        ):
-            if digest is None or name is None:
-                continue
-            path = _files(service).path(digest)
-            if path is None:
-                raise BadHistory(f"上传的文件 {name} 已不在文件库中 / the uploaded file {name} is gone from the store")
-            # The intake tells a file by its ending, so it stands under the name it came with.
-            place = source / f"{role}-{name}"
-            if not place.exists():
-                try:
-                    os.link(path, place)
-                except OSError:
-                    shutil.copyfile(path, place)
-            named[role] = place
-    replay.replay(
-        cases=named["cases"], events=named["events"], mapping=row.mapping, engine="duckdb",
-        as_of=dt.date.fromisoformat(row.as_of), out=folder / "out", memory_limit=MEMORY, progress=report,
-    )  # fmt: skip
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
@@ -419,16 +329,20 @@ def _done(service: Service, principal: Principal, run_id: str) -> ReplayRunRow:
     return row
 
 
-def _files(service: Service) -> FileStore:
+def files(service: Service) -> FileStore:
+    """Where uploaded histories lie, under their digests."""
     return FileStore(uploads(service).directory / "replays")
 
 
-def _folder(service: Service, run_id: str) -> Path:
+def folder(service: Service, run_id: str) -> Path:
+    """Where a replay keeps its input and its results."""
     return uploads(service).directory / "replay-runs" / run_id
 
 
 def _results(service: Service, row: ReplayRunRow) -> Results:
-    return Results(_folder(service, row.id) / "out")
+    from workflow.replay.output.reading import Results  # noqa: PLC0415  # loads DuckDB, which a server seldom needs
+
+    return Results(folder(service, row.id) / "out")
 
 
 def default_day(service: Service) -> dt.date:

@@ -28,7 +28,8 @@ from tests.replay.outside.test_statistics import odd_among_plain, write_reported
 from tests.replay.test_three_ways import AS_OF, BOOK
 from workflow.replay.columnar.fold import STEPS
 from workflow.replay.columnar.judge import judge
-from workflow.replay.intake import load, take_in
+from workflow.replay.intake import load
+from workflow.replay.intake.run import take_in
 from workflow.replay.reported import read as read_reported
 
 Row = dict[str, Any]

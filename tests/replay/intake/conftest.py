@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from workflow.replay.intake import Intake, load, take_in
+from workflow.replay.intake import Intake, load
+from workflow.replay.intake.run import take_in
 
 STEPS = ("acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering")
 

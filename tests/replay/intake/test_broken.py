@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.replay.intake.conftest import STEPS
-from workflow.replay.intake import BadHistory, Intake, load, take_in
+from workflow.replay.intake import BadHistory, Intake, load
+from workflow.replay.intake.run import take_in
 
 HEAD = "case_id,activity,lifecycle,occurred_at,source,value"
 SOUND = [

@@ -14,7 +14,8 @@ import pytest
 
 from tests.replay.intake.conftest import STEPS
 from workflow.replay.intake import compile as compiling
-from workflow.replay.intake import load, take_in, writing
+from workflow.replay.intake import load, writing
+from workflow.replay.intake.run import take_in
 
 TIMES = [
     dt.datetime(2026, 1, 5, 10, 0, 0, 5), dt.datetime(2026, 1, 5), dt.datetime(1900, 1, 1), dt.datetime(1948, 12, 31),

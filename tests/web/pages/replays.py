@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from tests.web.site import Office, Page
 from workflow.core.events import Principal
-from workflow.service import replays
+from workflow.service import replay_process, replays
 from workflow.service.demo import PROVINCE
 from workflow.service.replays import Asked
 
@@ -35,7 +35,7 @@ def done(office: Office) -> str:
     """A finished replay of the live store as of the day of the office."""
     asked = Asked("演示: 本系统的申请", dt.date(2026, 11, 25), "contract", None, None)
     run_id = replays.ask(office.service, INSPECTOR, asked)
-    assert replays.work(office.service, run_id)
+    assert replay_process.work(office.service, run_id)
     return run_id
 
 

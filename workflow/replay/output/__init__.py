@@ -1,5 +1,4 @@
-"""What a replay hands over: tables, a report to read, a workbook for the desk, and a summary for machines."""
+"""What a replay hands over: tables, a report to read, a workbook for the desk, and a summary for machines.
 
-from workflow.replay.output.run import BY, RESULTS, Files, hand_over
-
-__all__ = ["BY", "RESULTS", "Files", "hand_over"]
+`run` writes them, `reading` reads them for the pages; `words` and `cells` serve everything that is shown.
+"""
