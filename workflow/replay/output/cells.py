@@ -13,7 +13,9 @@ LONGEST_CELL: Final = 32_767
 
 def plain(value: Any, most: int = 200) -> str:
     """At most `most` characters of `value`, without what a page must not carry."""
-    text = _UNFIT.sub("�", "" if value is None else str(value))
+    text = "" if value is None else str(value)
+    if not text.isprintable():  # which nothing unfit is; most texts are, and need no closer look
+        text = _UNFIT.sub("�", text)
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

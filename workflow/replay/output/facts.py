@@ -25,6 +25,7 @@ FIRST_ORGS: Final = 30
 """How many organisations stand open on the page; the others, up to `SHOWN_ORGS`, unfold."""
 SHOWN_ORGS: Final = 200
 SHOWN_FINDINGS: Final = 12
+_BITS: Final = 62
 BEYOND: Final = 10
 """Working days beyond the limit up to which days are counted singly."""
 
@@ -74,12 +75,7 @@ class Tables:
 def gather(tables: Tables, rules: Rules) -> dict[str, Any]:
     """The summary: counts only, no row of a case. Every number can be counted again from the tables."""
     verdicts: dict[str, int] = dict(tables.rows("SELECT verdict, count(*) FROM v GROUP BY verdict"))
-    kinds = {
-        name: {"events": events, "cases": cases}
-        for name, events, cases in tables.rows(
-            "SELECT activity || '.' || lifecycle, count(*), count(DISTINCT case_id) FROM e GROUP BY ALL ORDER BY 1"
-        )
-    }
+    kinds = _kinds(tables)
     return {
         "verdicts": {name: verdicts.get(name, 0) for name in VERDICTS},
         "organisations": _organisations(tables),
@@ -88,6 +84,23 @@ def gather(tables: Tables, rules: Rules) -> dict[str, Any]:
         "days": _days(tables),
         "kinds": kinds,
     }
+
+
+def _kinds(tables: Tables) -> dict[str, dict[str, int]]:
+    """How many records there are of each kind, and in how many cases. Each case's kinds are bits of a number: to count
+    distinct cases for every kind would keep the ids of all cases once for each."""
+    tables.con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE kinds AS SELECT *, n // {_BITS} AS part, CAST(1 AS BIGINT) << (n % {_BITS}) AS bit
+        FROM (SELECT activity, lifecycle, count(*) AS events, row_number() OVER (ORDER BY activity, lifecycle) - 1 AS n
+            FROM e GROUP BY activity, lifecycle)"""  # our own number
+    )
+    found = tables.rows(
+        """SELECT activity || '.' || lifecycle AS name, any_value(events), sum(cases) FROM kinds JOIN (
+            SELECT part, bits, count(*) AS cases FROM (SELECT part, bit_or(bit) AS bits
+                FROM e JOIN kinds USING (activity, lifecycle) GROUP BY case_id, part) GROUP BY part, bits) AS seen
+        ON seen.part = kinds.part AND seen.bits & kinds.bit > 0 GROUP BY name ORDER BY name"""
+    )
+    return {name: {"events": events, "cases": int(cases)} for name, events, cases in found}
 
 
 def _organisations(tables: Tables) -> list[dict[str, Any]]:
@@ -188,7 +201,7 @@ def worst(tables: Tables, most: int = WORST) -> list[dict[str, Any]]:
         cases[case_id]["findings"].append(one)
     for case_id, *event in tables.rows(
         """SELECT case_id, activity, lifecycle, occurred_at, recorded_at, occurred_is_date, recorded_is_date, source,
-            value, old_value, new_value, ref, "row" FROM e WHERE list_contains($listed, case_id)
+            value, old_value, new_value, ref, "row" FROM e SEMI JOIN (SELECT unnest($listed) AS case_id) USING (case_id)
         ORDER BY case_id, occurred_at NULLS FIRST, recorded_at NULLS FIRST, activity, lifecycle, value, "row" """,
         listed=listed,
     ):
@@ -202,29 +215,24 @@ def worst(tables: Tables, most: int = WORST) -> list[dict[str, Any]]:
 
 
 def dotted(tables: Tables) -> tuple[list[tuple[int, str, str, dt.datetime]], list[bool], int]:
-    """Dots (place, activity, lifecycle, moment) of evenly chosen cases in the order of their first trace; for each of
-    them whether it is suspected; and of how many cases they were chosen."""
+    """Dots (place, activity, lifecycle, moment) of cases chosen evenly by their ids, in the order of their first trace;
+    for each of them whether it is suspected; and of how many cases they were chosen."""
+    (total,) = tables.rows("SELECT count(*) FROM v")[0]
     tables.con.execute(
-        """CREATE OR REPLACE TEMP TABLE first_trace AS
-        SELECT case_id, row_number() OVER (ORDER BY min(occurred_at), case_id) - 1 AS place
-        FROM e WHERE activity IN ('application', 'acceptance') AND occurred_at IS NOT NULL GROUP BY case_id"""
+        f"""CREATE OR REPLACE TEMP TABLE dots AS SELECT e.case_id, activity, lifecycle, occurred_at, suspected FROM e JOIN (
+            SELECT case_id, verdict = 'suspected' AS suspected FROM (
+                SELECT case_id, verdict, (row_number() OVER (ORDER BY case_id) - 1) * {DOTTED} AS spread FROM v)
+            WHERE spread % greatest({total}, {DOTTED}) < {DOTTED}) AS chosen ON chosen.case_id = e.case_id
+        WHERE occurred_at IS NOT NULL AND activity <> 'licence_expires'"""  # our own numbers
     )
-    (total,) = tables.rows("SELECT count(*) FROM first_trace")[0]
-    if not total:  # a process without an application of ours
-        tables.con.execute(
-            """INSERT INTO first_trace SELECT case_id, row_number() OVER (ORDER BY min(occurred_at), case_id) - 1
-            FROM e WHERE occurred_at IS NOT NULL GROUP BY case_id"""
-        )
-        (total,) = tables.rows("SELECT count(*) FROM first_trace")[0]
     tables.con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE chosen AS
-        SELECT t.case_id, t.place * least({DOTTED}, {total}) // {total or 1} AS line,
-            v.verdict = 'suspected' AS suspected FROM first_trace AS t JOIN v ON v.case_id = t.case_id
-        QUALIFY row_number() OVER (PARTITION BY line ORDER BY t.place) = 1"""  # our own numbers
+        """CREATE OR REPLACE TEMP TABLE lines AS SELECT case_id, suspected,
+            row_number() OVER (ORDER BY COALESCE(min(occurred_at) FILTER (activity IN ('application', 'acceptance')),
+                min(occurred_at)), case_id) - 1 AS line FROM dots GROUP BY case_id, suspected"""
     )
-    lines = [bool(row[0]) for row in tables.rows("SELECT suspected FROM chosen ORDER BY line")]
+    lines = [bool(row[0]) for row in tables.rows("SELECT suspected FROM lines ORDER BY line")]
     dots = tables.rows(
-        f"""SELECT line, activity, lifecycle, occurred_at FROM e JOIN chosen ON chosen.case_id = e.case_id
-        WHERE occurred_at IS NOT NULL AND activity <> 'licence_expires' ORDER BY ALL LIMIT {DOTS}"""  # our own numbers
+        f"""SELECT line, activity, lifecycle, occurred_at FROM dots JOIN lines USING (case_id)
+        ORDER BY ALL LIMIT {DOTS}"""  # our own numbers
     )
     return [(int(line), activity, life, at) for line, activity, life, at in dots], lines, int(total)
