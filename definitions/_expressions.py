@@ -10,6 +10,7 @@ says where it comes from.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -133,8 +134,10 @@ _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
 _PRIMITIVES: Final = {"wd_at": 1, "moment_text": 1}
 
 
+@functools.cache
 def parse(text: str) -> exp.Expr:
-    """The tree of `text`. Raises `ExpressionError` for anything but one expression of the language."""
+    """The tree of `text`, to be read, not changed. Raises `ExpressionError` for anything but one expression of the
+    language."""
     try:
         tree = sqlglot.parse_one(text, read=DIALECT)
     except SqlglotError as error:
@@ -228,6 +231,6 @@ def bind(tree: exp.Expr, values: Mapping[str, Threshold], sources: Mapping[str, 
     # Inside out: a function's arguments are spelt out before the function itself; what it brings in is bound last.
     spelt = tree.copy()
     while any(isinstance(n, exp.Anonymous) and str(n.this).lower() not in _PRIMITIVES for n in spelt.walk()):
-        spelt = spelt.transform(put)
-    bound: exp.Expr = spelt.transform(put)
+        spelt = spelt.transform(put, copy=False)
+    bound: exp.Expr = spelt.transform(put, copy=False)
     return bound

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import shutil
 from collections.abc import Iterable, Sequence
@@ -301,9 +302,10 @@ def arrow(columns: Sequence[tuple[str, pa.DataType]], rows: Iterable[Sequence[An
     return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
 
 
-def columns_of(sql: str) -> set[str]:
+@functools.cache
+def columns_of(sql: str) -> frozenset[str]:
     """The columns that an expression names."""
-    return {str(node.name) for node in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Column)}
+    return frozenset({str(node.name) for node in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Column)})
 
 
 def quoted(text: str) -> str:

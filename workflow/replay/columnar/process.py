@@ -107,7 +107,7 @@ class _Rule:
             word = str(node.name) if node.key == "column" else ""
             if word in self.one.derived:
                 return parse(f"({self.one.derived[word]})").transform(name)
-            return parse(f"({self.as_of})") if word == "as_of" else node
+            return parse(f"({self.as_of})").copy() if word == "as_of" else node
 
         return str(bind(parse(text).transform(name), self.values, SOURCE_NUMBERS).sql(dialect=DIALECT))
 
