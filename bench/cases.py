@@ -99,9 +99,11 @@ class Case:
     id: str = ""
     turn: int = 0
     commands: list[Command] = field(init=False)
+    keys: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.commands = _COMMANDS[self.user_class]
+        self.keys = [f"{self.mark}-{turn:02d}" for turn in range(self.length)]
 
     @property
     def length(self) -> int:
@@ -111,7 +113,7 @@ class Case:
     @property
     def key(self) -> str:
         """The idempotency key of the next command."""
-        return f"{self.mark}-{self.turn:02d}"
+        return self.keys[self.turn]
 
     def ask(self, service: Service) -> Any:
         """Hand the next command to the engine; the reply to wait for."""

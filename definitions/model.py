@@ -13,8 +13,9 @@ from typing import Literal
 import msgspec
 
 
-class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=False):
-    """Base of every value of the book: immutable, strict on decoding."""
+class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=False, gc=False):
+    """Base of every value of the book: immutable, strict on decoding. A value that is never changed cannot come to hold
+    itself, so the garbage collector need not look for it."""
 
 
 UserClass = Literal["residential", "lv_zero", "lv_other", "hv_single", "hv_dual"]

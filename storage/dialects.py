@@ -64,7 +64,8 @@ def _rejected(error: BaseException) -> Rejected:
 
 # The driver binds text and numbers as they are; for a value of any other type it asks the type whether it would rather
 # be something else, at the price of two exceptions, unless it is told what becomes of it.
-sqlite3.register_adapter(type(None), lambda value: value)
+# What is in no dictionary becomes None there, without a call into the interpreter.
+sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]  # it is called with one argument only
 sqlite3.register_adapter(bool, int)
 sqlite3.register_adapter(bytes, bytes)
 

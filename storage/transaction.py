@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import ne
 
 import sqlalchemy as sa
 
@@ -25,6 +27,8 @@ from storage.evidence import chain
 from storage.models import EVENT_TRIGGERS, FINDING_TRIGGERS
 from storage.portal_models import COMPLAINT_TRIGGERS
 from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
+
+_PLACES = range(len(CaseRow._fields))
 
 
 class Tx(
@@ -104,11 +108,11 @@ class Tx(
 
         Raises Contention when the application is no longer at `before.version`.
         """
-        changed = tuple([place for place, new in enumerate(row) if new != before[place]])
-        if not changed:
+        differs = list(map(ne, row, before))
+        if not any(differs):
             return
-        values = (*(row[place] for place in changed), row.id, before.version)
-        cursor = self._execute(self._sql.update_case(changed), values)
+        values = (*compress(row, differs), row.id, before.version)
+        cursor = self._execute(self._sql.update_case(tuple(compress(_PLACES, differs))), values)
         if cursor.rowcount != 1:
             self._failure = Contention(
                 "该申请已被另一操作更新, 请重试", "the application was changed by somebody else; please try again"
@@ -163,14 +167,12 @@ class Tx(
 
     def delete_deadlines(self, case_id: str, keys: Iterable[str]) -> None:
         """Remove deadlines that no longer exist (a step left the path)."""
-        rows = [(case_id, key) for key in keys]
-        if rows:
+        if rows := [(case_id, key) for key in keys]:
             self._execute_many(self._sql.delete_deadline, rows)
 
     def delete_rounds(self, case_id: str, keys: Iterable[tuple[str, int]]) -> None:
         """Remove rounds, by step and number, that no longer exist (a step left the path)."""
-        rows = [(case_id, *key) for key in keys]
-        if rows:
+        if rows := [(case_id, *key) for key in keys]:
             self._execute_many(self._sql.delete_round, rows)
 
     def delete_projections(self, case_id: str) -> None:

@@ -29,7 +29,7 @@ def database_url(sqlite_url: str) -> str:
 
 def _failing(error: Exception) -> Callable[..., Reply[Any]]:
     def submit(*_: Any) -> Reply[Any]:
-        reply: Reply[Any] = Reply()
+        reply: Reply[Any] = Reply((0, ""), lambda _: None)
         reply.fail(error)
         return reply
 

@@ -18,7 +18,7 @@ from workflow.core.events import Event, Principal
 from workflow.core.machine import ENERGISED
 from workflow.core.state import State
 from workflow.core.submission import Identity, submit
-from workflow.core.timers import Standing, Timer, standing, timers
+from workflow.core.timers import Before, Standing, Timer, standing, timers
 from workflow.core.times import BUSINESS_ZONE, business_date
 
 REGIONS = Path(__file__).parents[1] / "scenarios" / "regions"
@@ -132,8 +132,14 @@ class Case:
             self._take(decision)
 
     def _take(self, decision: Decision) -> Decision:
+        known = None
+        if self.maybe is not None:
+            known = Before(self.calendar, self.state, timers(self.calendar, self.definition, self.state))
         self.history.extend(decision.events)
         self.maybe = decision.state
+        if known is not None and decision.events:
+            # What is taken over from the timers before is what counting them anew gives.
+            assert timers(self.calendar, self.definition, self.state, known) == tuple(self.timers().values())
         return decision
 
     def drive(self, when: str, until: str = ENERGISED) -> Case:

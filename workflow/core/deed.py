@@ -88,13 +88,13 @@ class Deed:
         return self.state
 
     def _occurred_at(self) -> dt.datetime:
-        ahead = dt.timedelta(seconds=self.definition.late.client_ahead_seconds)
         last = None if self.state is None else self.state.last_step_at
         stated = self.command.occurred_at
         if stated is None:
             # The step before may carry a client's time that is ahead of ours by the tolerance.
             return self.now if last is None else max(self.now, last)
         moment = stated.astimezone(BUSINESS_ZONE)
+        ahead = dt.timedelta(seconds=self.definition.late.client_ahead_seconds)
         if moment > self.context.now + ahead:
             raise refuse(
                 "time-in-future",
@@ -132,6 +132,8 @@ class Deed:
                 )
 
     def _late(self) -> dict[str, Any] | None:
+        if self.occurred_at >= self.now:
+            return None
         rule = self.definition.late
         allowed = rule.by_source.get(self.source, rule.working_days)
         lag = self.context.calendar.count(business_date(self.occurred_at), business_date(self.now))

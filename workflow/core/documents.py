@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from definitions.model import Clause, Definition, DocumentRule, ExtraDocumentRule, LegalBasisRule, StepRule
 from workflow.core.commands import DocumentAsked, DocumentIn
@@ -38,13 +38,30 @@ def kind_of(definition: Definition, given: str) -> str:
     return known.get(given, given)
 
 
+class _Way(NamedTuple):
+    """Some steps of a path from its beginning, and the kinds of document listed for them."""
+
+    steps: tuple[StepRule, ...]
+    kinds: frozenset[str]
+
+
+_WAYS: dict[tuple[str, bool, str], _Way] = {}
+
+
+def _way(definition: Definition, state: State, code: str) -> _Way:
+    key = (definition.hash, state.facts.important_customer, code)
+    known = _WAYS.get(key)
+    if known is None:
+        steps = path(definition, state.facts.important_customer)
+        last = next((number for number, step in enumerate(steps, start=1) if step.code == code), 0)
+        kinds = frozenset(document.kind for step in steps[:last] for document in step.documents)
+        known = _WAYS[key] = _Way(steps[:last], kinds)
+    return known
+
+
 def steps_until(definition: Definition, state: State, code: str) -> tuple[StepRule, ...]:
     """The steps of the case's path up to and including `code`."""
-    steps = path(definition, state.facts.important_customer)
-    for number, step in enumerate(steps, start=1):
-        if step.code == code:
-            return steps[:number]
-    return ()
+    return _way(definition, state, code).steps
 
 
 def deferred(definition: Definition, documents: Iterable[Document]) -> bool:
@@ -57,8 +74,8 @@ def missing(definition: Definition, state: State, until: str) -> list[dict[str, 
     """The complete list of documents still missing for the steps up to `until`, waived steps left out. What a law asked
     for at a step that a correction took off the path is still owed."""
     provided = {document.kind for document in state.documents}
-    steps = steps_until(definition, state, until)
-    if not state.asked and provided.issuperset([document.kind for rule in steps for document in rule.documents]):
+    steps, kinds = _way(definition, state, until)
+    if not state.asked and kinds <= provided:
         return []
     excused = {step.code for step in state.steps if step.status == "waived"}
     ahead = {step.code for step in state.steps} - {rule.code for rule in steps}

@@ -21,11 +21,13 @@ from workflow.core.state import Milestone, State
 from workflow.core.times import business_date
 
 
-def inner_timers(calendar: WorkingCalendar, definition: Definition, state: State) -> tuple[Timer, ...]:
+def inner_timers(calendar: WorkingCalendar, definition: Definition, state: State) -> list[Timer]:
     """The timers of the case that only warn: milestones in their order, then the supply plan."""
+    made = list(_milestones(calendar, definition, state)) if definition.milestones else []
     plan = plan_timer(definition, state)
-    milestones = tuple(_milestones(calendar, definition, state))
-    return milestones if plan is None else (*milestones, plan)
+    if plan is not None:
+        made.append(plan)
+    return made
 
 
 class _Run(NamedTuple):
@@ -126,24 +128,29 @@ def plan_timer(definition: Definition, state: State) -> Timer | None:
     if rule is None or plan is None or plan.status != "done" or not plan.rounds:
         return None
     start = business_date(plan.rounds[-1].ended)
-    due = months_after(start, rule.months)
-    budget = (due - start).days
-    following = state.steps[state.steps.index(plan) + 1 :]
-    kept = {one.code for one in definition.milestones if one.keeps_plan}
-    ends = [business_date(step.rounds[0].started_at) for step in following if step.rounds]
-    ends += [max(start, business_date(one.at)) for one in state.milestones if one.reached and one.code in kept]
+    ends = [
+        business_date(step.rounds[0].started_at) for step in state.steps[state.steps.index(plan) + 1 :] if step.rounds
+    ]
+    if state.milestones:
+        kept = {one.code for one in definition.milestones if one.keeps_plan}
+        ends += [max(start, business_date(one.at)) for one in state.milestones if one.reached and one.code in kept]
     if ends:
-        ended = min(ends)
-        status = "breached" if ended > due else "met"
-    elif state.closed:
-        ended, status = business_date(state.ended), "cancelled"
-    else:
+        return _plan(start, rule.months, min(ends), kept=True)
+    return _plan(start, rule.months, business_date(state.ended) if state.closed else None, kept=False)
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(start: dt.date, months: int, ended: dt.date | None, *, kept: bool) -> Timer:
+    """The same for every plan delivered on one day, and asked for at every command that follows it."""
+    due = months_after(start, months)
+    budget = (due - start).days
+    if ended is None:
         return Timer("plan", "plan", None, None, budget, (Interval(start, None),), (), due, False, "running")
+    status = "cancelled" if not kept else "breached" if ended > due else "met"
     used = (ended - start).days
     return Timer("plan", "plan", None, None, budget, (Interval(start, ended, used),), (), due, False, status, used)
 
 
-@functools.lru_cache(maxsize=4096)  # asked for the same plan at every command that follows it
 def months_after(day: dt.date, months: int) -> dt.date:
     """The day of the same number `months` later, or the last of a shorter month."""
     month = day.month - 1 + months

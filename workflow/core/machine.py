@@ -66,7 +66,10 @@ def machine_for(definition: Definition, important_customer: bool) -> Machine:
 
 def step_with(definition: Definition, state: State, part: str) -> Step | None:
     """The case's step that holds the national step `part`: itself, or the regional step it was merged into."""
-    return next((state.step(rule.code) for rule in definition.steps if part in rule.parts), None)
+    for rule in definition.steps:
+        if part in rule.parts:
+            return state.step(rule.code)
+    return None
 
 
 def entry(step: StepRule) -> str:

@@ -17,9 +17,10 @@ import msgspec
 
 from definitions.alerting import Band, Ladder, LadderRule
 from definitions.calendar import WorkingCalendar
+from definitions.model import Frozen
 from workflow.core.counting import ONE_DAY, OPEN_ENDED, Timer, due_date, used_days
 
-_RUNNING = ("running", "suspended")
+RUNNING = ("running", "suspended")
 _MEMORY = 1 << 14
 
 
@@ -33,7 +34,7 @@ class Rung(NamedTuple):
     recipients: tuple[str, ...]
 
 
-class Course(NamedTuple):
+class Course(Frozen, frozen=True):
     """What the rungs of a running timer are computed from. `budget`: its days (working days, or natural ones where its
     ladder counts those), None for a date that has none; `left`:
     the days left on `start`, which is the counted-from date of the running stretch; `suspended`: stretches of days left
@@ -62,7 +63,7 @@ _ledger = msgspec.json.Decoder(_Ledger)
 
 def course_of(calendar: WorkingCalendar, timer: Timer) -> Course | None:
     """The course of `timer`; None when its clock does not run, so that it has no rungs to come."""
-    if timer.status not in _RUNNING:
+    if timer.status not in RUNNING:
         return None
     intervals = timer.intervals
     course = Course(timer.scope, timer.budget, timer.budget, intervals[-1].counted_from, timer.suspended)
@@ -76,7 +77,7 @@ def course_of_row(
 ) -> Course | None:
     """The course of a deadline's row, from its columns as they are stored; None when its clock does not run. Raises
     msgspec.ValidationError for a ledger that is none."""
-    return _course_of_row(calendar, scope, budget, due_on, ledger) if status in _RUNNING else None
+    return _course_of_row(calendar, scope, budget, due_on, ledger) if status in RUNNING else None
 
 
 @functools.lru_cache(maxsize=_MEMORY)

@@ -8,7 +8,7 @@ own rounds; beside these limits of the law stand the timers that only warn (`inn
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -53,26 +53,30 @@ __all__ = [
 ]
 
 
+def _interval(calendar: WorkingCalendar, definition: Definition, turn: Round) -> Interval:
+    start = counted_from(calendar, definition.counting, turn.started_at)
+    return Interval(start, None if turn.ended_at is None else business_date(turn.ended_at), turn.used)
+
+
 def _round_timer(
     calendar: WorkingCalendar, definition: Definition, state: State, step: Step, number: int, *, budget: int
 ) -> Timer:
     turn, code = step.rounds[number - 1], step.code
-    start = counted_from(calendar, definition.counting, turn.started_at)
+    interval = _interval(calendar, definition, turn)
+    start, ended = interval.counted_from, interval.end
     suspended = _step_spans(definition, state)
     key = f"step:{code}:{number}"
-    if turn.ended_at is None:
+    if ended is None:
         due = due_date(calendar, start, budget, suspended)
         return Timer(
-            key, "step", code, number, budget, (Interval(start, None),), suspended, due,
+            key, "step", code, number, budget, (interval,), suspended, due,
             may_move(calendar, start, due), "running" if due else "suspended",
         )  # fmt: skip
-    ended = business_date(turn.ended_at)
     late = turn.due_on is not None and ended > turn.due_on
     # A round that was cut short, by the case's end or by a waiver, has met nothing.
     status = "breached" if late else "cancelled" if turn.outcome in ("ended", "waive") else "met"
     return Timer(
-        key, "step", code, number, budget, (Interval(start, ended, turn.used),), suspended, turn.due_on,
-        turn.provisional, status, turn.used,
+        key, "step", code, number, budget, (interval,), suspended, turn.due_on, turn.provisional, status, turn.used,
     )  # fmt: skip
 
 
@@ -86,7 +90,7 @@ def _step_spans(definition: Definition, state: State) -> tuple[tuple[dt.date, dt
 
 def judge_round(calendar: WorkingCalendar, definition: Definition, state: State, code: str, turn: Round) -> Round:
     """The round, ended, with the due date and the used days it is judged by. Raises ValueError while it runs."""
-    limit = next((rule.limit for rule in definition.steps if rule.code == code), None)
+    limit = _limit(definition, code)
     start, ended = counted_from(calendar, definition.counting, turn.started_at), business_date(turn.ended)
     suspended = _step_spans(definition, state)
     due = None if limit is None else due_date(calendar, start, limit, suspended)
@@ -99,42 +103,41 @@ def judge_round(calendar: WorkingCalendar, definition: Definition, state: State,
     )
 
 
-def _timers_of_step(
-    calendar: WorkingCalendar, definition: Definition, state: State, step: Step, limit: int | None
-) -> Iterator[Timer]:
+def _limit(definition: Definition, code: str) -> int | None:
+    for rule in definition.steps:
+        if rule.code == code:
+            return rule.limit
+    return None
+
+
+def _timers_of_step(calendar: WorkingCalendar, definition: Definition, state: State, step: Step) -> list[Timer]:
+    made: list[Timer] = []
+    limit = _limit(definition, step.code)
     for number, turn in enumerate(step.rounds, start=1):
         budget = turn.budget if turn.ended_at is not None else limit
         if budget is not None:
-            yield _round_timer(calendar, definition, state, step, number, budget=budget)
+            made.append(_round_timer(calendar, definition, state, step, number, budget=budget))
     if limit is not None and step.status in ("pending", "waiting"):
         number = len(step.rounds) + 1
         status = "cancelled" if state.closed else "waiting"
-        yield Timer(f"step:{step.code}:{number}", "step", step.code, number, limit, (), (), None, False, status)
+        made.append(Timer(f"step:{step.code}:{number}", "step", step.code, number, limit, (), (), None, False, status))
+    return made
 
 
-def _step_timers(
-    calendar: WorkingCalendar, definition: Definition, state: State, before: Before | None
-) -> Iterator[Timer]:
-    limits = {rule.code: rule.limit for rule in definition.steps}
-    same: set[int] = set()
-    if before is not None and _comparable(before, calendar, state):
-        same = set(map(id, before.state.steps))
-    for step in state.steps:
-        if before is not None and id(step) in same:
-            yield from [timer for timer in before.timers if timer.step == step.code]
-        else:
-            yield from _timers_of_step(calendar, definition, state, step, limits.get(step.code))
-
-
-def _comparable(before: Before, calendar: WorkingCalendar, state: State) -> bool:
-    """Whether a step left as it was has the timers it had: nothing else that they are counted from has changed."""
-    was = before.state
-    return (
-        before.calendar is calendar
-        and was.definition == state.definition
-        and was.suspensions is state.suspensions
-        and was.closed == state.closed
-    )
+def _step_timers(calendar: WorkingCalendar, definition: Definition, state: State, before: Before | None) -> list[Timer]:
+    made: list[Timer] = []
+    if before is None or not before.comparable(calendar, state):
+        for step in state.steps:
+            made += _timers_of_step(calendar, definition, state, step)
+        return made
+    known, end = before.timers, 0
+    for step, was in zip(state.steps, before.state.steps, strict=True):
+        # Those of one step stand together, in the order of the path.
+        begin = end
+        while end < len(known) and known[end].step == was.code:
+            end += 1
+        made += known[begin:end] if step is was else _timers_of_step(calendar, definition, state, step)
+    return made
 
 
 def whole_process(calendar: WorkingCalendar, definition: Definition, state: State) -> Timer:
@@ -152,10 +155,10 @@ def whole_process(calendar: WorkingCalendar, definition: Definition, state: Stat
 
 def counted_rounds(definition: Definition, state: State) -> list[Round]:
     """The rounds that a step sum counts, in order of time."""
-    rounds = [
-        turn for step in state.steps for turn in (step.rounds if definition.total.rounds == "all" else step.rounds[-1:])
-    ]
-    return sorted(rounds, key=lambda turn: turn.started_at)
+    last_only = definition.total.rounds == "last"
+    rounds = [turn for step in state.steps for turn in (step.rounds[-1:] if last_only else step.rounds)]
+    rounds.sort(key=attrgetter("started_at"))
+    return rounds
 
 
 def step_sum(calendar: WorkingCalendar, definition: Definition, state: State) -> Timer:
@@ -168,15 +171,14 @@ def step_sum(calendar: WorkingCalendar, definition: Definition, state: State) ->
     intervals: list[Interval] = []
     running = False
     for turn in counted_rounds(definition, state):
-        start = counted_from(calendar, definition.counting, turn.started_at)
-        end = None if turn.ended_at is None else business_date(turn.ended_at)
-        intervals.append(Interval(start, end, turn.used))
-        if end is None:
+        interval = _interval(calendar, definition, turn)
+        intervals.append(interval)
+        if interval.end is None:
             running = True
-        spent = turn.used or 0
-        if due is None and (end is None or used + spent > total.limit):
-            due = due_date(calendar, start, max(total.limit - used, 0), suspended)
-            provisional = may_move(calendar, start, due)
+        spent = interval.used or 0
+        if due is None and (interval.end is None or used + spent > total.limit):
+            due = due_date(calendar, interval.counted_from, max(total.limit - used, 0), suspended)
+            provisional = may_move(calendar, interval.counted_from, due)
         used += spent
     return Timer(
         "total", "total", None, None, total.limit, tuple(intervals), suspended, due if running else None,
@@ -227,17 +229,41 @@ class Before(NamedTuple):
     state: State
     timers: tuple[Timer, ...]
 
+    def comparable(self, calendar: WorkingCalendar, state: State) -> bool:
+        """Whether a step left as it was has the timers it had: nothing else that they are counted from has changed."""
+        was = self.state
+        return (
+            self.calendar is calendar
+            and was.definition == state.definition
+            and was.suspensions is state.suspensions
+            and was.closed_at is state.closed_at
+            and len(was.steps) == len(state.steps)
+        )
+
+    def stand(self, calendar: WorkingCalendar, state: State) -> bool:
+        """Whether all of them are those of `state` too."""
+        was = self.state
+        return (
+            was.steps is state.steps
+            and was.approvals is state.approvals
+            and was.milestones is state.milestones
+            and self.comparable(calendar, state)
+        )
+
 
 def timers(
     calendar: WorkingCalendar, definition: Definition, state: State, before: Before | None = None
 ) -> tuple[Timer, ...]:
     """Every timer of the case: rounds of steps in path order, the total, approvals; then those that only warn."""
-    return (
-        *_step_timers(calendar, definition, state, before),
-        _total_timer(calendar, definition, state),
-        *(_approval_timer(calendar, a, a.budget, state) for a in state.approvals if a.budget is not None),
-        *inner_timers(calendar, definition, state),
-    )
+    if before is not None and before.stand(calendar, state):
+        return before.timers
+    made = _step_timers(calendar, definition, state, before)
+    made.append(_total_timer(calendar, definition, state))
+    for approval in state.approvals:
+        if approval.budget is not None:
+            made.append(_approval_timer(calendar, approval, approval.budget, state))
+    made += inner_timers(calendar, definition, state)
+    return tuple(made)
 
 
 def legal(every: tuple[Timer, ...]) -> tuple[Timer, ...]:

@@ -11,10 +11,11 @@ import datetime as dt
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from pydantic import BaseModel
 
 from definitions.calendar import WorkingCalendar
 from definitions.model import Definition
@@ -36,11 +37,10 @@ from workflow.service.projection import (
     begun,
     case_row,
     deadline_row,
+    outdated,
     pending_rows,
-    reached,
-    round_row,
-    rounds_of,
-    stands,
+    rounds_changed,
+    timers_changed,
     why_outdated,
 )
 
@@ -120,7 +120,7 @@ class Cases:
 
     def submission(self, tx: Tx, principal: Principal, command: Submission, key: str | None) -> Answer:
         """Decide and store a new application."""
-        digest = _digest("", command.model_dump_json())
+        digest = _digest("", command)
         known = self._remembered(tx, principal, key, digest)
         if known is not None:
             return known
@@ -151,7 +151,7 @@ class Cases:
         self, tx: Tx, principal: Principal, case_id: str, command: Any, *, key: str | None, if_match: int | None
     ) -> Answer:
         """Decide and store one command on a case."""
-        digest = _digest(case_id, command.model_dump_json())
+        digest = _digest(case_id, command)
         # Locked before the key is looked up: the same request may be under way in another process.
         row = self._locked(tx, case_id)
         known = self._remembered(tx, principal, key, digest)
@@ -241,8 +241,11 @@ class Cases:
         state = decision.state
         if state is None:
             raise ValueError("a decision with events has a state")
-        self.law.publish(tx, state.definition, context.now)
-        definition = self.law.pinned(tx, state.definition)
+        if before is not None and before.state.definition == state.definition:
+            definition = before.definition
+        else:
+            self.law.publish(tx, state.definition, context.now)
+            definition = self.law.pinned(tx, state.definition)
         known = None if before is None else Before(before.calendar, before.state, before.timers)
         fresh = timers(context.calendar, definition, state, known)
         events = [to_row(event) for event in decision.events]
@@ -266,15 +269,15 @@ class Cases:
 
     def _project(self, tx: Tx, context: Context, before: Held | None, state: State, fresh: tuple[Timer, ...]) -> None:
         """Write the rounds and deadlines that changed, and remove those that are no more, with the alerts on them."""
-        if before is None or before.state.steps is not state.steps:
-            known = {} if before is None else {step.code: step for step in before.state.steps}
-            old_rounds = rounds_of(step for code, step in known.items() if state.step(code) is not step)
-            new_rounds = rounds_of(step for step in state.steps if known.get(step.code) is not step)
-            tx.put_rounds(
-                [round_row(state.case_id, key, turn) for key, turn in new_rounds.items() if old_rounds.get(key) != turn]
-            )
-            tx.delete_rounds(state.case_id, [key for key in old_rounds if key not in new_rounds])
-        self._project_timers(tx, context, before, state, fresh)
+        steps = () if before is None else before.state.steps
+        if steps is not state.steps:
+            rounds = rounds_changed(state.case_id, state.steps, steps)
+            tx.put_rounds(rounds.rows)
+            if rounds.gone:
+                tx.delete_rounds(state.case_id, rounds.gone)
+        changed = timers_changed(fresh, () if before is None else before.timers)
+        if changed:
+            self._project_timers(tx, context, state, changed)
 
     def _project_pending(self, tx: Tx, before: State | None, state: State, events: Sequence[Event]) -> None:
         """Write what waits for a second signature since these events, and remove what waits no longer."""
@@ -288,28 +291,23 @@ class Cases:
             tx.move_pending(state.case_id, state.org)
 
     def _project_timers(
-        self, tx: Tx, context: Context, before: Held | None, state: State, fresh: tuple[Timer, ...]
+        self, tx: Tx, context: Context, state: State, changed: Mapping[str, tuple[Timer | None, Timer | None]]
     ) -> None:
         calendar, today = context.calendar, business_date(context.now)
         ladder = self.law.book.ladder(on=today, region=state.facts.region)
-        gone = {} if before is None else {timer.key: timer for timer in begun(before.timers)}
-        changed: list[Timer] = []
-        outdated: list[tuple[Timer, Timer | None]] = []
-        for timer in begun(fresh):
-            was = gone.pop(timer.key, None)
-            # The timers of untouched steps are the same objects as before.
-            if was is timer or was == timer:
-                continue
-            changed.append(timer)
-            if was is not None and not stands(was, timer):
-                outdated.append((was, timer))
-        outdated += [(was, None) for was in gone.values()]
-        tx.put_deadlines([deadline_row(state.case_id, timer, calendar, ladder) for timer in changed])
-        tx.delete_deadlines(state.case_id, gone)
+        rows, gone = [], []
+        for key, (_, now) in changed.items():
+            if now is None:
+                gone.append(key)
+            else:
+                rows.append(deadline_row(state.case_id, now, calendar, ladder))
+        tx.put_deadlines(rows)
+        if gone:
+            tx.delete_deadlines(state.case_id, gone)
         # The deadlines first: a sweep that is raising alerts on them ends before we may write.
-        for was, now in outdated:
-            if reached(calendar, ladder, was, today):
-                tx.clear_alerts(state.case_id, [was.key], write(context.now), why_outdated(state, now))
+        for key, (was, now) in changed.items():
+            if was is not None and outdated(calendar, ladder, was, now, today):
+                tx.clear_alerts(state.case_id, [key], write(context.now), why_outdated(state, now))
 
     # Chaining
 
@@ -426,9 +424,10 @@ def _existing(row: CaseRow | None) -> CaseRow:
     return row
 
 
-def _digest(case_id: str, body: str) -> str:
+def _digest(case_id: str, command: BaseModel) -> str:
     digest = _DIGEST.copy()  # cheaper than a new one
-    digest.update(f"{case_id}\n{body}".encode())
+    # What `model_dump_json` asks, without its two dozen arguments.
+    digest.update(b"%b\n%b" % (case_id.encode(), command.__pydantic_serializer__.to_json(command)))
     return digest.hexdigest()
 
 

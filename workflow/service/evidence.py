@@ -22,7 +22,7 @@ from workflow.core.timers import timers
 from workflow.core.times import write
 from workflow.service.cases import from_row
 from workflow.service.law import Law
-from workflow.service.projection import begun, case_row, deadline_row, pending_rows, round_row, rounds_of
+from workflow.service.projection import begun, case_row, deadline_row, pending_rows, rounds_changed
 
 
 class Record(Strict):
@@ -86,7 +86,7 @@ def rebuilt(
     ladder = None if today is None else law.book.ladder(on=today, region=state.facts.region)
     return {
         "application": [case_row(state, fresh, rows[-1].hash)],
-        "rounds": sorted(round_row(case_id, key, turn) for key, turn in rounds_of(state.steps).items()),
+        "rounds": sorted(rounds_changed(case_id, state.steps, ()).rows),
         "deadlines": sorted(deadline_row(case_id, timer, calendar, ladder) for timer in begun(fresh)),
         "pending": sorted(pending_rows(state, {row.case_seq: row.recorded_at for row in rows})),
     }

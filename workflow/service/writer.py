@@ -14,7 +14,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, Generic, NamedTuple, TypeVar
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
 import structlog
 
@@ -30,16 +31,21 @@ _T = TypeVar("_T")
 
 
 class Reply(Generic[_T]):
-    """What became of a piece of work: `result()` waits for it in a thread, `await` in an event loop. A caller that goes
-    away does not undo the work.
+    """A piece of work and what became of it: `result()` waits for it in a thread, `await` in an event loop. A caller
+    that goes away does not undo the work.
+
+    `run` is what to do inside a transaction, perhaps more than once; `order` sorts a batch so that rows are always
+    locked in the same order, whichever process runs it.
 
     Not a `concurrent.futures.Future`: that one wakes the event loop once for every answer, each time at the price of a
     system call and of a fight for the interpreter's lock; the replies of one commit are given to a loop all at once.
     """
 
-    __slots__ = ("_done", "_error", "_tasks", "_threads", "_value")
+    __slots__ = ("_done", "_error", "_tasks", "_threads", "_value", "order", "run")
 
-    def __init__(self) -> None:
+    def __init__(self, order: tuple[int, str], run: Callable[[Tx], _T]) -> None:
+        self.order = order
+        self.run = run
         self._done = False
         self._value: _T
         self._error: BaseException | None = None
@@ -111,21 +117,12 @@ def _release(waiting: list[asyncio.Future[None]]) -> None:
             given.set_result(None)
 
 
-class Job(NamedTuple):
-    """One piece of work: `run` inside a transaction, perhaps more than once. `order` sorts a batch so that rows are
-    always locked in the same order, whichever process runs it."""
-
-    order: tuple[int, str]
-    run: Callable[[Tx], Any]
-    reply: Reply[Any]
-
-
 class Writer:
     """The one thread of this process that writes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Reply[Any] | None] = queue.SimpleQueue()
         self._closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="baozhuang-writer", daemon=True)
@@ -134,11 +131,11 @@ class Writer:
     def submit(self, order: tuple[int, str], run: Callable[[Tx], _T]) -> Reply[_T]:
         """Hand in work. Its reply is given after the commit; an exception means that nothing was written.
         Raises StorageUnavailable once closed."""
-        reply: Reply[_T] = Reply()
+        reply = Reply(order, run)
         with self._lock:
             if self._closed:
                 raise StorageUnavailable("服务正在停止, 请稍后重试", "the service is stopping; try again shortly")
-            self._queue.put(Job(order, run, reply))
+            self._queue.put(reply)
         return reply
 
     def waiting(self) -> int:
@@ -158,8 +155,8 @@ class Writer:
             self._queue.put(None)
         self._thread.join()
 
-    def _gather(self) -> tuple[list[Job], bool]:
-        jobs: list[Job] = []
+    def _gather(self) -> tuple[list[Reply[Any]], bool]:
+        jobs: list[Reply[Any]] = []
         job = self._queue.get()
         while True:
             if job is None:
@@ -180,17 +177,17 @@ class Writer:
                 self._together(jobs)
             elif jobs:
                 self._alone(jobs[0])
-            _wake(job.reply for job in jobs)
+            _wake(jobs)
 
-    def _together(self, jobs: list[Job]) -> None:
-        jobs.sort(key=lambda job: job.order)
+    def _together(self, jobs: list[Reply[Any]]) -> None:
+        jobs.sort(key=attrgetter("order"))
         try:
             with self._database.write() as tx:
                 results = [job.run(tx) for job in jobs]
         except OutcomeUnknown as error:
             # Running these again could do them twice: the callers are told, and ask again under their keys.
             for job in jobs:
-                job.reply.fail(error)
+                job.fail(error)
         except Exception as error:  # noqa: BLE001  # whatever it was, each caller gets its own below
             if not isinstance(error, StorageError):
                 log.warning("batch_rolled_back", jobs=len(jobs), error=type(error).__name__)
@@ -198,9 +195,9 @@ class Writer:
                 self._alone(job)
         else:
             for job, result in zip(jobs, results, strict=True):
-                job.reply.give(result)
+                job.give(result)
 
-    def _alone(self, job: Job) -> None:
+    def _alone(self, job: Reply[Any]) -> None:
         for attempt in range(1, RETRIES + 1):
             try:
                 with self._database.write() as tx:
@@ -209,12 +206,12 @@ class Writer:
                 # The same idempotency key in another process at the same moment: asked again, the answer is remembered.
                 again = isinstance(error, Contention) or error.table == "idempotency"
                 if attempt == RETRIES or not again:
-                    job.reply.fail(error)
+                    job.fail(error)
                     return
                 time.sleep(0.005 * attempt)
             except BaseException as error:  # noqa: BLE001  # handed to the caller, who raises it
-                job.reply.fail(error)
+                job.fail(error)
                 return
             else:
-                job.reply.give(result)
+                job.give(result)
                 return
