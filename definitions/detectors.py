@@ -51,11 +51,13 @@ TAKES: Final = ("first", "last", "count", "first_recorded", "last_recorded", "fi
 TESTS: Final = ("binomial", "difference", "share_above")
 
 EVENT_COLUMNS: Final = (
-    "value", "old_value", "new_value", "ref", "batch", "amount", "occurred", "recorded", "entered", "names_case", "src",
+    "value", "old_value", "new_value", "ref", "batch", "amount", "occurred", "recorded", "entered", "names_case",
+    "only_uploads", "src",
 )  # fmt: skip
 """What the condition of a folded fact may speak of: one event. `occurred`, `recorded`: moments; `entered`: the moment
-of recording where it is an entry time and not a load time (gate b); `names_case`: its reference is the case's own
-number. Texts that are missing are empty, but for `old_value` and `new_value`, which are NULL."""
+of recording where it is an entry time and not a load time (gate b); `names_case`: its reference is, or is among others,
+the case's own number; `only_uploads`: it refers to pictures or files that somebody uploaded, and to nothing else. Texts
+that are missing are empty, but for `old_value` and `new_value`, which are NULL."""
 
 
 class Fact(Frozen, frozen=True):
@@ -70,12 +72,13 @@ class Fact(Frozen, frozen=True):
 
 class Branch(Frozen, frozen=True):
     """One degree of a finding; the first that holds speaks. `witness`: the facts that accuse; `against`: what they are
-    held against."""
+    held against; `each_enough`: whether any record that a witness is folded from is enough by itself."""
 
     severity: Severity
     when: str
     witness: tuple[str, ...]
     against: tuple[str, ...] = ()
+    each_enough: bool = False
 
 
 class Detector(Frozen, frozen=True):
@@ -175,7 +178,8 @@ _FACT: Final = Record({"of": ListOf(_KIND, minimum=1), "take": OneOf(TAKES)}, {"
 _FACTS: Final = MapOf(_WORD, _FACT)
 _THRESHOLDS: Final = MapOf(_WORD, _NumberOrWords())
 _BRANCH: Final = Record(
-    {"severity": OneOf(SEVERITIES), "when": _EXPRESSION, "witness": ListOf(Str(_WORD))}, {"against": ListOf(Str(_WORD))}
+    {"severity": OneOf(SEVERITIES), "when": _EXPRESSION, "witness": ListOf(Str(_WORD))},
+    {"against": ListOf(Str(_WORD)), "each_enough": Bool()},
 )
 _COMMON: Final[Mapping[str, Shape]] = {
     "name": _NAME,
@@ -335,7 +339,13 @@ def _build(
                 applies=facts.get("applies", "TRUE"),
                 needs=facts["needs"],
                 branches=tuple(
-                    Branch(one["severity"], one["when"], one["witness"], one.get("against", ()))
+                    Branch(
+                        one["severity"],
+                        one["when"],
+                        one["witness"],
+                        one.get("against", ()),
+                        one.get("each_enough", False),
+                    )
                     for one in facts["findings"]
                 ),
                 convicts=facts.get("convicts", True),

@@ -26,6 +26,8 @@ from tests.replay.oracle.file import (
 )
 from tests.replay.oracle.law import SIX
 
+TEN = dt.timedelta(minutes=10)
+
 
 def _completes(case: Case, step: Any) -> list[Event]:
     """Completions of a step of the path, or of what was merged into it."""
@@ -34,12 +36,9 @@ def _completes(case: Case, step: Any) -> list[Event]:
     )
 
 
-def _not_waived(case: Case) -> list[Any]:
-    return [step for step in case.path() if not set(step.parts) & case.waived]
-
-
 def d08(case: Case) -> Finding | None:
-    steps = _not_waived(case)
+    steps, all_known = case.certain_path()
+    steps = [step for step in steps if not set(step.parts) & case.waived]
     high, medium = [], []
     for i, first in enumerate(steps):
         passes = _completes(case, first)
@@ -50,48 +49,53 @@ def d08(case: Case) -> Finding | None:
             high += [rows(e, last) for e in _completes(case, later) if in_order(when(e), when(last))]
             for part in later.parts:
                 medium += [rows(e, last) for e in case.all(part, "start") if in_order(when(e), when(last))]
-    if not any(_completes(case, step) for step in steps):
-        raise Unjudged("step.complete")
     if high:
         return Finding(case.id, "D08", "high", tuple(high), frozenset({"marketing"}))
     if medium:
         return Finding(case.id, "D08", "medium", tuple(medium), frozenset({"marketing"}))
+    completed = [code for code in SIX if case.all(code, "complete")]
+    if not all_known or not completed or any(case.untimed(code, "complete") for code in SIX):
+        raise Unjudged("step.complete")
     return None
 
 
 def d09(case: Case) -> Finding | None:
     """The steps of the path, and those recorded although the profile does not ask for them."""
-    path = {step.code for step in case.path()}
-    codes = [code for code in SIX if code not in case.waived and (code in path or case.all(code, "complete"))]
-    last = {}
+    codes = [code for code in SIX if case.done(code)]
+    last: dict[str, Event] = {}
+    recorded: dict[str, dt.datetime] = {}
+    unknown = not codes
     for code in codes:
-        kept = [e for e in case.all(code, "complete") if not in_batch(e, "migration:", "estate:")]
-        if kept:
-            last[code] = kept[-1]
-    if not last:
-        if any(case.all(code, "complete") for code in codes):
-            return None
-        raise Unjudged("step.complete")
-    recorded = {code: case.file.entered(e) for code, e in last.items() if not e.get("recorded_is_date")}
+        kept = [e for e in case.done(code) if not in_batch(e, "migration:", "estate:")]
+        for e in kept:
+            try:
+                at = case.file.entered(e)
+            except Unjudged:
+                unknown = True
+                continue
+            if code not in recorded or at > recorded[code]:
+                recorded[code], last[code] = at, e
     grounds = []
     for three in zip(codes, codes[1:], codes[2:], strict=False):
         if all(code in recorded for code in three):
             times = [recorded[code] for code in three]
-            one_visit = (
-                three[1:] == ("completion_inspection", "metering")
-                and when(last[three[1]]).date == when(last[three[2]]).date
-            )
-            if max(times) - min(times) <= dt.timedelta(minutes=10) and not one_visit:
+            one_visit = three[1:] == ("completion_inspection", "metering") and abs(times[2] - times[1]) <= TEN
+            if max(times) - min(times) <= TEN and not one_visit:
                 grounds.append(rows(*(last[code] for code in three)))
-    a, b = last.get("mid_inspection"), last.get("completion_inspection")
+    done = {code: [e for e in case.all(code, "complete") if not in_batch(e, "migration:", "estate:")] for code in codes}
+    a, b = (done.get(code, [])[-1:] for code in ("mid_inspection", "completion_inspection"))
     grounds += [
         rows(x, y)
-        for x in ([a] if a else [])
-        for y in ([b] if b else [])
+        for x in a
+        for y in b
         if not (when(x).only_date or when(y).only_date)
         and abs(when(y).moment - when(x).moment) < dt.timedelta(minutes=30)
     ]
-    return Finding(case.id, "D09", "high", tuple(grounds), frozenset({"marketing"})) if grounds else None
+    if grounds:
+        return Finding(case.id, "D09", "high", tuple(grounds), frozenset({"marketing"}))
+    if unknown:
+        raise Unjudged("recorded_at")
+    return None
 
 
 def _one_day(case: Case) -> list[Event]:
@@ -108,7 +112,8 @@ def _one_day(case: Case) -> list[Event]:
 
 
 def _month(case: Case) -> tuple[Any, int, int]:
-    return case.get("org"), case.t0.date.year, case.t0.date.month
+    last = max(when(e).date for code in SIX for e in case.all(code, "complete"))
+    return case.get("org"), last.year, last.month
 
 
 def _is_hv(case: Case) -> bool:
@@ -125,8 +130,9 @@ def d10(case: Case) -> Finding | None:
         raise Unjudged("step.complete")
     done = _one_day(case)
     key = _month(case)
-    alike = [c for c in case.file.cases if c.claims and _is_hv(c) and _month(c) == key]
-    if len(alike) >= 20 and sum(bool(_one_day(c)) for c in alike) >= 0.3 * len(alike):
+    dated = [c for c in case.file.cases if any(c.all(code, "complete") for code in SIX)]
+    alike = [c for c in dated if _is_hv(c) and _month(c) == key]
+    if done and len(alike) >= 20 and sum(bool(_one_day(c)) for c in alike) >= 0.3 * len(alike):
         raise Unjudged("org-month")
     return found(case, "D10", "high", combinations(done, 4), done) if done else None
 
@@ -144,22 +150,25 @@ def _recorded_before(event: Event) -> bool:
 
 
 def d11(case: Case) -> Finding | None:
-    entries = [e for e in case.events if is_step(e) or (e["activity"], e["lifecycle"]) == ("application", "submit")]
-    judged, guilty = False, []
+    entries = [e for e in case.all_events if is_step(e) or (e["activity"], e["lifecycle"]) == ("application", "submit")]
+    unknown, guilty = not entries, []
     for e in entries:
         if in_batch(e, "outage:", "migration:"):
-            judged = True
             continue
-        try:
-            late = lag(case.file, e)
-        except Unjudged:
+        if e["occurred_at"] is None or not _entered(case.file, e):
+            unknown = True
             continue
-        judged = True
-        if late > (3 if e.get("source") == "field_terminal" else 1) or _recorded_before(e):
+        late = lag(case.file, e)
+        source = e.get("source")
+        if late > (1 if source not in (None, "field_terminal") else 3) or _recorded_before(e):
             guilty.append(e)
-    if not judged:
+        elif source is None and late > 1:
+            unknown = True  # it may have been a terminal
+    if guilty:
+        return found(case, "D11", "high", [rows(e) for e in guilty], guilty)
+    if unknown:
         raise Unjudged("recorded_at")
-    return found(case, "D11", "high", [rows(e) for e in guilty], guilty) if guilty else None
+    return None
 
 
 def d12(file: File) -> list[Finding]:
@@ -198,23 +207,27 @@ def _ranks(values: list[Any]) -> list[float]:
     return [(ordered.index(v) + len(ordered) - ordered[::-1].index(v) + 1) / 2 for v in values]
 
 
+def _rising(members: list[Case]) -> bool:
+    """Gate (d): serial and T0 rise together."""
+    if len(members) < 21:
+        return False
+    numbers, times = _ranks([_serial(c) for c in members]), _ranks([c.t0.moment for c in members])
+    try:
+        return statistics.correlation(numbers, times) >= 0.95
+    except statistics.StatisticsError:  # nothing rises where all are equal
+        return False
+
+
 def d18(file: File) -> list[Finding]:
     series: dict[tuple[Any, str], list[tuple[int, dt.datetime, Case]]] = defaultdict(list)
     for case in file.cases:
         serial = _serial(case)
-        if serial and case.claims and not in_batch(case.first_claim, "migration:", "estate:"):
+        if serial and case.claims and not any(in_batch(e, "migration:", "estate:") for e in case.claims):
             series[case.get("org"), serial[0]].append((serial[1], case.t0.moment, case))
     out = []
     for members in series.values():
-        members.sort(key=lambda m: (m[0], m[2].id))
-        if len(members) < 21:
-            continue
-        numbers, times = _ranks([m[0] for m in members]), _ranks([m[1] for m in members])
-        try:
-            together = statistics.correlation(numbers, times)
-        except statistics.StatisticsError:
-            continue
-        if together < 0.95:
+        members.sort(key=lambda m: (m[0], m[2].get("row")))
+        if not _rising([m[2] for m in members]):
             continue
         for at in range(20, len(members)):
             moments = sorted(m[1] for m in members[at - 20 : at])
@@ -270,23 +283,30 @@ def d22(case: Case) -> Finding | None:
 
 
 def d24(case: Case) -> Finding | None:
-    if not case.ledger_applies or case.energised is None:
+    if case.is_transfer or not case.was_energised:
         return None
-    absent = []
-    for step in case.path():
+    case.need("business_type")
+    steps, all_known = case.certain_path()
+    if case.structure is None:
+        steps, all_known = steps[:1], False  # acceptance is asked of all
+    absent, gated = [], False
+    for step in steps:
         if (
             any(case.all(part, "complete") or case.untimed(part, "complete") for part in step.parts)
             or set(step.parts) & case.waived
         ):
             continue
-        if step.code in ("design_review", "mid_inspection") and _rarely_recorded(case, step.code):
-            continue
-        if _never_recorded(case, step):
+        rarely = step.code in ("design_review", "mid_inspection") and _rarely_recorded(case, step.code)
+        if rarely or _never_recorded(case, step):
+            gated = True
             continue
         absent.append(step.code)
-    if not absent:
-        return None
-    return found(case, "D24", "high", [rows(case.energised)], [case.energised])
+    if absent:
+        done = [e for e in case.all_events if (e["activity"], e["lifecycle"]) == ("metering", "complete")]
+        return found(case, "D24", "high", [rows(done[0])], done[:1])
+    if gated or not all_known:
+        raise Unjudged("step")
+    return None
 
 
 def _never_recorded(case: Case, step: Any) -> bool:
@@ -322,12 +342,10 @@ def d25(case: Case) -> Finding | None:
     severities, guilty, grounds, judged = [], [], [], False
     for e in callbacks:
         if e["value"] == "submitted":
-            record, agreeing = (
-                case.first_claim,
-                [s for s in case.all("service_contact") if s["value"] == "connection_request"],
-            )
+            asked = [s for s in case.all("service_contact") if s["value"] in ("connection_request", "appointment")]
+            record, agreeing = case.first_claim, [*asked[:1], *case.all("document", "received")[:1]]
         elif e["value"] == "energised" and case.energised is not None:
-            record, agreeing = case.energised, [*case.all("first_energy"), *case.all("meter_installed")]
+            record, agreeing = case.energised, [*case.all("first_energy")[:1], *case.all("meter_installed")[:1]]
         else:
             continue
         judged = True
@@ -335,9 +353,7 @@ def d25(case: Case) -> Finding | None:
         before, after = case.file.wd(said, written), case.file.wd(written, said)
         if max(before, after) <= 1:
             continue
-        agreed = any(
-            s.get("source") != e.get("source") and max(_apart(case, when(s).date, said)) <= 1 for s in agreeing
-        )
+        agreed = any(max(_apart(case, when(s).date, said)) <= 1 for s in agreeing)
         severe = (e["value"] == "submitted" and before > 5) or agreed
         severities.append("high" if severe else "medium")
         guilty.append(e)
@@ -352,13 +368,15 @@ def _apart(case: Case, a: dt.date, b: dt.date) -> tuple[int, int]:
 
 
 def d28(case: Case) -> Finding | None:
-    if case.energised is None:
+    if not case.was_energised:
         return None
+    if case.energised is None:
+        raise Unjudged("metering.complete")
     done = when(case.energised)
     fitted = [e for e in case.all("meter_installed") if e["value"] not in ("rotation", "replacement")]
     tickets = [e for e in case.all("work_ticket") if e["value"] == "connection" and case.names_me(e)]
     calls = [e for e in case.all("callback") if e["value"] == "energised"]
-    if not (fitted or tickets or calls):
+    if not (case.all("meter_installed") or tickets or calls):
         raise Unjudged("meter_installed")
     guilty = [records[0] for records in (fitted, tickets) if records and done.date < when(records[0]).date]
     guilty += [e for e in calls if case.file.wd(done.date, when(e).date) > 1][:1]
@@ -369,25 +387,58 @@ def d28(case: Case) -> Finding | None:
 
 
 def d29(case: Case) -> Finding | None:
-    case.some("first_energy", "observed")
-    if case.need("business_type") in ("increase", "transfer"):
+    if case.get("business_type") in ("increase", "transfer"):
         return None
+    case.some("first_energy", "observed")
+    case.need("business_type")
     live = [e for e in case.all("first_energy") if e["value"] not in ("trial", "temporary_supply", "test")]
     if not live:
         return None
     on = when(live[0]).date
     if case.need("business_type") in ("reconnect", "split", "decrease") and case.claims and on < case.t0.date:
         return None  # the supply that was there
-    filed = case.all("metering", "complete")
-    if not filed and case.untimed("metering", "complete"):
+    filed = case.done("metering")
+    entered = [e["recorded_at"] for e in filed if e.get("recorded_at")] or [
+        e["occurred_at"] for e in filed if e["occurred_at"]
+    ]
+    if filed and not entered:
         raise Unjudged("metering.complete")
-    for e in filed:
-        recorded = (e.get("recorded_at") or e["occurred_at"]).date()
-        if case.file.wd(on, recorded) <= 5:
-            return None
+    if filed and case.file.wd(on, min(entered).date()) <= 5:
+        return None
     if not filed and case.file.wd(on, case.file.as_of) <= 5:
         return None
     return found(case, "D29", "medium", [rows(live[0])], [live[0]])
+
+
+def gated(file: File) -> dict[str, set[str]]:
+    """The cases that a rule across cases could not judge (D12, D18, D38), by rule."""
+    out: dict[str, set[str]] = {"D12": set(), "D18": set(), "D38": set()}
+    series: dict[tuple[Any, str], list[tuple[int, int, Case]]] = defaultdict(list)
+    for case in file.cases:
+        if not any(e.get("actor") and _entered(file, e) for e in case.all_events if is_step(e)):
+            out["D12"].add(case.id)
+        visits = [e for code in SITE_STEPS for e in case.done(code)]
+        seen = [e for e in visits if e["occurred_at"] is not None and (e.get("actor") or e.get("device"))]
+        if visits and not (seen and case.get("premises_id")):
+            out["D38"].add(case.id)
+        serial = _serial(case)
+        exempt = any(in_batch(e, "migration:", "estate:") for e in case.claims)
+        if not exempt:
+            out["D18"].add(case.id)
+        if serial and case.claims and not exempt:
+            series[case.get("org"), serial[0]].append((serial[1], case.get("row"), case))
+    for members in series.values():
+        members.sort(key=lambda m: m[:2])
+        if _rising([m[2] for m in members]):
+            out["D18"] -= {case.id for _, _, case in members[20:]}
+    return out
+
+
+def _entered(file: File, event: Event) -> bool:
+    try:
+        return file.entered(event) is not None
+    except Unjudged:
+        return False
 
 
 SITE_STEPS = ("mid_inspection", "completion_inspection", "metering")

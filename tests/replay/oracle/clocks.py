@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from tests.replay.oracle.file import DAY, Case, Event, Unjudged, when
+from tests.replay.oracle.file import DAY, Case, Event, Unjudged, in_order, when
 
 END = ("complete", "return", "waive")
 
@@ -44,6 +44,7 @@ def rounds(case: Case) -> list[Round]:
     if rules is None:
         raise Unjudged("definition")
     out: list[Round] = []
+    went = {e["activity"] for e in case.all_events if e["lifecycle"] in ("start", "complete", "return")}
     for position, step in enumerate(rules.steps):
         starts = case.all(step.code, "start")
         ends = sorted(
@@ -51,28 +52,33 @@ def rounds(case: Case) -> list[Round]:
             key=lambda e: (when(e).date, when(e).only_date, e["occurred_at"], e["_i"]),
         )
         derived = _derived(case, step.code, two_steps=rules.whole_process)
-        first = True
+        first, previous = True, None
         for end in ends:
-            usable = [s for s in starts if when(s).date <= when(end).date]
-            began = usable[0] if usable else derived if first else None
-            if began is None and end["lifecycle"] == "waive":
-                continue  # a waiver of a step that never ran leaves no round
+            usable = [s for s in starts if not in_order(when(end), when(s))]
+            if first and derived is not None and not in_order(when(end), when(derived)):
+                # Acceptance counts from the submission; another step from its own start, where it has one.
+                usable = [derived, *usable] if step.code == "acceptance" else [*usable, derived]
+            began = usable[0] if usable else None
+            doubled = previous is not None and previous["occurred_at"] == end["occurred_at"]
+            if began is None and (end["lifecycle"] == "waive" or doubled):
+                continue  # a waiver of a step that never ran leaves no round, nor does a row said twice
             out.append(Round(step.code, step.limit, when(began).date if began else None, began, end))
-            starts = [s for s in starts if s is not began and when(s).date >= when(end).date]
-            first = False
+            starts = [s for s in starts if s is not began and not in_order(when(s), when(end))]
+            first, previous = False, end
         passed = any(e["lifecycle"] in ("complete", "waive") for e in ends)
-        began = starts[0] if starts else derived if first else None
-        if passed or began is None or _went_on(case, [s.code for s in rules.steps[position + 1 :]]):
+        began = starts[0] if starts else None
+        if first and derived is not None:
+            began = derived if step.code == "acceptance" else began or derived
+        if passed or began is None:
             continue
-        if case.closed is None:
+        later = {part for s in rules.steps[position + 1 :] for part in s.parts}
+        if later & went or case.untimed(step.code, "complete"):
+            out.append(Round(step.code, step.limit, None))  # begun and left behind; nobody says when it ended
+        elif case.closed is None:
             out.append(Round(step.code, step.limit, when(began).date, began))
         elif case.ending is not None:
             out.append(Round(step.code, step.limit, when(began).date, began, case.ending, cut=True))
     return out
-
-
-def _went_on(case: Case, later: list[str]) -> bool:
-    return any(case.all(code) for code in later)
 
 
 def _derived(case: Case, code: str, *, two_steps: bool) -> Event | None:
@@ -127,6 +133,8 @@ def total_clock(case: Case, until: dt.date | None = None) -> Clock:
     if rules is None:
         raise Unjudged("definition")
     ended = case.closed
+    if case.ending is None and case.energised is None and case.untimed("metering", "complete"):
+        raise Unjudged("metering.complete")
     end = until or (when(ended).date if ended else None)
     if rules.whole_process:
         submit = case.some("application", "submit")[0]
@@ -146,7 +154,7 @@ def total_clock(case: Case, until: dt.date | None = None) -> Clock:
             raise Unjudged("start")
         used += case.file.wd(turn.start, when(turn.end).date if turn.end else case.file.as_of)
         events += [e for e in (turn.began, turn.end) if e]
-    if case.energised is not None and case.ending is None:
+    if case.was_energised and case.ending is None:
         seen = {turn.code for turn in turns} | case.waived
         required = [s for s in rules.steps if not s.important_only or case.get("important_customer") is not False]
         if any(step.code not in seen for step in required):

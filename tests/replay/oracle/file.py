@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from definitions.calendar import WorkingCalendar
-from tests.replay.oracle.law import SIX, Rules, class_by_rules, rules_of
+from tests.replay.oracle.law import SIX, Rules, Step, class_by_rules, rules_of
 
 Event = dict[str, Any]
 DAY = dt.timedelta(days=1)
@@ -79,7 +79,7 @@ def is_step(event: Event) -> bool:
 
 
 def refs(event: Event) -> list[str]:
-    return [one for one in re.split(r"[;；,，|\s]+", event.get("ref") or "") if one]
+    return [one for one in re.split(r"[;；,，、|\s]+", event.get("ref") or "") if one]
 
 
 def only_uploads(event: Event) -> bool:
@@ -137,6 +137,14 @@ class Case:
             for e in self.all_events
         )
 
+    def seen(self, activity: str) -> bool:
+        """Whether there is such a record, at whatever time."""
+        return any(e["activity"] == activity for e in self.all_events)
+
+    def done(self, code: str) -> list[Event]:
+        """The completions of a step, those of an unknown time too."""
+        return [e for e in self.all_events if (e["activity"], e["lifecycle"]) == (code, "complete")]
+
     def none_kept(self, activity: str) -> None:
         """Nothing of this in the case: clean where the organisation keeps such records, else Unjudged."""
         if not self.file.org_keeps(self.get("org"), activity):
@@ -174,7 +182,7 @@ class Case:
 
     @functools.cached_property
     def class_by_rules(self) -> str | None:
-        if not self.claims:
+        if not self.claims or self.is_transfer:
             return None
         asked = any(e["value"] == "hv_request" for e in self.all("document", "received"))
         return class_by_rules(self.facts, self.submitted_on, hv_requested=asked)
@@ -210,6 +218,10 @@ class Case:
         """Nothing of the ledger applies to a change of use."""
         return bool(self.need("business_type") != "transfer")
 
+    @property
+    def is_transfer(self) -> bool:
+        return bool(self.get("business_type") == "transfer")
+
     @functools.cached_property
     def waived(self) -> set[str]:
         """The steps this case was excused from; completion inspection is never waived."""
@@ -229,6 +241,14 @@ class Case:
             if not step.important_only or self.need("important_customer")
         ]  # fmt: skip
 
+    def certain_path(self) -> tuple[list[Any], bool]:
+        """The steps it takes for certain, and whether these are all; the national order where nothing is in force."""
+        if self.structure is None:
+            return [Step(code, None, (code,)) for code in SIX], True
+        certain = [s for s in self.structure.steps if not s.important_only or self.get("important_customer")]
+        open_ = self.get("important_customer") is None and any(s.important_only for s in self.structure.steps)
+        return certain, not open_
+
     # how it ended
 
     @functools.cached_property
@@ -240,6 +260,11 @@ class Case:
     def energised(self) -> Event | None:
         found = self.all("metering", "complete")
         return found[-1] if found else None
+
+    @property
+    def was_energised(self) -> bool:
+        """Whether anybody says so, at whatever time."""
+        return self.energised is not None or self.untimed("metering", "complete")
 
     @property
     def closed(self) -> Event | None:
@@ -298,7 +323,7 @@ class File:
     def org_keeps(self, org: Any, activity: str) -> bool:
         """Whether such records appear for the organisation at all: where they do, their absence from a case says that
         there were none."""
-        return any(e["activity"] == activity and self.org_of(e) == org for e in self.events)
+        return any(e["activity"] == activity for c in self.cases if c.get("org") == org for e in c.all_events)
 
     # gate (b): recorded_at is a load time
 

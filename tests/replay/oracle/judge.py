@@ -92,6 +92,9 @@ def judge(
                 continue
             if found is not None:
                 answer.findings.append(found)
+    for rule, cases_ in back_filled.gated(file).items():
+        for case_id in cases_:
+            unjudged[case_id].append(rule)
     for across in ACROSS.values():
         answer.findings += across(file)
     answer.findings += peers.findings(file)
@@ -137,7 +140,7 @@ def _core_facts(case: Case) -> bool:
         return False
     if any(not (set(s.parts) & case.waived) and not any(case.all(p, "complete") for p in s.parts) for s in steps):
         return False
-    return bool(case.all("meter_installed") or case.all("first_energy"))
+    return case.seen("meter_installed") or case.seen("first_energy")
 
 
 def _verdict(case: Case, findings: list[Finding], unjudged: list[str]) -> Verdict:
@@ -145,7 +148,7 @@ def _verdict(case: Case, findings: list[Finding], unjudged: list[str]) -> Verdic
         word = "suspected"
     elif findings:
         word = "notice"
-    elif case.closed is None:
+    elif case.closed is None and not case.was_energised:
         word = "open"
     else:
         word = "clear" if _core_facts(case) else "cannot_judge"

@@ -16,8 +16,8 @@ HV_ONLY = ("design_review", "mid_inspection", "completion_inspection")
 FIRST_DAY = dt.date(2021, 1, 1)
 SAMPLE_CITY = "420100"
 
-_LOW = ("identity", "premises_title")
-_DOCUMENTS = {
+LOW = ("identity", "premises_title")
+DOCUMENTS = {
     "design_review": ("designer_qualification", "design_documents"),
     "mid_inspection": ("contractor_qualification", "concealed_works_records"),
     "completion_inspection": ("completion_report",),
@@ -63,9 +63,9 @@ class Rules:
 
 
 def _step(code: str, limit: int | None, voltage: str, hand_in: bool) -> Step:
-    papers = _DOCUMENTS.get(code, ())
+    papers = DOCUMENTS.get(code, ())
     if code == "acceptance":
-        papers = _LOW if voltage == "low" else (*_LOW, "project_approval")
+        papers = LOW if voltage == "low" else (*LOW, "project_approval")
     return Step(code, limit, (code,), papers, hand_in)
 
 

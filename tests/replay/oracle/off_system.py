@@ -57,10 +57,11 @@ def _supplied_before_for_contracts(case: Case) -> bool:
 
 
 def d01(case: Case) -> Finding | None:
+    if case.get("business_type") and _supplied_before(case):
+        return None
     case.some("first_energy", "observed")
     t0 = case.t0
-    if _supplied_before(case):
-        return None
+    case.need("business_type")
     days = [e for e in _energy(case) if earlier_date(when(e), t0)]
     hours = [e for e in _energy(case) if earlier(when(e), t0) and when(e).date == t0.date]
     if days:
@@ -71,10 +72,11 @@ def d01(case: Case) -> Finding | None:
 
 
 def d02(case: Case) -> Finding | None:
+    if case.get("business_type") and _supplied_before(case):
+        return None
     case.some("meter_installed", "observed")
     t0 = case.t0
-    if _supplied_before(case):
-        return None
+    case.need("business_type")
     guilty = [e for e in _meters(case) if earlier_date(when(e), t0)]
     return _on_t0(case, "D02", "critical", guilty)
 
@@ -88,8 +90,10 @@ def _on_t0(case: Case, rule: str, severity: str, guilty: list[Event]) -> Finding
 def d03(case: Case) -> Finding | None:
     if not case.high_voltage:
         return None
-    kind = case.need("business_type")
     last = case.some("completion_inspection", "complete")[-1]
+    kind = case.get("business_type")
+    if kind is None and not any(in_order(when(e), when(last)) for e in case.all("metering", "complete")):
+        raise Unjudged("business_type")
     energy = [] if kind == "increase" and not d34_holds(case) else _energy(case, "trial")
     old_supply = kind in ("reconnect", "split", "decrease") or (kind == "transfer" and not d34_holds(case))
     if old_supply and case.claims and energy and when(energy[0]).date < case.t0.date:
@@ -132,13 +136,15 @@ def d07(case: Case) -> Finding | None:
     asked = [e for e in case.all("service_contact") if e["value"] == "connection_request"]
     complete = _all_in(case)
     candidates = [*asked, *([complete] if complete else [])]
-    if not candidates and not case.all("document", "received"):
-        raise Unjudged("document.received")
     guilty = [
         e
         for e in candidates
         if case.file.wd(when(e).date, t0.date) > 1 and not _documents_asked_between(case, when(e), t0)
     ]
+    if not guilty:
+        keeps = [case.file.org_keeps(case.get("org"), activity) for activity in ("service_contact", "document")]
+        if case.untimed("document", "received") or not (complete or case.seen("service_contact") or all(keeps)):
+            raise Unjudged("document.received")
     return _on_t0(case, "D07", "high", guilty)
 
 
@@ -197,9 +203,9 @@ def d27(case: Case) -> Finding | None:
         raise Unjudged("T0r")
     entered = [(case.file.entered(e), e) for e in entries]
     t0r, entry = min(entered, key=lambda pair: (pair[0], pair[1]["_i"]))
-    if case.first_claim.get("source") == "field_terminal" and case.file.wd(t0.date, t0r.date()) <= 3:
+    first = [e for at, e in entered if at == t0r and e.get("source") == "field_terminal"]
+    if any(case.file.wd(when(e).date, t0r.date()) <= 3 for e in first):
         return None
-    old = _supplied_before(case)
 
     def between(e: Event) -> bool:
         return (
@@ -209,13 +215,20 @@ def d27(case: Case) -> Finding | None:
             and not in_batch(e, "outage:", "migration:")
         )
 
-    live = [] if old else [e for e in (*_energy(case), *_meters(case)) if between(e)]
-    paper = [e for e in _contracts_and_fees(case) if case.names_me(e)]
+    named = [e for e in (*case.all("contract_signed"), *case.all("fee_paid")) if case.names_me(e)]
+    paper = [e for e in named if e["value"] not in ("renewal", "framework")]
     paper += [e for e in case.all("material_issued") if case.names_me(e) and e["value"] != "early_grid_works"]
     paper = [e for e in paper if between(e)]
-    evidence = ("first_energy", "meter_installed", "contract_signed", "fee_paid", "material_issued")
-    if not any(case.all(activity) for activity in evidence):
+    own = [e for kind in ("contract_signed", "fee_paid", "material_issued") for e in case.all(kind) if case.names_me(e)]
+    if not (own or case.all("first_energy") or case.all("meter_installed")):
         raise Unjudged("meter_installed")
+    live = [e for e in (*_energy(case), *_meters(case)) if between(e)]
+    if case.get("business_type") is None and (case.all("first_energy") or case.all("meter_installed")):
+        if not paper:
+            raise Unjudged("business_type")
+        live = []
+    elif live and _supplied_before(case):
+        live = []
     if not live and not paper:
         return None
     guilty = live or paper
@@ -224,8 +237,9 @@ def d27(case: Case) -> Finding | None:
 
 
 def d31(case: Case) -> Finding | None:
-    if case.need("business_type") == "increase":
+    if case.get("business_type") == "increase":
         return None
+    case.need("business_type")
     works = case.some("works_started", "observed")
     works = [
         e

@@ -27,13 +27,13 @@ def d21(case: Case) -> Finding | None:
     guilty, judged = [], False
     for role, step in (("designer", "design_review"), ("contractor", "mid_inspection")):
         passed = case.all(step, "complete")
-        held = [e for e in licences if e["value"] in (role, None, "")]
-        if not passed or not held:
-            continue
-        judged = True
-        best = max(held, key=lambda e: (when(e).date, e["_i"]))
-        if when(best).date < when(passed[-1]).date and not any(refs(e) for e in held):
-            guilty.append((best, passed[-1]))
+        for held in ([e for e in licences if e["value"] == role], [e for e in licences if not e["value"]]):
+            if not passed or not held:
+                continue
+            judged = True
+            best = max(held, key=lambda e: (when(e).date, e["_i"]))
+            if when(best).date < when(passed[-1]).date and not any(refs(e) for e in held):
+                guilty.append((best, passed[-1]))
     if not judged:
         raise Unjudged("review")
     if not guilty:
@@ -48,6 +48,9 @@ def _lawful(event: Event) -> bool:
 
 
 def d23(case: Case) -> Finding | None:
+    if case.is_transfer:
+        return None
+    case.need("business_type")
     guilty: list[Event] = []
     if case.structure is None:
         if case.all("document", "requested"):
@@ -64,6 +67,8 @@ def d23(case: Case) -> Finding | None:
                 guilty.append(e)  # a second form of one kind
     if not case.high_voltage:
         guilty += [e for e in case.events if e["activity"] in HV_ONLY and e["lifecycle"] != "waive" and not _lawful(e)]
+    if not guilty and not case.seen("document"):
+        case.none_kept("document")
     return found(case, "D23", "high", [rows(e) for e in guilty], guilty) if guilty else None
 
 
@@ -104,11 +109,13 @@ def d37(file: File) -> list[Finding]:
 
 
 def d41(case: Case) -> Finding | None:
-    if not case.ledger_applies:
+    if case.is_transfer:
         return None
     paid = case.all("fee_paid")
-    if not paid:
+    if not case.seen("fee_paid"):
+        case.none_kept("fee_paid")
         return None
+    case.need("business_type")
     if case.rules is None:
         raise Unjudged("class")
     if not case.rules.zero_investment:

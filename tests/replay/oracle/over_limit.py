@@ -24,7 +24,7 @@ from tests.replay.oracle.file import (
     when,
     worst,
 )
-from tests.replay.oracle.law import AGENT, Rules, class_by_rules, rules_of
+from tests.replay.oracle.law import AGENT, DOCUMENTS, LOW, SIX, Rules, Step, class_by_rules, rules_of
 from tests.replay.oracle.off_system import kind_of
 
 
@@ -220,7 +220,8 @@ def d35(case: Case) -> Finding | None:
 def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names five ways and two excuses, in its order
     starts = case.all("suspension", "start")
     if not starts:
-        case.none_kept("suspension")
+        if not case.seen("suspension"):
+            case.none_kept("suspension")
         return None
     guilty: list[Event] = []
     unknown = False
@@ -236,9 +237,10 @@ def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names f
             recorded = case.file.entered(start)
         except Unjudged:
             recorded = None  # not said, or when a load ran
+        if recorded is None:
+            unknown = True
         if start["value"] == "force_majeure" and refs(start):
             if recorded is None:
-                unknown = True
                 continue
             if case.file.wd(when(start).date, recorded.date()) <= 1:
                 continue
@@ -365,10 +367,17 @@ def _charged(case: Case) -> bool:
     )
 
 
+def national(case: Case) -> list[Step]:
+    """The six steps with what is handed in for them."""
+    high = case.get("voltage") == "high" or (case.get("voltage") is None and (case.user_class or "").startswith("hv"))
+    papers = {"acceptance": (*LOW, "project_approval") if high else LOW, **DOCUMENTS}
+    return [Step(code, None, (code,), papers.get(code, ())) for code in SIX]
+
+
 def d30(case: Case) -> Finding | None:
-    steps = [step for step in case.path() if not set(step.parts) & case.waived]
+    """By the national steps: of a merged step the parts are handed in one by one, if they are recorded so."""
+    steps = [step for step in national(case) if step.code not in case.waived]
     guilty: list[tuple[Event, Event]] = []
-    judged = False
     for position, step in enumerate(steps):
         starts = case.all(step.code, "start")
         if not starts:
@@ -382,16 +391,17 @@ def d30(case: Case) -> Finding | None:
             elif candidates and in_order(when(candidates[0]), when(before[-1])):
                 candidates = [before[-1]]  # handed in early: the step could not begin before the one ahead of it ended
         candidates += _inspection_requests(case, step.code, starts)
-        judged = judged or bool(candidates)
         for e in candidates:
             start = next((s for s in starts if not in_order(when(s), when(e))), None)
             if start is None or case.file.wd(when(e).date, when(start).date) <= 1:
                 continue
             if not _sent_back(case, e, start, steps[: position + 1]):
                 guilty.append((e, start))
-    if not judged:
-        raise Unjudged("document.received")
     if not guilty:
+        keeps = [case.file.org_keeps(case.get("org"), activity) for activity in ("service_contact", "document")]
+        kept = case.seen("service_contact") or case.seen("document") or all(keeps)
+        if case.untimed("document", "received") or not kept:
+            raise Unjudged("document.received")
         return None
     return found(case, "D30", "high", [rows(*pair) for pair in guilty], [e for e, _ in guilty])
 

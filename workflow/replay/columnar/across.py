@@ -9,6 +9,7 @@ from definitions.detectors import Detectors
 from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, listed, quoted
 from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS, months
+from workflow.replay.references import SEPARATORS
 
 _STEP_EVENTS: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return", "waive")]
 _COMPLETES: Final = [KINDS[f"{s}.complete"] for s in STEPS]
@@ -77,6 +78,12 @@ def _bursts(engine: Engine, detectors: Detectors) -> None:
     )
 
 
+def _average_rank(column: str) -> str:
+    """SQL of Spearman's rank within a series of serials: those of one value share the mean of their places."""
+    ranks = [f"rank() OVER (PARTITION BY org_id, prefix ORDER BY {column} {way})" for way in ("", "DESC")]
+    return f"({ranks[0]} - {ranks[1]})"
+
+
 def _serials(engine: Engine, detectors: Detectors) -> None:
     """D18 with gate (d): serials of one organisation and prefix, in their order."""
     rule, gates = detectors.detector("D18").thresholds, detectors.gates
@@ -86,7 +93,7 @@ def _serials(engine: Engine, detectors: Detectors) -> None:
     engine.make(
         "exempted",
         f"""SELECT DISTINCT cid FROM ev WHERE k IN ({_in(claims)})
-        AND (starts_with(batch, 'migration:') OR starts_with(batch, 'estate:'))""",
+        AND occurred IS NOT NULL AND (starts_with(batch, 'migration:') OR starts_with(batch, 'estate:'))""",
     )
     engine.make(
         "numbered",
@@ -97,8 +104,8 @@ def _serials(engine: Engine, detectors: Detectors) -> None:
     )
     engine.make(
         "ranked",
-        """SELECT *, rank() OVER (PARTITION BY org_id, prefix ORDER BY serial) AS rank_serial,
-            rank() OVER (PARTITION BY org_id, prefix ORDER BY t0) AS rank_t0 FROM numbered WHERE serial IS NOT NULL""",
+        f"""SELECT *, {_average_rank("serial")} AS rank_serial, {_average_rank("t0")} AS rank_t0
+        FROM numbered WHERE serial IS NOT NULL""",
     )
     # Nothing rises where all are equal; the engines have different words for a correlation that there is not.
     engine.make(
@@ -113,7 +120,8 @@ def _serials(engine: Engine, detectors: Detectors) -> None:
         "serials",
         f"""SELECT cid, CASE WHEN n = {before} THEN middle // 2 * 2 END AS serial_median, n = {before} AS serial_known
         FROM (SELECT r.cid, {median} AS middle, count(*) OVER ({frame}) AS n
-            FROM ranked AS r JOIN rising AS g ON g.org_id = r.org_id AND g.prefix = r.prefix) AS y""".replace(
+            FROM ranked AS r JOIN rising AS g ON g.org_id = r.org_id AND g.prefix = r.prefix) AS y
+        UNION ALL SELECT cid, CAST(NULL AS BIGINT), TRUE FROM exempted""".replace(
             "PARTITION BY org_id, prefix ORDER BY serial, cid",
             "PARTITION BY r.org_id, r.prefix ORDER BY r.serial, r.cid",
         ),
@@ -165,14 +173,16 @@ def _one_day(engine: Engine, detectors: Detectors) -> None:
 def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     """D14, D34, D35: cases of the same premises, in the order of their first trace."""
     d14, d35 = detectors.detector("D14").thresholds, detectors.detector("D35").thresholds
-    customer = f"src IN ({SOURCE_NUMBERS['customer_app']}, {SOURCE_NUMBERS['callcentre']}) AND ref <> '' AND NOT starts_with(ref, 'image:')"
+    customer = (
+        f"src IN ({SOURCE_NUMBERS['customer_app']}, {SOURCE_NUMBERS['callcentre']}) AND ref <> '' AND NOT only_uploads"
+    )
     # Who asked is not known where the record says no source: its reference may be the customer's.
-    unsaid = f"(src = 0 AND k = {KINDS['application.withdraw']} AND ref <> '' AND NOT starts_with(ref, 'image:'))"
+    unsaid = f"(src = 0 AND k = {KINDS['application.withdraw']} AND ref <> '' AND NOT only_uploads)"
     ends = [KINDS[f"application.{end}"] for end in ("withdraw", "terminate", "refuse")]
     engine.make(
         "endings",
         f"""SELECT cid, min(occurred) AS ended, max(CASE WHEN {customer} OR (k = {KINDS["application.withdraw"]} AND ref <> ''
-                AND NOT starts_with(ref, 'image:')) THEN 1 ELSE 0 END) = 1 AS asked_for,
+                AND NOT only_uploads) THEN 1 ELSE 0 END) = 1 AS asked_for,
             max(CASE WHEN {customer} OR {unsaid} OR value IN ({listed(d14["lapsed"])})
             OR value IN ({listed(d14["changed"])}) THEN 1 ELSE 0 END) = 1 AS proved,
             max(CASE WHEN value IN ({listed(d14["duplicate"])}) THEN 1 ELSE 0 END) = 1 AS duplicate
@@ -181,7 +191,8 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     engine.make(
         "sites",
         """SELECT c.cid, c.case_id, c.premises_id, c.voltage, c.capacity_kw, w.t0, e.ended, COALESCE(e.asked_for, FALSE) AS asked_for,
-            COALESCE(e.proved, FALSE) OR (COALESCE(e.duplicate, FALSE) AND e.ended // {d} = w.t0 // {d}) AS proved
+            COALESCE(w.submitted, w.t0) AS filed,
+            COALESCE(e.proved, FALSE) OR (COALESCE(e.duplicate, FALSE) AND e.ended // {d} = COALESCE(w.submitted, w.t0) // {d}) AS proved
         FROM c JOIN w ON w.cid = c.cid LEFT JOIN endings AS e ON e.cid = c.cid
         WHERE c.premises_id IS NOT NULL AND c.premises_id <> '' AND w.t0 IS NOT NULL""".replace("{d}", str(MOMENT_DAY)),
     )
@@ -196,23 +207,25 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     )
     engine.make(
         "pairs",
-        f"""SELECT o.cid AS old_cid, o.case_id AS old_case, o.ended, o.proved, o.asked_for, n.cid AS new_cid, n.case_id AS new_case, n.t0, o.t0 AS old_t0
+        f"""SELECT o.cid AS old_cid, o.case_id AS old_case, o.ended, o.proved, o.asked_for, n.cid AS new_cid, n.case_id AS new_case, n.t0, n.filed, o.t0 AS old_t0
         FROM (SELECT * FROM sites WHERE ended IS NOT NULL) AS o JOIN sites AS n ON {same}""",
     )
     in_window = (
-        f"(({day('t0')} > {day('ended')} AND {day('t0')} - {day('ended')} <= {d14['after_days']}) OR ({day('t0')} <= {day('ended')} "
-        f"AND wd_at({day('ended')}) - wd_at({day('t0')}) <= {d14['before_working_days']}))"
+        f"(({day('filed')} > {day('ended')} AND {day('filed')} - {day('ended')} <= {d14['after_days']}) OR ({day('filed')} <= {day('ended')} "
+        f"AND wd_at({day('ended')}) - wd_at({day('filed')}) <= {d14['before_working_days']}))"
     )
     engine.make(
         "restarts0",
         f"""SELECT old_cid, new_case, row_number() OVER (PARTITION BY old_cid ORDER BY t0, new_cid) AS n FROM pairs
         WHERE {in_window}""",
     )
-    recent = f"{day('t0')} >= {day('ended')} AND {day('t0')} - {day('ended')} <= {d35['window_days']} AND NOT proved"
+    recent = (
+        f"{day('filed')} >= {day('ended')} AND {day('filed')} - {day('ended')} <= {d35['window_days']} AND NOT proved"
+    )
     engine.make(
         "again",
         f"""SELECT new_cid AS cid, count(DISTINCT old_cid) AS earlier_endings, max(old_case) AS earlier_ending_case,
-            max(CASE WHEN wd_at({day("t0")}) - wd_at({day("ended")}) <= {d35["quick_working_days"]} THEN 1 ELSE 0 END) = 1 AS quick_return
+            max(CASE WHEN wd_at({day("filed")}) - wd_at({day("ended")}) <= {d35["quick_working_days"]} THEN 1 ELSE 0 END) = 1 AS quick_return
         FROM pairs WHERE {recent} GROUP BY new_cid""",
     )
     engine.make(
@@ -227,10 +240,10 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     def close(budget: str, used: str) -> str:
         return f"{budget} - ({used}) <= LEAST({near}, {budget} / 2.0)"
 
-    start = day("COALESCE(w.submitted, w.t0)")
+    start = day("w.submitted")
     engine.make(
         "nears",
-        f"""SELECT w.cid, w.def_id IS NOT NULL AND (w.whole OR r.cid IS NOT NULL) AS near_known,
+        f"""SELECT w.cid, w.def_id IS NOT NULL AND CASE WHEN w.whole THEN w.submitted IS NOT NULL ELSE r.cid IS NOT NULL END AS near_known,
             COALESCE(w.whole AND {close("w.total_limit", f"wd_at({day('w.ended')}) - wd_at({start})")}, FALSE) OR COALESCE(r.near_step, 0) = 1 AS near_limit
         FROM w LEFT JOIN (SELECT r.cid, max(CASE WHEN r.lim IS NOT NULL AND r.is_open AND
             {close("r.lim", "wd_at(r.end_day) - wd_at(r.start_day)")} THEN 1 ELSE 0 END) AS near_step
@@ -242,13 +255,15 @@ def _shared(engine: Engine, detectors: Detectors) -> None:
     """D37: one proof in cases of several customers."""
     rule = detectors.detector("D37").thresholds
     prefixes: Any = rule["prefixes"]
-    proof = " OR ".join(f"starts_with(lower(e.ref), {quoted(one)})" for one in prefixes)
+    named = " OR ".join(f"strpos(lower(ref), {quoted(one)}) > 0" for one in prefixes)
+    proof = " OR ".join(f"starts_with(lower(x.ref), {quoted(one)})" for one in prefixes)
     notices: Any = rule["notices"]
     notice = " OR ".join(f"strpos(upper(ref), {quoted(one)}) > 0" for one in notices) or "FALSE"
     engine.make(
         "proofs",
-        f"""SELECT e.cid, e.ref, e.occurred, e.batch, c.customer_id FROM ev AS e JOIN c ON c.cid = e.cid
-        WHERE e.ref <> '' AND ({proof}) AND c.customer_id IS NOT NULL""",
+        f"""SELECT x.cid, x.ref, x.occurred, x.batch, c.customer_id FROM (
+            SELECT cid, unnest(string_split_regex(ref, {quoted(SEPARATORS)})) AS ref, occurred, batch FROM ev
+            WHERE ref <> '' AND ({named})) AS x JOIN c ON c.cid = x.cid WHERE {proof}""",
     )
     engine.make(
         "common_proofs",

@@ -35,6 +35,8 @@ def view(engine: Engine, compiled: Compiled) -> None:
     engine.view(
         "w",
         f"""SELECT b.*, {compiled.shared(NAMES)}, d.total_limit, d.whole, d.deducts, d.last_only, d.unusual,
+        d.design_all OR COALESCE(b.important, TRUE) AS wants_design_review,
+        d.mid_all OR COALESCE(b.important, TRUE) AS wants_mid_inspection,
         {", ".join(f"d.limit_{s}, d.group_{s}, d.derived_{s}" for s in STEPS)}
         FROM facts AS b LEFT JOIN defs AS d ON d.def_id = b.def_id""",
     )
@@ -66,32 +68,34 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
     }
     step = "CASE k " + " ".join(f"WHEN {n} THEN {at}" for n, (at, _) in numbers.items()) + " END"
     life = "CASE k " + " ".join(f"WHEN {n} THEN '{life}'" for n, (_, life) in numbers.items()) + " END"
+    # A merged step has the clock of its own records: between its parts the customer may be at work.
     key = f"CASE WHEN is_end AND m % 2 = 1 THEN m + {MOMENT_DAY - MOMENT_UNIT} ELSE m END"
     engine.make(
         "turns",
         f"""SELECT cid, def_id, grp, lim, derived, place, m, is_end, life, {key} AS sort FROM (
-        SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place, e.occurred AS m, e.life,
-            CASE WHEN e.life = 'start' THEN FALSE WHEN e.life = 'return' THEN TRUE ELSE d.is_last END AS is_end,
-            e.life = 'complete' AND NOT d.is_last AS inner_end
+        SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place, e.occurred AS m, e.life, e.life <> 'start' AS is_end
         FROM (SELECT cid, occurred, {step} AS step, {life} AS life FROM ev
             WHERE occurred IS NOT NULL AND k IN ({", ".join(map(str, numbers))})) AS e
         JOIN special AS s ON s.cid = e.cid
-        JOIN def_steps AS d ON d.def_id = s.def_id AND d.step = e.step) AS x WHERE NOT inner_end
+        JOIN def_steps AS d ON d.def_id = s.def_id AND d.step = e.step AND d.grp = d.step) AS x
         UNION ALL
-        SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place, s.submitted, FALSE, 'start', s.submitted
+        SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place, s.submitted, FALSE, 'submit', s.submitted
         FROM special AS s JOIN def_steps AS d ON d.def_id = s.def_id AND d.step = 0 WHERE s.submitted IS NOT NULL""",
     )
     engine.make(
         "turned",
-        """SELECT cid, def_id, grp, lim, derived, place, g, min(CASE WHEN NOT is_end THEN m END) AS began,
-            min(CASE WHEN is_end THEN m END) AS finished, max(CASE WHEN is_end AND life = 'return' THEN 1 ELSE 0 END) AS back
+        """SELECT cid, def_id, grp, lim, derived, place, g, min(CASE WHEN life = 'start' THEN m END) AS began,
+            min(CASE WHEN is_end THEN m END) AS finished, max(CASE WHEN is_end AND life = 'return' THEN 1 ELSE 0 END) AS back,
+            CASE WHEN count(CASE WHEN life = 'start' THEN 1 END) > 1 THEN max(CASE WHEN life = 'start' THEN m END) END AS spare
         FROM (SELECT *, COALESCE(sum(CASE WHEN is_end THEN 1 ELSE 0 END) OVER (
             PARTITION BY cid, grp ORDER BY sort, is_end, life ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
             FROM turns) AS x
         GROUP BY cid, def_id, grp, lim, derived, place, g""",
     )
     # A step whose clock starts of itself runs although nothing of it is recorded yet.
-    waived = "CASE d.step " + " ".join(f"WHEN {at} THEN s.{step}_waived" for at, step in enumerate(STEPS)) + " END"
+    waived = "CASE {} " + " ".join(f"WHEN {at} THEN s.{step}_waived" for at, step in enumerate(STEPS)) + " END"
+    undated = "CASE {} " + " ".join(f"WHEN {at} THEN s.{step}_completes" for at, step in enumerate(STEPS)) + " END"
+    engine.make("reaches", "SELECT cid, max(place) AS reached FROM turned GROUP BY cid")
     engine.make(
         "passes",
         "SELECT cid, place, max(finished) AS passed FROM turned WHERE back = 0 AND finished IS NOT NULL GROUP BY cid, place",
@@ -99,32 +103,49 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
     engine.make(
         "silent",
         f"""SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place FROM special AS s
-        JOIN def_steps AS d ON d.def_id = s.def_id AND d.derived AND d.is_last AND d.place > 0
+        JOIN def_steps AS d ON d.def_id = s.def_id AND d.derived AND d.grp = d.step AND d.place > 0
         JOIN passes AS p ON p.cid = s.cid AND p.place = d.place - 1
-        LEFT JOIN (SELECT cid, max(place) AS reached FROM turned GROUP BY cid) AS t ON t.cid = s.cid
-        WHERE t.reached < d.place AND s.metering_completes = 0 AND {waived} = 0""",
+        LEFT JOIN (SELECT DISTINCT cid, place FROM turned) AS t ON t.cid = s.cid AND t.place = d.place
+        WHERE t.cid IS NULL AND {waived.format("d.step")} = 0""",
     )
-    # What starts a first round of itself: the pass of the step before, or the submission.
-    previous = "CASE WHEN r.place = 0 THEN s.submitted ELSE p.passed END"
+    # A round of acceptance starts with the submission; what starts the first round of another step of itself is the pass
+    # of the step before.  Nothing starts after its end.
+    submitted = _not_after("s.submitted", "r.finished")
+    derived = _not_after("p.passed", "r.finished")
     open_end = f"CASE WHEN s.endings > 0 THEN {day('s.ended')} WHEN s.metering_completes = 0 THEN {as_of_day} END"
     engine.make(
         "rounds",
         f"""SELECT cid, def_id, grp, lim, place, g, began, finished, start_day,
             COALESCE(CASE WHEN finished IS NOT NULL THEN {day("finished")} END, open_end) AS end_day,
             finished IS NULL AS is_open,
-            began IS NULL AND lim IS NOT NULL AND (g = 0 OR finished <> previous_end) AS unknown
+            lim IS NOT NULL AND (began IS NULL OR went_on) AS unknown
         FROM (SELECT y.*, {day("began")} AS start_day FROM (
             SELECT r.cid, r.def_id, r.grp, r.lim, r.place, r.g, r.finished,
-            COALESCE(r.began, CASE WHEN r.g = 0 AND r.derived THEN {previous} END) AS began,
-            lag(r.finished) OVER (PARTITION BY r.cid, r.grp ORDER BY r.g) AS previous_end,
-            {open_end} AS open_end
-            FROM (SELECT cid, def_id, grp, lim, derived, place, g, began, finished FROM turned UNION ALL
-                SELECT cid, def_id, grp, lim, derived, place, 0, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM silent) AS r
+            CASE WHEN r.g > 0 THEN COALESCE(r.began, CASE WHEN r.spared % 2 = 1 AND {day("r.spared")} = {day("r.previous_end")}
+                    THEN r.spared END)
+                WHEN r.place = 0 THEN COALESCE({submitted}, r.began)
+                WHEN r.derived THEN COALESCE(r.began, {derived}) ELSE r.began END AS began,
+            r.previous_end, CASE WHEN r.finished IS NULL THEN {open_end} END AS open_end,
+            r.finished IS NULL AND (t.reached > r.place OR {undated.format("r.grp")} > 0) AS went_on
+            FROM (SELECT cid, def_id, grp, lim, derived, place, g, began, finished,
+                    lag(finished) OVER (PARTITION BY cid, grp ORDER BY g) AS previous_end,
+                    lag(spare) OVER (PARTITION BY cid, grp ORDER BY g) AS spared FROM turned UNION ALL
+                SELECT cid, def_id, grp, lim, derived, place, 0, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
+                    CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM silent) AS r
             JOIN special AS s ON s.cid = r.cid
-            LEFT JOIN passes AS p ON p.cid = r.cid AND p.place = r.place - 1) AS y) AS z
-        WHERE (finished IS NOT NULL OR open_end IS NOT NULL)
+            LEFT JOIN passes AS p ON p.cid = r.cid AND p.place = r.place - 1
+            LEFT JOIN passes AS own ON own.cid = r.cid AND own.place = r.place
+            LEFT JOIN reaches AS t ON t.cid = r.cid
+            WHERE r.finished IS NOT NULL OR (own.passed IS NULL AND {waived.format("r.grp")} = 0)) AS y) AS z
+        WHERE (finished IS NOT NULL OR open_end IS NOT NULL OR went_on)
             AND NOT (began IS NULL AND g > 0 AND COALESCE(finished = previous_end, FALSE))""",
     )
+
+
+def _not_after(began: str, finished: str) -> str:
+    """SQL of a start, NULL where it lies behind its end: a date is a whole day."""
+    behind = f"CASE WHEN {began} % 2 = 1 OR {finished} % 2 = 1 THEN {day(began)} > {day(finished)} ELSE {began} // {MOMENT_UNIT} > {finished} // {MOMENT_UNIT} END"
+    return f"CASE WHEN NOT COALESCE({behind}, FALSE) THEN {began} END"
 
 
 def _suspensions(engine: Engine, as_of_day: int) -> None:
@@ -170,11 +191,21 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
 
 def _simple(step: str, as_of_day: int) -> tuple[str, str]:
     """Start and end day of the only round of `step`; the end of an open one is the as-of day."""
-    start = {
-        "acceptance": "COALESCE(submitted, acceptance_start)",
-    }.get(step, f"COALESCE({step}_start, CASE WHEN derived_{step} THEN acceptance_pass END)")
-    running = f"{step}_complete IS NULL AND {step}_completes = 0 AND {step}_waived = 0 AND metering_completes = 0"
-    return start, f"COALESCE({day(f'{step}_complete')}, CASE WHEN {running} THEN {as_of_day} END)"
+    done = f"{step}_complete"
+    starts = [f"{step}_start"]
+    if step == "acceptance":
+        starts.insert(0, "submitted")
+    else:
+        starts.append(f"CASE WHEN derived_{step} THEN acceptance_pass END")
+    running = f"{step}_completes = 0 AND {step}_waived = 0 AND {_went_on(step)} = 0"
+    usable = ", ".join(_not_after(one, done) for one in starts)
+    return f"COALESCE({usable})", f"COALESCE({day(done)}, CASE WHEN {running} THEN {as_of_day} END)"
+
+
+def _went_on(step: str) -> str:
+    """SQL of how many records there are of the steps behind `step`."""
+    behind = STEPS[STEPS.index(step) + 1 :]
+    return f"({' + '.join(f'{one}_starts + {one}_completes + {one}_returns' for one in behind) or '0'})"
 
 
 def _clocks(engine: Engine, as_of_day: int) -> None:
@@ -187,15 +218,21 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         # Who used less than the limit is not late: most need no second look into the calendar.
         overdue = past_due(day(f"s_{step}"), f"e_{step}", f"limit_{step}")
         lates.append(f"WHEN u_{step} >= limit_{step} AND {overdue} THEN {at}")
+        # A step begun and left behind without an end on record cannot be measured.
+        left = f"{step}_waived = 0 AND s_{step} IS NOT NULL AND {_went_on(step)} > 0"
         unknowns.append(
-            f"(limit_{step} IS NOT NULL AND {step}_completes > 0 AND (s_{step} IS NULL OR e_{step} IS NULL))"
+            f"(limit_{step} IS NOT NULL AND CASE WHEN {step}_completes > 0 THEN s_{step} IS NULL OR e_{step} IS NULL "
+            f"ELSE {left} END)"
         )
 
     def of_late(what: str) -> str:
         return "CASE z.late " + " ".join(f"WHEN {at} THEN {what.format(step=s)}" for at, s in enumerate(STEPS)) + " END"
 
+    wanted = {step: f" AND wants_{step}" for step in ("design_review", "mid_inspection")}
     needed = " OR ".join(
-        f"(limit_{s} IS NOT NULL AND {s}_completes = 0 AND {s}_waived = 0)" for s in STEPS if s != "metering"
+        f"(limit_{s} IS NOT NULL AND {s}_completes = 0 AND {s}_waived = 0{wanted.get(s, '')})"
+        for s in STEPS
+        if s != "metering"
     )
     late = past_due("start_day", "end_day", "lim")
     engine.make(
@@ -223,15 +260,14 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             COALESCE(sl.late_limit, {of_late("limit_{step}")}) AS late_limit,
             COALESCE(sl.late_used, {of_late("u_{step}")}) AS late_used,
             not_governed OR (def_id IS NOT NULL AND NOT unknown AND (whole OR t0 IS NOT NULL)) AS rounds_known,
-            CASE WHEN whole THEN total_used WHEN def_id IS NOT NULL AND (total_broken OR NOT unknown) THEN steps_used END AS used,
+            CASE WHEN whole THEN CASE WHEN submitted IS NOT NULL THEN total_used END WHEN def_id IS NOT NULL AND NOT torn THEN steps_used END AS used,
             CASE WHEN total_broken THEN COALESCE(metering_complete, ended, submitted, t0) END AS total_late,
-            def_id IS NOT NULL AND t0 IS NOT NULL AND (total_broken OR NOT
-                (CASE WHEN whole THEN metering_completes > 0 AND metering_complete IS NULL
-                ELSE unknown OR (metering_completes > 0 AND ({needed})) END)) AS total_known,
+            def_id IS NOT NULL AND CASE WHEN whole THEN submitted IS NOT NULL AND NOT unended ELSE t0 IS NOT NULL AND NOT torn END AS total_known,
             metering_complete IS NOT NULL OR ended IS NOT NULL AS is_closed
-        FROM (SELECT *, CASE WHEN def_id IS NULL THEN NULL WHEN whole THEN broken_whole
-            ELSE steps_used > total_limit END AS total_broken FROM (
-        SELECT y.*, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
+        FROM (SELECT *, CASE WHEN def_id IS NULL THEN NULL WHEN whole THEN broken_whole AND submitted IS NOT NULL AND NOT unended
+            ELSE NOT torn AND steps_used > total_limit END AS total_broken FROM (SELECT *,
+            unknown OR unended OR (metering_completes > 0 AND endings = 0 AND ({needed})) AS torn FROM (
+        SELECT y.*, metering_completes > 0 AND metering_complete IS NULL AS unended, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
             CASE WHEN sc.cid IS NOT NULL THEN sc.unknown ELSE {" OR ".join(unknowns)} END AS unknown,
             CASE WHEN sc.cid IS NOT NULL THEN sc.used_steps
                 ELSE {" + ".join(f"COALESCE(u_{step}, 0)" for step in STEPS)} END AS steps_used,
@@ -240,6 +276,6 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
                 wd_at(y.end_day - 1) - wd_at(y.start_day) - COALESCE(de.before_off, 0) >= total_limit AS broken_whole
         FROM (SELECT *, {", ".join(useds)}, GREATEST(wd_at(end_day) - wd_at(start_day), 0) AS whole_used
             FROM (SELECT *, {", ".join(bounds)}, {start_day} AS start_day, {end_day} AS end_day FROM w) AS x) AS y
-        LEFT JOIN special_clocks AS sc ON sc.cid = y.cid LEFT JOIN deducted AS de ON de.cid = y.cid) AS v) AS z
+        LEFT JOIN special_clocks AS sc ON sc.cid = y.cid LEFT JOIN deducted AS de ON de.cid = y.cid) AS u) AS v) AS z
         LEFT JOIN special_late AS sl ON sl.cid = z.cid""",
     )

@@ -14,6 +14,7 @@ from sqlglot import exp
 from definitions._expressions import DIALECT, MOMENT_UNIT, Threshold, bind, names, parse
 from definitions.detectors import Detector, Detectors, Fact
 from workflow.replay.columnar.engines import EPOCH_MICROS, Engine, arrow, quoted
+from workflow.replay.references import SEPARATORS, UPLOADS
 from workflow.replay.tables import SOURCES, event_kinds
 
 STEPS: Final = (
@@ -36,8 +37,25 @@ not read all."""
 
 
 _RARE_NUMBERS: Final = {KINDS[name] for name in _RARE}
+HIGH_VOLTAGE: Final = (
+    "CASE WHEN voltage IS NOT NULL THEN voltage = 'high' WHEN customer_kind = 'residential' THEN FALSE "
+    "WHEN user_class <> '' THEN user_class IN ('hv_single', 'hv_dual') END"
+)
+"""Whether a case is one of high voltage: as it says, else by its class; NULL where nobody says."""
 _TOGETHER: Final = 2
 """Facts about at most so many activities are folded apart from the others."""
+
+
+# A field may hold several ids: few do, and only those are taken apart.
+_IDS: Final = f"';' || regexp_replace(e.ref, {quoted(SEPARATORS)}, ';', 'g') || ';'"
+_AMONG_SEVERAL: Final = f"""COALESCE(CASE WHEN strpos(e.ref, e.case_id) > 0 AND strpos({_IDS}, ';' || e.case_id || ';') > 0 THEN TRUE
+    WHEN c.case_no <> '' AND strpos(e.ref, c.case_no) > 0 THEN strpos({_IDS}, ';' || c.case_no || ';') > 0 END, FALSE)"""
+_LOWER: Final = "replace(lower(ref), '：', ':')"
+ONLY_UPLOADS: Final = f"""CASE WHEN ref = '' THEN FALSE
+    WHEN {" OR ".join(f"strpos({_LOWER}, {quoted(one)}) > 0" for one in UPLOADS)}
+    THEN regexp_replace({_LOWER}, {quoted(f"({SEPARATORS}|^)({'|'.join(UPLOADS)})[^{SEPARATORS[1:-1]}*")}, '', 'g') = ''
+    ELSE FALSE END"""
+"""SQL of whether a `ref` names uploads and nothing else."""
 
 
 def kinds(*names: str) -> str:
@@ -68,9 +86,9 @@ def prepare(engine: Engine, cases: Path, events: Path) -> None:
     engine.make(
         "c",
         f"""SELECT {number} AS cid, orgs.org_id, case_id, COALESCE(case_no, '') AS case_no, customer_id, premises_id,
-        customer_kind, enterprise_size, capacity_kw, voltage, supply_count, area, region, orgs.org,
+        customer_kind, enterprise_size, capacity_kw, voltage, supply_count, area, region, orgs.org, {HIGH_VOLTAGE} AS hv,
         COALESCE(manager, '') AS manager, COALESCE(contractor, '') AS contractor, COALESCE(user_class, '') AS user_class,
-        COALESCE(business_type, '') AS business_type, COALESCE(important_customer, FALSE) AS important, prior_capacity_kw,
+        COALESCE(business_type, '') AS business_type, important_customer AS important, prior_capacity_kw,
         COALESCE(predecessor_case, '') AS predecessor_case, date_diff('day', DATE '1900-01-01', account_opened_on) AS opened_day, COALESCE(rejected_rows, 0) AS rejected_rows
         FROM cases_in JOIN orgs ON orgs.org = COALESCE(cases_in.org, '')""",
     )
@@ -80,21 +98,24 @@ def prepare(engine: Engine, cases: Path, events: Path) -> None:
     engine.put("sources", arrow([("source", text), ("src", number_of)], SOURCE_NUMBERS.items()))
     # A record names its case by the id, which its own row says, or by the number, which few records have to be asked for.
     engine.view("numbers", "SELECT cid, case_no FROM c WHERE case_no <> ''")
+    several = engine.rows(f"SELECT count(*) FROM events_in WHERE regexp_matches(ref, {quoted(SEPARATORS)})")[0][0]
+    among = f" OR {_AMONG_SEVERAL}" if several else ""
     src = "COALESCE(sources.src, 0)"
     engine.make(
         "ev",
-        f"""SELECT c.cid, c.org_id, COALESCE(c.voltage = 'high', FALSE) AS high, COALESCE(c.voltage = 'low', FALSE) AS low,
+        f"""SELECT c.cid, c.org_id, COALESCE(c.hv, FALSE) AS high, COALESCE(NOT c.hv, FALSE) AS low,
         kinds.k, CAST({src} AS SMALLINT) AS src, {moment(engine, "e.occurred_at", src, "e.occurred_is_date")} AS occurred,
         {moment(engine, "e.recorded_at", src, "e.recorded_is_date")} AS recorded,
         COALESCE(e.value, '') AS value, COALESCE(e.ref, '') AS ref, COALESCE(e.batch, '') AS batch,
         COALESCE(e.actor, '') AS actor, COALESCE(e.device, '') AS device, e.amount, e.old_value, e.new_value,
-        COALESCE(e.ref = e.case_id, FALSE) OR numbers.cid IS NOT NULL AS names_case, e."row" AS row_no
+        COALESCE(e.ref = e.case_id, FALSE) OR numbers.cid IS NOT NULL{among} AS names_case, e."row" AS row_no
         FROM events_in AS e JOIN c ON c.case_id = e.case_id
         JOIN kinds ON kinds.activity = e.activity AND kinds.lifecycle = e.lifecycle
         LEFT JOIN sources ON sources.source = e.source
         LEFT JOIN numbers ON numbers.case_no = e.ref AND numbers.cid = c.cid""",
     )
-    engine.make("rare", f"SELECT * FROM ev WHERE k IN ({', '.join(map(str, sorted(_RARE_NUMBERS)))})")
+    rare = ", ".join(map(str, sorted(_RARE_NUMBERS)))
+    engine.make("rare", f"SELECT *, {ONLY_UPLOADS} AS only_uploads FROM ev WHERE k IN ({rare})")
 
 
 def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
@@ -191,10 +212,13 @@ class Compiled:
     def column(self, fact: Fact, thresholds: Mapping[str, Threshold]) -> str:
         """The column of `fact`; it will be folded."""
         where = bind(parse(fact.where), thresholds, SOURCE_NUMBERS).sql(dialect=DIALECT) if fact.where else ""
-        if "old_value" in where or "new_value" in where:
+        if "old_value" in where or "new_value" in where or "only_uploads" in where:
             common = [one for one in fact.of if KINDS[one] not in _RARE_NUMBERS]
             if common:
-                raise ValueError(f"{common[0]} 没有旧值新值 / {common[0]} has no old and new value: {where}")
+                raise ValueError(
+                    f"old_value, new_value 和 only_uploads 不能用于 {common[0]}: {where} / "
+                    f"old_value, new_value and only_uploads cannot be asked of {common[0]}: {where}"
+                )
         key = (frozenset(fact.of), fact.take, where)
         if key not in self.columns:
             name = f"f{len(self.columns)}"

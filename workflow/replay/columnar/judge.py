@@ -132,7 +132,7 @@ def _judge(
     say("判定 / judge", 0.85)
     wide = _Wide(run, rules, t0, derived, tables, present_columns(cases, PRESENT_COLUMNS), as_of_day)
     columns = ", ".join(f"{plan.branch} AS r_{plan.rule}" for plan in plans)
-    run.make("judged", f"SELECT cid, {verdicts.masks(plans)}, {columns} FROM {wide.of()}")
+    run.make("judged", f"SELECT *, {verdicts.masks(plans)} FROM (SELECT cid, {columns} FROM {wide.of()}) AS x")
     many = ", ".join(f"count(CASE WHEN r_{plan.rule} > 0 THEN 1 END)" for plan in plans)
     hits = run.rows(f"SELECT {many} FROM judged")[0]
     found = [plan for plan, hit in zip(plans, hits, strict=True) if hit] or plans[:1]
@@ -171,7 +171,7 @@ def _own_facts(rules: Detectors) -> dict[str, Fact]:
         ),
         "visits": Fact(
             tuple(f"{step}.complete" for step in across.SITE_STEPS), "count",
-            "occurred IS NOT NULL AND NOT dated(occurred) AND (actor <> '' OR device <> '')",
+            "occurred IS NOT NULL AND (actor <> '' OR device <> '')",
         ),
     }  # fmt: skip
 
@@ -182,12 +182,10 @@ def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
     run.make(
         "facts",
         f"""SELECT c.cid, c.org_id, c.business_type, c.user_class, c.customer_kind, c.prior_capacity_kw, c.opened_day,
-        c.important, c.rejected_rows, COALESCE(c.voltage = 'high', FALSE) AS high,
-        c.voltage = 'high' OR (c.voltage IS NULL AND c.user_class IN ('hv_single', 'hv_dual')) AS hv,
-        COALESCE(c.voltage = 'low', FALSE) AS lv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
+        c.important, c.rejected_rows, COALESCE(c.hv, FALSE) AS high, c.hv, COALESCE(NOT c.hv, FALSE) AS lv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
         k.high_voltage_asked, k.filed_limit, k.rules_limit, COALESCE(k.filed_zero, FALSE) AS filed_zero,
         COALESCE({own["entries"]}, 0) > 0 AS burst_known,
-        COALESCE(c.voltage = 'high', FALSE) AND COALESCE({own["hands"]}, 0) > 0 AS same_actor_known,
+        COALESCE(c.hv, FALSE) AND COALESCE({own["hands"]}, 0) > 0 AS same_actor_known,
         c.premises_id IS NOT NULL AND COALESCE({own["visits"]}, 0) > 0 AS elsewhere_known,
         COALESCE(c.premises_id, '') <> '' AS has_premises,
         c.voltage IS NOT NULL AND c.capacity_kw IS NOT NULL AS need_known, documents.documents_complete, {folded}
@@ -239,23 +237,29 @@ class _Wide:
         def rows(table: str) -> str:
             return f"(SELECT t.* FROM {table} AS t JOIN {some} ON {some}.cid = t.cid)" if some else table
 
-        on_path = "COALESCE(d.group_{0} IS NOT NULL, FALSE)"
+        # The order and the steps are those of the class by the rules, else of the class as filed.
+        on_path = "COALESCE(p.group_{0} = '{0}', FALSE)"
         required = {
             "supply_plan": on_path.format("supply_plan"),
             "completion": on_path.format("completion_inspection"),
-            "design": f"{on_path.format('design_review')} AND (d.design_all OR b.important)",
-            "mid": f"{on_path.format('mid_inspection')} AND (d.mid_all OR b.important)",
+            "design": f"{on_path.format('design_review')} AND (p.design_all OR b.important)",
+            "mid": f"{on_path.format('mid_inspection')} AND (p.mid_all OR b.important)",
+        }
+        taken = {
+            "design_review": "p.group_design_review IS NULL OR p.design_all OR b.important",
+            "mid_inspection": "p.group_mid_inspection IS NULL OR p.mid_all OR b.important",
         }
         sql = f"""SELECT b.*, {self.constants}, b.has_premises AND {self.t0} IS NOT NULL AND need_known AS restart_known,
         CASE WHEN b.has_premises AND {self.t0} IS NOT NULL THEN premises.cid IS NOT NULL END AS earlier_case_of_premises, d.zero AS zero_investment, d.total_limit,
-        {", ".join(f"CASE WHEN d.def_id IS NOT NULL THEN {on} END AS requires_{what}" for what, on in required.items())},
-        {", ".join(f"CASE WHEN d.def_id IS NULL THEN '{s}' ELSE d.group_{s} END AS group_{s}" for s in STEPS)},
+        {", ".join(f"CASE WHEN p.def_id IS NOT NULL THEN {on} END AS requires_{what}" for what, on in required.items())},
+        {", ".join(f"CASE WHEN p.def_id IS NULL THEN '{s}' WHEN {taken.get(s, 'TRUE')} THEN p.group_{s} END AS group_{s}" for s in STEPS)},
+        p.def_id IS NULL OR {" AND ".join(f"({one}) IS NOT NULL" for one in taken.values())} AS path_known,
         clocks.late_round, clocks.late_step, clocks.late_limit, clocks.late_used, clocks.rounds_known, clocks.used,
         clocks.total_late, clocks.total_known, clocks.is_closed,
         {", ".join(f"COALESCE({name}, FALSE) AS {name}" for name in _YES)}, {", ".join(_PLAIN)},
         {", ".join(f"COALESCE(org_has_{name}, FALSE) AS org_has_{name}" for name in _ORG)},
         COALESCE(no_design_common, FALSE) AS no_design_common, COALESCE(no_mid_common, FALSE) AS no_mid_common
-        FROM {rows("facts")} AS b LEFT JOIN defs AS d ON d.def_id = b.def_id
+        FROM {rows("facts")} AS b LEFT JOIN defs AS d ON d.def_id = b.def_id LEFT JOIN defs AS p ON p.def_id = b.path_id
         JOIN {rows("clocks")} AS clocks ON clocks.cid = b.cid LEFT JOIN org_facts ON org_facts.org_id = b.org_id
         {" ".join(f"LEFT JOIN {rows(name)} AS {name} ON {name}.cid = b.cid" for name in self.tables)}"""
         for level in self._resting(wanted):
@@ -285,9 +289,10 @@ class _Plan:
             f"WHEN {compiled.expression(branch.when, one)} THEN {at}" for at, branch in enumerate(one.branches, start=1)
         )
         applies = compiled.expression(one.applies, one)
-        self.branch = f"CAST(CASE WHEN {applies} THEN CASE {branches} ELSE 0 END ELSE 0 END AS SMALLINT)"
         needs = compiled.expression(one.needs, one)
-        self.unjudged = f"CASE WHEN {applies} THEN CASE WHEN {needs} THEN 0 ELSE {{}} END ELSE 0 END"
+        # What was found was judged, whatever else is missing.
+        unjudged = f"CASE WHEN {needs} THEN 0 ELSE {verdicts.UNJUDGED} END"
+        self.branch = f"CAST(CASE WHEN {applies} THEN CASE {branches} ELSE {unjudged} END ELSE 0 END AS SMALLINT)"
         self.columns = {name: self._column(name) for name in self._names()}
 
     def _names(self) -> list[str]:
@@ -308,6 +313,14 @@ class _Plan:
         names = [name for branch in self.detector.branches for name in branch.witness]
         names += [name for branch in self.detector.branches for name in branch.against]
         return list(dict.fromkeys(names))
+
+    def condition(self, name: str) -> str:
+        """SQL of what an event must be for the folded fact `name`; TRUE for any other."""
+        fact = self.compiled.fact(name, self.detector)
+        if fact is None:
+            return "TRUE"
+        own = self.detector if name in self.detector.facts else None
+        return self.compiled.folded[self.compiled.column(fact, self.compiled.values(own))][1] or "TRUE"
 
     def explanation(self, language: str) -> str:
         """SQL of the sentence that explains a finding."""

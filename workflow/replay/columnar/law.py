@@ -142,13 +142,13 @@ class Law:
         rows = [_definition_row(at, item) for at, item in enumerate(self.by_id)]
         self.engine.put("defs", arrow(columns, rows))
         steps = [
-            (at, STEPS.index(part), STEPS.index(step.code), step.limit, part == step.parts[-1], step.starts != "hand_in",
+            (at, STEPS.index(part), STEPS.index(step.code), step.limit, step.starts != "hand_in",
              place)
             for at, item in enumerate(self.by_id)
             for place, step in enumerate(item.steps)
             for part in step.parts
         ]  # fmt: skip
-        kinds = [("def_id", _INT), ("step", _INT), ("grp", _INT), ("lim", _INT), ("is_last", _FLAG), ("derived", _FLAG),
+        kinds = [("def_id", _INT), ("step", _INT), ("grp", _INT), ("lim", _INT), ("derived", _FLAG),
                  ("place", _INT)]  # fmt: skip
         self.engine.put("def_steps", arrow(kinds, steps))
         papers = {
@@ -168,6 +168,12 @@ class Law:
         found = ""
         for at, rule in enumerate(self.rules):
             answer = classify(rule, columns, strict=strict)
+            # Where both areas give the same class, the area decides nothing.
+            town, country = (
+                classify(rule, {**columns, "area": quoted(area)}, strict=strict) for area in ("urban", "rural")
+            )
+            either = f"CASE WHEN {columns['area']} IS NULL AND {town} = {country} THEN {town} END"
+            answer = f"COALESCE({answer}, {either})"
             promised = _promised(rule, self.ceiling) if filed else ""
             found += f" WHEN {at} THEN {f'CASE {promised} ELSE {answer} END' if promised else answer}"
         return f"CASE table_id {found} END"

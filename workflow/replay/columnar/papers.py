@@ -10,8 +10,10 @@ from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, quoted
 from workflow.replay.columnar.fold import KINDS, STEPS
 from workflow.replay.columnar.law import Law
+from workflow.replay.references import SEPARATORS
 
 _SPLIT: Final = "[;；,，、|\\n]+"
+_LAWFUL: Final = f"(^|{SEPARATORS})(volunteered({SEPARATORS}|$)|law:)"
 _HANDED_IN: Final = {
     "design_review": ("designer_qualification", "design_documents"),
     "mid_inspection": ("contractor_qualification", "concealed_works_records"),
@@ -90,7 +92,7 @@ def _outside(engine: Engine) -> None:
         "asked",
         f"""SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, w.def_id, {in_force} AS reached, w.group_acceptance
         FROM (SELECT cid, occurred, row_no, unnest(string_split_regex(value, '{_SPLIT}')) AS word FROM rare
-            WHERE k = {requested} AND occurred IS NOT NULL AND ref <> 'volunteered' AND NOT starts_with(ref, 'law:')) AS r
+            WHERE k = {requested} AND occurred IS NOT NULL AND NOT regexp_matches(ref, '{_LAWFUL}')) AS r
         JOIN w ON w.cid = r.cid WHERE w.def_id IS NOT NULL AND trim(r.word) <> ''""",
     )
     # How far the path has come is counted in national steps; a paper's place in steps of the case's own path.
@@ -158,11 +160,13 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
     tolerance = str(detectors.gates["tolerance_minutes"])
     parts, waits, columns = [], [], []
     for step, kinds in _HANDED_IN.items():
-        before = STEPS[STEPS.index(step) - 1]
+        earlier_steps = STEPS[: STEPS.index(step)]
+        passed = f"(w.{earlier_steps[-1]}_pass IS NOT NULL OR w.{earlier_steps[-1]}_waived > 0)"
+        passes = ", ".join(f"w.{one}_pass" for one in earlier_steps)
         known = " AND ".join(f"got_{kind} IS NOT NULL" for kind in kinds)
         latest = f"GREATEST({', '.join(f'got_{kind}' for kind in kinds)})" if len(kinds) > 1 else f"got_{kinds[0]}"
         # Papers handed in early wait for the step before: nothing could have started.
-        parts.append((step, f"CASE WHEN {known} THEN GREATEST({latest}, w.{before}_pass) END"))
+        parts.append((step, f"CASE WHEN {known} AND {passed} THEN GREATEST({latest}, {passes}) END"))
     for step, ready in [*parts, ("acceptance", "w.documents_complete")]:
         columns.append(f"{ready} AS ready_{step}, w.{step}_start AS began_{step}")
         waits.append((step, f"wd_at({day(f'began_{step}')}) - wd_at({day(f'ready_{step}')}) > {limit}"))
@@ -271,6 +275,7 @@ def _loosened(engine: Engine, law: Law) -> None:
         } | {"hv_request_ref": "asked"}
 
     listed = ", ".join(quoted(f"case.{name}") for name in (*fields, "business_type") if name != "area")
+    asked = "(e.ref <> '' AND NOT e.only_uploads)"
     engine.make(
         "reclassed",
         f"""SELECT x.cid, x.occurred, x.rg, x.on_day, {law.classes(columns("old"), strict=False)} AS class_was,
@@ -280,7 +285,7 @@ def _loosened(engine: Engine, law: Law) -> None:
             k.high_voltage_asked AS asked, k.not_governed, {", ".join(f"c.{name}" for name in fields)}
             FROM rare AS e JOIN c ON c.cid = e.cid JOIN k ON k.cid = e.cid JOIN w ON w.cid = e.cid
             LEFT JOIN tables AS t ON t.rg = k.rg AND k.on_day BETWEEN t.day_from AND t.day_to
-            WHERE e.k = {KINDS["correction.changed"]} AND e.value IN ({listed}) AND e.ref = ''
+            WHERE e.k = {KINDS["correction.changed"]} AND e.value IN ({listed}) AND NOT {asked}
             AND e.occurred > w.acceptance_complete) AS x""",
     )
     engine.make(
@@ -312,7 +317,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         "susp_rounds",
         f"""SELECT s.cid, s.g, max(CASE WHEN r.lim >= {rule["smallest_budget"]} AND r.began <= s.began
                 AND (r.finished IS NULL OR r.finished > s.began)
-                AND r.lim - (wd_at({day("s.began")}) - wd_at(r.start_day)) <= {near} THEN 1 ELSE 0 END) AS near_step,
+                AND ABS(r.lim - (wd_at({day("s.began")}) - wd_at(r.start_day))) <= {near} THEN 1 ELSE 0 END) AS near_step,
             max(CASE WHEN r.began < COALESCE(s.finished, {as_of_day} * {MOMENT_DAY}) AND (r.finished IS NULL OR r.finished > s.began)
                 THEN 1 ELSE 0 END) AS overlaps
         FROM susp AS s JOIN rounds AS r ON r.cid = s.cid GROUP BY s.cid, s.g""",
@@ -325,7 +330,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     ends = f"COALESCE({day('s.finished')}, {whole_end})"
     flaws = {
         "临近时限才中止": f"COALESCE(r.near_step, 0) = 1 OR (w.whole AND w.total_limit >= {rule['smallest_budget']} AND "
-        f"w.total_limit - (wd_at({day('s.began')}) - wd_at({total_start})) <= {near})",
+        f"ABS(w.total_limit - (wd_at({day('s.began')}) - wd_at({total_start}))) <= {near})",
         "事后补录": f"wd_at({day('s.recorded')}) - wd_at({day('s.began')}) > {rule['recorded_working_days']}",
         "以客户原因中止而无凭证": f"s.ground = 'customer' AND s.ref = '' AND {str(bool(expected)).upper()}",
         "中止期间有供电企业的作业": "k.cid IS NOT NULL",
@@ -333,18 +338,17 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         f"(wd_at({whole_end}) - wd_at({day('w.t0')}))",
     }
     flaw = "CASE " + " ".join(f"WHEN {when} THEN '{name}'" for name, when in flaws.items()) + " END"
+    # When a notice of force majeure was acted on nobody knows without the time of entry.
     opened = (
         f"s.recorded IS NULL OR wd_at({day('s.recorded')}) - wd_at({day('s.began')}) <= {rule['notice_working_days']}"
     )
-    excused = (
-        f"(s.ground = 'force_majeure' AND s.ref <> '' AND ({opened})) OR "
-        "(NOT w.whole AND w.acceptance_completes > 0 AND COALESCE(r.overlaps, 0) = 0)"
-    )
-    unjudged = f"s.ground = 'customer' AND s.ref = '' AND NOT {str(bool(expected)).upper()}"
+    waiting = "COALESCE(NOT w.whole AND w.acceptance_completes > 0 AND COALESCE(r.overlaps, 0) = 0, FALSE)"
+    noticed = f"COALESCE(s.ground = 'force_majeure' AND s.ref <> '' AND ({opened}), FALSE)"
+    unjudged = f"s.recorded IS NULL OR (s.ground = 'customer' AND s.ref = '' AND NOT {str(bool(expected)).upper()})"
     engine.make(
         "flawed",
-        f"""SELECT s.cid, s.began, CASE WHEN COALESCE({excused}, FALSE) THEN NULL ELSE {flaw} END AS flaw,
-            COALESCE({unjudged} AND NOT COALESCE({excused}, FALSE), FALSE) AS unjudged
+        f"""SELECT s.cid, s.began, CASE WHEN NOT {waiting} AND NOT {noticed} THEN {flaw} END AS flaw,
+            COALESCE({unjudged}, FALSE) AND NOT {waiting} AS unjudged
         FROM susp AS s JOIN w ON w.cid = s.cid
         LEFT JOIN susp_rounds AS r ON r.cid = s.cid AND r.g = s.g
         LEFT JOIN susp_work AS k ON k.cid = s.cid AND k.g = s.g""",

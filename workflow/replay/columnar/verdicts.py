@@ -10,11 +10,13 @@ import pyarrow as pa
 from definitions.detectors import Detectors
 from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, arrow, quoted
-from workflow.replay.columnar.fold import KINDS, STEPS, names_of_sources
+from workflow.replay.columnar.fold import KINDS, ONLY_UPLOADS, STEPS, names_of_sources
 
 if TYPE_CHECKING:
     from workflow.replay.columnar.judge import _Plan
 
+UNJUDGED: Final = -1
+"""In the place of the branch of a rule that lacked evidence; 0: judged and nothing found, or the rule does not apply."""
 MOMENTS: Final = 12
 """How many moments a finding may rest on."""
 
@@ -22,6 +24,8 @@ DEPTH: Final = 4
 """How many predecessors of predecessors a chain is followed through; found ones need no following."""
 
 
+_IMPORTANT: Final = {"design_review": "design_all", "mid_inspection": "mid_all"}
+"""The steps that a region may keep for important customers, and the column that says they are asked of all."""
 _MASK: Final = 60
 """How many rules one number says "not judged" of."""
 
@@ -31,7 +35,10 @@ def masks(plans: list[_Plan]) -> str:
     if len(plans) > 2 * _MASK:
         raise ValueError(f"规则多于 {2 * _MASK} 条 / more than {2 * _MASK} rules")
     halves = [
-        " + ".join(plan.unjudged.format(f"CAST({1 << at} AS BIGINT)") for at, plan in enumerate(half))
+        " + ".join(
+            f"CASE WHEN r_{plan.rule} = {UNJUDGED} THEN CAST({1 << at} AS BIGINT) ELSE 0 END"
+            for at, plan in enumerate(half)
+        )
         for half in (plans[:_MASK], plans[_MASK:])
     ]
     return ", ".join(f"CAST({half or '0'} AS BIGINT) AS u{at}" for at, half in enumerate(halves))
@@ -48,6 +55,7 @@ def evidence(run: Engine, plans: list[_Plan]) -> None:
     """Table `picked`: the records behind each finding; `proof`: their JSON."""
     columns = [("rule", pa.string()), ("branch", pa.int32()), ("place", pa.int32()), ("accuses", pa.bool_())]
     roles, kinds = [], []
+    conditions: dict[str, int] = {"TRUE": 0}
     for plan in plans:
         for place, name in enumerate(plan.witnesses()):
             for at, branch in enumerate(plan.detector.branches, start=1):
@@ -56,7 +64,8 @@ def evidence(run: Engine, plans: list[_Plan]) -> None:
             fact = plan.compiled.fact(name, plan.detector)
             recorded = fact is not None and fact.take.endswith(("_recorded", "_entered"))
             numbers = [KINDS[one] for one in fact.of] if fact is not None else sorted(KINDS.values())
-            kinds += [(plan.rule, place, number, nth, recorded) for nth, number in enumerate(numbers)]
+            asked = conditions.setdefault(plan.condition(name), len(conditions))
+            kinds += [(plan.rule, place, number, nth, recorded, asked) for nth, number in enumerate(numbers)]
     run.put("roles", arrow(columns, roles))
     run.put(
         "witness_kinds",
@@ -67,6 +76,7 @@ def evidence(run: Engine, plans: list[_Plan]) -> None:
                 ("k", pa.int16()),
                 ("nth", pa.int16()),
                 ("by_record", pa.bool_()),
+                ("asked", pa.int32()),
             ],
             kinds,
         ),
@@ -78,20 +88,42 @@ def evidence(run: Engine, plans: list[_Plan]) -> None:
     told = ("recorded", "value", "ref", "batch", "actor", "device", "amount")
     run.make(
         "seen",
-        f"SELECT ev.cid, k, occurred, row_no, {', '.join(told)} FROM ev JOIN flagged ON flagged.cid = ev.cid",
+        f"SELECT e.cid, k, occurred, entered, src, names_case, old_value, new_value, {ONLY_UPLOADS} AS only_uploads, row_no, COALESCE(row_no, 0) * 128 + k AS event_id, "
+        f"{', '.join(told)} FROM events AS e JOIN flagged ON flagged.cid = e.cid",
     )
+    meant = " ".join(f"WHEN {at} THEN ({text})" for text, at in conditions.items() if at)
+    meant = f"CASE w.asked {meant} ELSE TRUE END" if meant else "TRUE"
     # Of several records of one moment the first by kind, in the order of the fact, and then by what it says, so that no
     # order of rows matters.
     order = ", ".join(("w.nth", "e.occurred NULLS LAST", *(f"e.{one} NULLS LAST" for one in told), "e.row_no"))
     run.make(
         "picked",
         f"""SELECT cid, rule, branch, place, m, accuses, event_id FROM (
-        SELECT p.cid, p.rule, p.branch, p.place, p.m, r.accuses, COALESCE(e.row_no, 0) * 128 + e.k AS event_id,
+        SELECT p.cid, p.rule, p.branch, p.place, p.m, r.accuses, e.event_id,
             row_number() OVER (PARTITION BY p.cid, p.rule, p.place ORDER BY {order}) AS n
         FROM ({picks}) AS p JOIN roles AS r ON r.rule = p.rule AND r.branch = p.branch AND r.place = p.place
         JOIN witness_kinds AS w ON w.rule = p.rule AND w.place = p.place
-        JOIN seen AS e ON e.cid = p.cid AND e.k = w.k AND CASE WHEN w.by_record THEN e.recorded ELSE e.occurred END = p.m) AS x
+        JOIN seen AS e ON e.cid = p.cid AND e.k = w.k AND CASE WHEN w.by_record THEN e.recorded ELSE e.occurred END = p.m
+        WHERE {meant}) AS x
         WHERE n = 1""",
+    )
+    # Where each record is enough by itself, a finding rests on any of them.
+    enough = " OR ".join(
+        f"(f.rule = {quoted(plan.rule)} AND f.branch = {at} AND w.place IN ({', '.join(str(plan.witnesses().index(name)) for name in branch.witness)}))"
+        for plan in plans
+        for at, branch in enumerate(plan.detector.branches, start=1)
+        if branch.each_enough
+    )
+    run.make(
+        "bases",
+        f"""SELECT p.cid, p.rule, CAST(0 AS BIGINT) AS base, p.event_id FROM picked AS p
+        {
+            f'''UNION SELECT f.cid, f.rule, e.event_id AS base, e.event_id FROM found AS f
+            JOIN witness_kinds AS w ON w.rule = f.rule JOIN seen AS e ON e.cid = f.cid AND e.k = w.k
+            WHERE ({enough}) AND {meant}'''
+            if enough
+            else ""
+        }""",
     )
     record = (
         '\'{"field": "\' || kinds.activity || \'.\' || kinds.lifecycle || \'", "value": "\' || moment_text(p.m) || '
@@ -122,9 +154,12 @@ def _suspected(run: Engine, rules: Detectors) -> None:
     run.make(
         "apart",
         """SELECT DISTINCT a.cid FROM highs AS a JOIN highs AS b ON b.cid = a.cid AND b.rule > a.rule AND (a.leads OR b.leads)
-        LEFT JOIN (SELECT DISTINCT x.cid, x.rule AS one, y.rule AS other FROM picked AS x
-            JOIN picked AS y ON y.cid = x.cid AND y.event_id = x.event_id AND y.rule > x.rule) AS s
-        ON s.cid = a.cid AND s.one = a.rule AND s.other = b.rule WHERE s.cid IS NULL""",
+        JOIN (SELECT DISTINCT cid, rule, base FROM bases) AS g ON g.cid = a.cid AND g.rule = a.rule
+        JOIN (SELECT DISTINCT cid, rule, base FROM bases) AS h ON h.cid = b.cid AND h.rule = b.rule
+        LEFT JOIN (SELECT DISTINCT x.cid, x.rule AS one, x.base AS one_base, y.rule AS other, y.base AS other_base
+            FROM bases AS x JOIN bases AS y ON y.cid = x.cid AND y.event_id = x.event_id AND y.rule > x.rule) AS s
+        ON s.cid = a.cid AND s.one = a.rule AND s.one_base = g.base AND s.other = b.rule AND s.other_base = h.base
+        WHERE s.cid IS NULL""",
     )
     # The source of a finding is that of the first record that accuses.
     run.make(
@@ -152,8 +187,8 @@ def _chains(run: Engine) -> None:
     """Table `chains`: what came before a case of the same need, as the case names it, else as it is found: first trace,
     used days, proved gaps, days of force majeure."""
     window = (
-        f"(({day('p.t0')} > {day('p.ended')} AND {day('p.t0')} - {day('p.ended')} <= 365) OR ({day('p.t0')} <= {day('p.ended')} "
-        f"AND p.t0 > p.old_t0 AND wd_at({day('p.ended')}) - wd_at({day('p.t0')}) <= 10))"
+        f"(({day('p.filed')} > {day('p.ended')} AND {day('p.filed')} - {day('p.ended')} <= 365) OR ({day('p.filed')} <= {day('p.ended')} "
+        f"AND p.t0 > p.old_t0 AND wd_at({day('p.ended')}) - wd_at({day('p.filed')}) <= 10))"
     )
     run.make(
         "named",
@@ -236,7 +271,10 @@ def _write_verdicts(run: Engine, plans: list[_Plan], out: Path, as_of_day: int) 
         """SELECT cid, string_agg(tag, ',' ORDER BY tag) AS tags FROM (SELECT DISTINCT f.cid, r.tag FROM found AS f
         JOIN rule_list AS r ON r.rule = f.rule) AS x GROUP BY cid""",
     )
-    lacking = " OR ".join(f"(d.group_{s} IS NOT NULL AND w.{s}_completes + w.{s}_waived = 0)" for s in STEPS)
+    asked = {s: f" AND (d.{which} OR COALESCE(w.important, TRUE))" for s, which in _IMPORTANT.items()}
+    lacking = " OR ".join(
+        f"(d.group_{s} = '{s}' AND w.{s}_complete IS NULL AND w.{s}_waived = 0{asked.get(s, '')})" for s in STEPS
+    )
     core = f"""(w.ended IS NOT NULL AND w.metering_completes = 0) OR (w.metering_complete IS NOT NULL AND (d.def_id IS NOT NULL OR w.not_governed)
         AND NOT COALESCE({lacking}, FALSE) AND w.energy_seen + w.meter_seen > 0)"""
     end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})"

@@ -105,3 +105,13 @@ def definition_of(book: Book, user_class: str | None, on: dt.date, region: str |
         return book.resolve(on=on, user_class=user_class, region=region or NATION)
     except NoRuleInForce:
         return None
+
+
+def high_voltage(row: Row) -> bool | None:
+    """Whether a case is one of high voltage: as it says, else by its class; None where nobody says."""
+    if row.get("voltage") is not None:
+        return bool(row["voltage"] == "high")
+    if row.get("customer_kind") == "residential":
+        return False
+    filed = row.get("user_class")
+    return filed in ("hv_single", "hv_dual") if filed else None

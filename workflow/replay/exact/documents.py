@@ -12,6 +12,7 @@ from workflow.core.machine import path
 from workflow.core.refusals import Refused
 from workflow.core.state import State
 from workflow.replay.exact.rows import History, Record
+from workflow.replay.references import references
 
 
 def kind_and_form(definition: Definition, value: str) -> tuple[str, str | None]:
@@ -29,8 +30,7 @@ def kind_and_form(definition: Definition, value: str) -> tuple[str, str | None]:
 
 def lawful(record: Record) -> bool:
     """Volunteered by the customer, or asked for under a law that the record names."""
-    ref = (record.ref or "").strip()
-    return ref == "volunteered" or ref.startswith("law:")
+    return any(one == "volunteered" or one.startswith("law:") for one in references(record.ref))
 
 
 def asked_outside_the_list(book: Book, definition: Definition, state: State, history: History) -> list[Record]:

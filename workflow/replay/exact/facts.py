@@ -15,12 +15,13 @@ from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, Fact
 from definitions.model import Definition
-from workflow.replay.exact.classes import class_by_rules, definition_of
+from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list
 from workflow.replay.exact.judge import HV_STEPS, ExactVerdict, JudgedRound, judge_case
 from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment, time_of
 from workflow.replay.exact.rounds import reconstruct
-from workflow.replay.exact.rows import History, Record, Row, records
+from workflow.replay.exact.rows import History, Record, Row
+from workflow.replay.references import only_uploads, references
 
 STEPS: Final = ("acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering")
 _DAY: Final = 86_400_000_000 * 64
@@ -42,7 +43,8 @@ class Event(dict[str, Any]):
             amount=row.get("amount"),
             occurred=moment(row.get("occurred_at"), source, bool(row.get("occurred_is_date"))),
             recorded=moment(row.get("recorded_at"), source, bool(row.get("recorded_is_date"))),
-            names_case=ref != "" and ref in names,
+            names_case=ref != "" and (ref in names or not names.isdisjoint(references(ref))),
+            only_uploads=only_uploads(ref),
             src=SOURCE_NUMBERS.get(source or "", 0),
         )
         self["entered"] = self["recorded"]
@@ -84,13 +86,13 @@ class Folded:
         self._where: Compiled | None = None if fact.where is None else compiled(fact.where, values)
         self.column = {"recorded": "recorded", "entered": "entered"}.get(fact.take.partition("_")[2], "occurred")
 
+    def takes(self, event: Event, case: CaseFacts) -> bool:
+        """Whether the condition of the fact holds for an event."""
+        return self._where is None or self._where(event, case.worked) is True
+
     def of_case(self, case: CaseFacts) -> Any:
         """The fact of a case; a number of nothing is nought."""
-        held = [
-            event
-            for event in case.events
-            if event.kind in self.of and (self._where is None or self._where(event, case.worked) is True)
-        ]
+        held = [event for event in case.events if event.kind in self.of and self.takes(event, case)]
         if self.take == "count":
             return len(held)
         if self.take == "total":
@@ -130,6 +132,10 @@ class CaseFacts(dict[str, Any]):
         self[name] = found
         return found
 
+    def folded(self, name: str) -> Folded | None:
+        """The shared folded fact of that name, None for any other."""
+        return self._common.folded.get(name)
+
     def worked(self, day: int | None) -> int | None:
         """Working days up to and including a day; None outside the calendar."""
         if day is None:
@@ -142,7 +148,7 @@ class CaseFacts(dict[str, Any]):
 _WORDS: Final = """
     business_type has_business_type has_account_columns prior_capacity_kw opened_day customer_kind user_class hv lv
     class_by_rules law_class not_governed total_limit filed_limit rules_limit zero_investment filed_zero
-    requires_supply_plan requires_completion requires_design requires_mid high_voltage_asked as_of_day
+    path_known requires_supply_plan requires_completion requires_design requires_mid high_voltage_asked as_of_day
     late_round late_step late_limit late_used rounds_known total_late total_known used
     outside_document outside_kind lv_extra_step withdraw_ref_expected
     org_has_contacts org_has_corrections org_has_suspensions org_has_documents org_has_acceptance org_has_plan
@@ -160,7 +166,7 @@ ASSUMED: Final = frozenset({"earlier_case_of_premises"})
 def _supplied(
     facts: CaseFacts, book: Book, calendar: WorkingCalendar, *, row: Row, rows: list[Row], as_of: dt.date
 ) -> dict[str, Any]:
-    history = History(records(rows))
+    history = History(rows)
     business = row.get("business_type") or ""
     asked = any(one.value in facts._common.asked_in_writing for one in history.all("document", "received"))  # noqa: SLF001  # one thing in two parts
     not_governed = business == "transfer"
@@ -172,7 +178,7 @@ def _supplied(
     law = None if on is None or not_governed else definition_of(book, lenient, on, region)
     as_filed = None if on is None else definition_of(book, filed, on, region)
     by_rules = None if on is None else definition_of(book, strict, on, region)
-    voltage = row.get("voltage")
+    high = high_voltage(row)
     judged = judge_case(book, calendar, {**row, "user_class": filed or None}, rows, as_of)
     return {
         "business_type": business,
@@ -183,8 +189,8 @@ def _supplied(
         "earlier_case_of_premises": None,
         "customer_kind": row.get("customer_kind"),
         "user_class": filed,
-        "hv": voltage == "high" or (voltage is None and filed in ("hv_single", "hv_dual")),
-        "lv": voltage == "low",
+        "hv": high,
+        "lv": high is False,
         "class_by_rules": None if not_governed else strict,
         "law_class": None if not_governed else (lenient or (filed if filed in book.classes else None)),
         "not_governed": not_governed,
@@ -196,7 +202,7 @@ def _supplied(
         "filed_zero": as_filed is not None and as_filed.charges.zero_investment,
         "as_of_day": _day_number(as_of),
         "withdraw_ref_expected": True,
-        **_path(law, bool(row.get("important_customer"))),
+        **_path(law or as_filed, row.get("important_customer")),
         **_outside(facts, book, calendar, law, row=row, history=history),
         **_clocks(facts, judged, law is not None or not_governed),
         **{f"org_has_{what}": _has(facts, kinds) for what, kinds in _OF_THE_ORG.items()},
@@ -236,20 +242,24 @@ def _day_number(day: dt.date | None) -> int | None:
     return None if day is None else (day - EPOCH.date()).days
 
 
-def _path(law: Definition | None, important: bool) -> dict[str, Any]:
+def _path(law: Definition | None, important: bool | None) -> dict[str, Any]:
+    """The steps that the case takes: those of the national order where no definition is in force."""
     if law is None:
         groups: dict[str, str | None] = {step: step for step in STEPS}
         required: dict[str, bool | None] = dict.fromkeys(STEPS)
     else:
         of = {part: step for step in law.steps for part in step.parts}
-        groups = {step: of[step].code if step in of else None for step in STEPS}
         required = {step: step in of and (of[step].required_for == "all" or important) for step in STEPS}
+        groups = {step: of[step].code if required[step] else None for step in STEPS}
+    # What is merged into another step is done with it.
+    alone = {step: required[step] if groups[step] in (None, step) else False for step in STEPS}
     return {
+        "path_known": law is None or None not in required.values(),
         **{f"group_{step}": code for step, code in groups.items()},
-        "requires_supply_plan": None if law is None else groups["supply_plan"] is not None,
-        "requires_completion": None if law is None else groups["completion_inspection"] is not None,
-        "requires_design": required["design_review"],
-        "requires_mid": required["mid_inspection"],
+        "requires_supply_plan": alone["supply_plan"],
+        "requires_completion": alone["completion_inspection"],
+        "requires_design": alone["design_review"],
+        "requires_mid": alone["mid_inspection"],
     }
 
 
@@ -264,7 +274,7 @@ def _outside(
     extra = [
         event["occurred"]
         for event in facts.events
-        if row.get("voltage") == "low"
+        if high_voltage(row) is False
         and event.kind.partition(".")[0] in HV_STEPS
         and event.kind.partition(".")[2] != "waive"
         and event["occurred"] is not None

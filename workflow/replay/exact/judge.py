@@ -17,11 +17,11 @@ from workflow.core import timers
 from workflow.core.chain import as_filed_and_chained, link_of
 from workflow.core.counting import Timer
 from workflow.core.state import State
-from workflow.replay.exact.classes import HV_REQUEST, class_by_rules, definition_of
+from workflow.replay.exact.classes import HV_REQUEST, NATION, class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list, lawful
 from workflow.replay.exact.order import Walk
 from workflow.replay.exact.rounds import Reconstruction, reconstruct
-from workflow.replay.exact.rows import History, Row, records
+from workflow.replay.exact.rows import History, Row
 
 HV_STEPS = ("design_review", "mid_inspection", "completion_inspection")
 
@@ -103,11 +103,13 @@ def judge_case(
     requires; whether a whole organisation lacks a step, and so cannot be judged, is for the caller who sees the file.
     Raises CalendarRangeError for dates outside the working calendar.
     """
-    history = History(records(event_rows))
+    history = History(event_rows)
     case = _Case(book, calendar, case_row, history)
     submitted = history.submission
     if submitted is None:
-        return ExactVerdict(case_row["case_id"], None, None, (), ("D08", "D23", "D24", "D26", "D41", "L01", "L02"))
+        _order(case, None)
+        case.unjudged += ["D23", "D26", "D41", "L01", "L02"]
+        return ExactVerdict(case_row["case_id"], None, None, *_answers(case))
     on = submitted.date
     requested = any(one.value == HV_REQUEST for one in history.all("document", "received"))
     user_class = class_by_rules(book, case_row, on, hv_requested=requested)
@@ -154,46 +156,77 @@ def _charges(case: _Case, definition: Definition | None) -> None:
     """D41: a charge where the rules of the date allow none."""
     if case.business_type == "transfer":
         return
-    if case.business_type is None or (definition is None and case.history.all("fee_paid")):
+    if (case.business_type is None or definition is None) and case.history.all("fee_paid"):
         case.unjudged.append("D41")
-    elif definition is not None and definition.charges.zero_investment and case.history.charged:
+    elif (
+        definition is not None
+        and case.business_type is not None
+        and definition.charges.zero_investment
+        and case.history.charged
+    ):
         case.found("D41", "high")
 
 
 def _order(case: _Case, definition: Definition | None) -> None:
-    """D08, D23, D24: what the machine and the closed lists would have refused."""
+    """D08, D23, D24: what the machine and the closed lists would have refused. Where no definition is in force, steps
+    stand in the national order and acceptance is asked of all; where nobody says whether a customer is important, only
+    what is asked of all is judged."""
     history, important = case.history, case.row.get("important_customer")
-    if definition is None or (important is None and any(step.required_for != "all" for step in definition.steps)):
-        case.unjudged += ["D08", "D24"]
-        if history.all("document", "requested"):
-            case.unjudged.append("D23")
-        else:
-            _documents(case, [])
-        return
-    walk = Walk(definition, bool(important), history)
+    path = definition or case.book.timeline("hv_single", NATION)[0][2]
+    walk = Walk(path, bool(important), history)
+    known = important is not None or all(step.required_for == "all" for step in path.steps)
     early = walk.completed_early or walk.started_early
     if early:
         severity = "high" if walk.completed_early else "medium"
         case.found("D08", severity, (f"{late.activity}<{first.activity}" for late, first in early))
-    elif not walk.done:
+    elif not known or not walk.completed or any((code, "complete") in history.undated for code in STEPS):
         case.unjudged.append("D08")
-    state = reconstruct(case.calendar, definition, case.row, history).state
-    asked = asked_outside_the_list(case.book, definition, state, history)
-    _documents(case, [one.value or "" for one in asked])
-    if case.business_type is None:
+    _asked(case, definition, known)
+    _skipped(case, walk, known=known, governed=definition is not None)
+
+
+STEPS = ("acceptance", "supply_plan", *HV_STEPS, "metering")
+
+
+def _skipped(case: _Case, walk: Walk, *, known: bool, governed: bool) -> None:
+    """D24: energised although a step of the path was neither completed nor waived."""
+    history = case.history
+    if case.business_type == "transfer" or not history.was_energised:
+        return
+    missed = walk.skipped if governed else walk.skipped[:1] if walk.course[0] in walk.skipped else ()
+    missed = tuple(s for s in missed if not any((part, "complete") in history.undated for part in s.parts))
+    if case.business_type is not None and missed:
+        case.found("D24", "high", (step.code for step in missed))
+    elif case.business_type is None or not known or not governed:
         case.unjudged.append("D24")
-    elif case.business_type != "transfer" and history.energised is not None and walk.skipped:
-        case.found("D24", "high", (step.code for step in walk.skipped))
+
+
+def _asked(case: _Case, definition: Definition | None, known: bool) -> None:
+    """D23: what was asked for outside the closed lists of the steps in force."""
+    history = case.history
+    requested = history.all("document", "requested")
+    if case.business_type == "transfer":
+        return
+    if case.business_type is None or (requested and (definition is None or not known)):
+        case.unjudged.append("D23")
+    elif definition is None or not requested:
+        _documents(case, [])
+    else:
+        state = reconstruct(case.calendar, definition, case.row, history).state
+        asked = asked_outside_the_list(case.book, definition, state, history)
+        _documents(case, [one.value or "" for one in asked])
 
 
 def _documents(case: _Case, outside: list[str]) -> None:
     """D23: documents asked for outside the closed list, and inspections that low voltage does not have."""
-    voltage, filed = case.row.get("voltage"), case.row.get("user_class") or ""
-    if voltage == "low" or (voltage is None and filed and not filed.startswith("hv")):
+    high = high_voltage(case.row)
+    if high is False:
         asked = [one for code in HV_STEPS for one in case.history.all(code)]
         outside = outside + [one.activity for one in asked if one.lifecycle != "waive" and not lawful(one)]
     if outside:
         case.found("D23", "high", outside)
+    elif high is None:
+        case.unjudged.append("D23")
 
 
 def _timed(case: _Case, definition: Definition, built: Reconstruction, as_of: dt.date) -> ExactVerdict:
@@ -210,6 +243,7 @@ def _timed(case: _Case, definition: Definition, built: Reconstruction, as_of: dt
     stand = timers.standing(calendar, total, as_of)
     whole = definition.total.kind == "whole_process"
     measured = bool(case.history.all("application", "submit")) if whole else not (built.torn or built.missing)
+    measured = measured and (case.history.closed is not None or not case.history.was_energised)
     if not measured:
         case.unjudged.append("L02")
         return ExactVerdict(

@@ -28,6 +28,7 @@ class Walk:
         self.course = course
         self.state = f"{course[0].code}.waiting"
         self.done: dict[int, Record] = {}
+        self.completed = False
         self.begun: dict[int, Record] = {}
         self.refused: list[tuple[Record, str]] = []
         self.completed_early: list[tuple[Record, Record]] = []
@@ -42,6 +43,7 @@ class Walk:
 
     def _take(self, record: Record) -> None:
         position = _position(self.course, record)
+        self.completed = self.completed or record.lifecycle == "complete"
         if position is None or self.course[position].code in self.waived:
             return
         self._excuse()

@@ -17,8 +17,9 @@ from workflow.core.machine import ENDINGS, ENERGISED
 from workflow.core.state import Link, Round, State, Step, Suspension
 from workflow.replay.exact.classes import facts_of
 from workflow.replay.exact.rows import History, Record, Row
+from workflow.replay.references import only_uploads, references
 
-UPLOADS = ("image:", "file:")
+_TURNS = ("start", "complete", "return")
 
 
 class Reconstruction(NamedTuple):
@@ -37,7 +38,7 @@ class _Turns(NamedTuple):
 
 def proves_request(record: Record) -> bool:
     """Whether a withdrawal carries a record of the customer's request that is more than an upload."""
-    return bool(record.ref) and not record.ref.strip().lower().startswith(UPLOADS)  # type: ignore[union-attr]  # bool() has asked
+    return bool(references(record.ref)) and not only_uploads(record.ref)
 
 
 def reconstruct(
@@ -90,7 +91,7 @@ def reconstruct(
             closing=timers.close(calendar, definition, state, closed.at),
             ending_proved=ending is not None and ending.lifecycle == "withdraw" and proves_request(ending),
         )
-    energised = history.energised is not None and history.ending is None
+    energised = history.was_energised and history.ending is None
     return Reconstruction(state, tuple(torn), tuple(missing) if energised else ())
 
 
@@ -104,24 +105,37 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
     )
     derived = _derived_start(history, rule)
     rounds: list[Round] = []
-    torn = False
+    torn, before = False, None
     for number, end in enumerate(ends):
-        answered = [start for start in starts if start.date <= end.date]
-        began = answered[0] if answered else derived if number == 0 else None
+        answered = [start for start in starts if not end.before(start)]
+        if number == 0 and derived is not None and not end.before(derived):
+            # Acceptance counts from the submission; another step from its own start, where it has one [policy 5].
+            answered = [derived, *answered] if rule.starts == "submission" else [*answered, derived]
+        began = answered[0] if answered else None
         if began is None:
-            torn = torn or end.lifecycle != "waive"  # a waiver of a step that never ran leaves no round
+            # A waiver of a step that never ran leaves no round, nor does a row said twice.
+            doubled = before is not None and before.at == end.at
+            torn = torn or (end.lifecycle != "waive" and not doubled)
         else:
             rounds.append(Round(began.at, end.at, end.lifecycle))
-        starts = [start for start in starts if start is not began and start.date >= end.date]
+        starts = [start for start in starts if start is not began and not start.before(end)]
+        before = end
     if any(end.lifecycle != "return" for end in ends):
         return _Turns(tuple(rounds), torn)
-    began = starts[0] if starts else None if ends else derived
-    if began is not None and not any(history.all(later.code) for later in definition.steps[position + 1 :]):
-        ending = history.ending
-        if ending is not None:
-            rounds.append(Round(began.at, ending.at, "ended"))
-        elif history.energised is None:
-            rounds.append(Round(began.at))
+    own = starts[0] if starts else None
+    began = own if ends else derived or own if rule.starts == "submission" else own or derived
+    if began is None:
+        return _Turns(tuple(rounds), torn)
+    later = {part for step in definition.steps[position + 1 :] for part in step.parts}
+    went = {one.activity for one in history.records if one.lifecycle in _TURNS}
+    went |= {activity for activity, lifecycle in history.undated if lifecycle in _TURNS}
+    if later & went or (rule.code, "complete") in history.undated:
+        return _Turns(tuple(rounds), torn=True)  # begun and left behind: nobody says when it ended
+    ending = history.ending
+    if ending is not None:
+        rounds.append(Round(began.at, ending.at, "ended"))
+    elif history.energised is None:
+        rounds.append(Round(began.at))
     return _Turns(tuple(rounds), torn)
 
 

@@ -70,10 +70,12 @@ def records(rows: Iterable[Row]) -> list[Record]:
 
 
 class History:
-    """The records of a case, oldest first."""
+    """The records of a case, oldest first. `undated`: what happened, and nobody knows when."""
 
-    def __init__(self, found: list[Record]) -> None:
-        self.records = found
+    def __init__(self, rows: Iterable[Row]) -> None:
+        given = list(rows)
+        self.records = records(given)
+        self.undated = frozenset((row["activity"], row["lifecycle"]) for row in given if row.get("occurred_at") is None)
 
     def all(self, activity: str, lifecycle: str | None = None) -> list[Record]:
         """Every record of the activity, and of the lifecycle where one is named."""
@@ -105,6 +107,11 @@ class History:
         """The last completion of metering."""
         done = self.all("metering", "complete")
         return done[-1] if done else None
+
+    @property
+    def was_energised(self) -> bool:
+        """Whether anybody says so, at whatever time."""
+        return self.energised is not None or ("metering", "complete") in self.undated
 
     @property
     def closed(self) -> Record | None:

@@ -125,11 +125,15 @@ class _Rule:
         so that no order of rows matters."""
         at = facts[name]
         fact = self._folded.get(name)
+        folded = self._own.get(name) or case.folded(name)
         column = "recorded" if fact is not None and fact.take.endswith(("_recorded", "_entered")) else "occurred"
         events = [
             event
             for event in case.events
-            if event[column] == at and at is not None and (fact is None or event.kind in fact.of)
+            if event[column] == at
+            and at is not None
+            and (fact is None or event.kind in fact.of)
+            and (folded is None or folded.takes(event, case))
         ]
         if not events:
             return None

@@ -1,0 +1,22 @@
+"""What stands in a `ref`: the ids of other records, several in one field where a clerk wrote them so."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+SEPARATORS: Final = r"[;；,，、|\s]+"
+"""What parts two ids; a regular expression that Python, DuckDB and Spark read alike."""
+UPLOADS: Final = ("image:", "file:")
+"""What a picture or a file that somebody uploaded is called by: it proves nothing [policy 6]."""
+
+
+def references(ref: str | None) -> list[str]:
+    """The ids that `ref` names."""
+    return [one for one in re.split(SEPARATORS, ref or "") if one]
+
+
+def only_uploads(ref: str | None) -> bool:
+    """Whether all that `ref` names are uploads; False of an empty one."""
+    named = references(ref)
+    return bool(named) and all(one.lower().replace("：", ":").startswith(UPLOADS) for one in named)
