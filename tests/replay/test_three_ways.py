@@ -41,7 +41,7 @@ def write(path: Path, columns: tuple[Column, ...], rows: list[dict[str, Any]]) -
     return path
 
 
-def by_columns(history: History, folder: Path) -> tuple[Fired, dict[str, str]]:
+def by_columns(history: History, folder: Path) -> tuple[Fired, dict[str, tuple[str, list[str]]]]:
     judged = columnar(
         write(folder / "cases.parquet", CASES, history.cases),
         write(folder / "events.parquet", EVENTS, history.events),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import sqlglot
 from sqlglot import exp
 
 from definitions._expressions import DIALECT, MOMENT_UNIT, Threshold, bind, names, parse
@@ -211,14 +212,13 @@ class Compiled:
 
     def column(self, fact: Fact, thresholds: Mapping[str, Threshold]) -> str:
         """The column of `fact`; it will be folded."""
-        where = bind(parse(fact.where), thresholds, SOURCE_NUMBERS).sql(dialect=DIALECT) if fact.where else ""
-        if "old_value" in where or "new_value" in where or "only_uploads" in where:
+        where = ""
+        if fact.where:
+            where = bind(parse(fact.where), thresholds, SOURCE_NUMBERS).transform(_spelt).sql(dialect=DIALECT)
+        if "old_value" in where or "new_value" in where:
             common = [one for one in fact.of if KINDS[one] not in _RARE_NUMBERS]
             if common:
-                raise ValueError(
-                    f"old_value, new_value 和 only_uploads 不能用于 {common[0]}: {where} / "
-                    f"old_value, new_value and only_uploads cannot be asked of {common[0]}: {where}"
-                )
+                raise ValueError(f"{common[0]} 没有旧值新值 / {common[0]} has no old and new value: {where}")
         key = (frozenset(fact.of), fact.take, where)
         if key not in self.columns:
             name = f"f{len(self.columns)}"
@@ -314,6 +314,13 @@ class Compiled:
         value = "amount" if fact.take == "total" else column
         found = f"CASE WHEN {where} THEN {value} END" if where else value
         return f"{'sum' if fact.take == 'total' else 'min' if fact.take.startswith('first') else 'max'}({found})"
+
+
+def _spelt(node: exp.Expr) -> exp.Expr:
+    """What a condition asks of an event and the table of events does not hold as a column."""
+    if isinstance(node, exp.Column) and node.name == "only_uploads":
+        return sqlglot.parse_one(f"({ONLY_UPLOADS})", read=DIALECT)
+    return node
 
 
 def _one_of(numbers: list[int]) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from definitions.detectors import Detectors
 from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, arrow, quoted
-from workflow.replay.columnar.fold import KINDS, ONLY_UPLOADS, STEPS, names_of_sources
+from workflow.replay.columnar.fold import KINDS, STEPS, names_of_sources
 
 if TYPE_CHECKING:
     from workflow.replay.columnar.judge import _Plan
@@ -88,7 +88,7 @@ def evidence(run: Engine, plans: list[_Plan]) -> None:
     told = ("recorded", "value", "ref", "batch", "actor", "device", "amount")
     run.make(
         "seen",
-        f"SELECT e.cid, k, occurred, entered, src, names_case, old_value, new_value, {ONLY_UPLOADS} AS only_uploads, row_no, COALESCE(row_no, 0) * 128 + k AS event_id, "
+        f"SELECT e.cid, k, occurred, entered, src, names_case, old_value, new_value, row_no, COALESCE(row_no, 0) * 128 + k AS event_id, "
         f"{', '.join(told)} FROM events AS e JOIN flagged ON flagged.cid = e.cid",
     )
     meant = " ".join(f"WHEN {at} THEN ({text})" for text, at in conditions.items() if at)
