@@ -140,7 +140,7 @@ class Statements:
     @cached_property
     def same_need(self) -> str:
         application, personal = tables["application"].c, tables["personal"].c
-        ids = sa.union(
+        ids = sa.union_all(
             sa.select(application.id).where(application.premises_id == sa.bindparam("premises_id")),
             sa.select(personal.case_id).where(
                 personal.customer_id == sa.bindparam("customer_id"), personal.address == sa.bindparam("address")

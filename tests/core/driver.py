@@ -18,7 +18,7 @@ from workflow.core.events import Event, Principal
 from workflow.core.machine import ENERGISED
 from workflow.core.state import State
 from workflow.core.submission import Identity, submit
-from workflow.core.timers import Before, Standing, Timer, standing, timers
+from workflow.core.timers import Counted, Standing, Timer, standing, timers
 from workflow.core.times import BUSINESS_ZONE, business_date
 
 REGIONS = Path(__file__).parents[1] / "scenarios" / "regions"
@@ -134,7 +134,7 @@ class Case:
     def _take(self, decision: Decision) -> Decision:
         known = None
         if self.maybe is not None:
-            known = Before(self.calendar, self.state, timers(self.calendar, self.definition, self.state))
+            known = Counted(self.calendar, self.state, timers(self.calendar, self.definition, self.state))
         self.history.extend(decision.events)
         self.maybe = decision.state
         if known is not None and decision.events:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from storage import OrgRow, verify
 from tests.core.driver import NOTICE_2027, PAPERS
 from tests.service.conftest import CLERK, SUPERVISOR, Desk, due, refused
 from workflow.core.events import Principal
-from workflow.service import Refused
+from workflow.service import COMMANDS, Refused
 from workflow.service.evidence import rebuild, rebuilt, stored
 
 
@@ -238,3 +239,17 @@ def test_a_notice_moves_the_open_deadlines_with_an_event_and_leaves_the_rest(des
     version = desk.shown(moved)["version"]
     desk.service.import_notice(admin, NOTICE_2027)
     assert desk.shown(moved)["version"] == version
+
+
+def test_a_key_stands_for_the_body_that_was_sent_with_it(sqlite_desk: Desk):
+    """Whatever writes the digest, keys of earlier versions must be known again: it is over the case and its JSON."""
+    desk = sqlite_desk
+    desk.clock.set("2024-01-08")
+    case_id = desk.submit("residential", 1).case_id
+    assert case_id is not None
+    command = COMMANDS.validate_python({"command": "complete_step", "step": "acceptance"})
+    assert desk.service.command(CLERK, case_id, command, "k").result().refusal is None
+    with desk.service.database.read() as tx:
+        kept = tx.remembered(CLERK.who, "k")
+    assert kept is not None
+    assert kept.body_hash == hashlib.sha256(f"{case_id}\n{command.model_dump_json()}".encode()).hexdigest()

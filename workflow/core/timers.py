@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 from operator import attrgetter
-from typing import NamedTuple
 
 import msgspec
 
 from definitions.calendar import AccountDay, WorkingCalendar
-from definitions.model import Definition
+from definitions.model import Definition, Frozen
 from workflow.core.counting import (
     LEGAL,
     ONE_DAY,
@@ -36,7 +35,7 @@ from workflow.core.times import business_date
 __all__ = [
     "LEGAL",
     "OPEN_ENDED",
-    "Before",
+    "Counted",
     "Interval",
     "Standing",
     "Timer",
@@ -124,17 +123,19 @@ def _timers_of_step(calendar: WorkingCalendar, definition: Definition, state: St
     return made
 
 
-def _step_timers(calendar: WorkingCalendar, definition: Definition, state: State, before: Before | None) -> list[Timer]:
+def _step_timers(
+    calendar: WorkingCalendar, definition: Definition, state: State, before: Counted | None
+) -> list[Timer]:
     made: list[Timer] = []
     if before is None or not before.comparable(calendar, state):
         for step in state.steps:
             made += _timers_of_step(calendar, definition, state, step)
         return made
-    known, end = before.timers, 0
+    known, end, many = before.timers, 0, len(before.timers)
     for step, was in zip(state.steps, before.state.steps, strict=True):
         # Those of one step stand together, in the order of the path.
         begin = end
-        while end < len(known) and known[end].step == was.code:
+        while end < many and known[end].step == was.code:
             end += 1
         made += known[begin:end] if step is was else _timers_of_step(calendar, definition, state, step)
     return made
@@ -222,8 +223,8 @@ def _approval_timer(calendar: WorkingCalendar, approval: Approval, budget: int, 
     )  # fmt: skip
 
 
-class Before(NamedTuple):
-    """The timers of the state that an event changed, so that those of untouched steps need not be counted again."""
+class Counted(Frozen, frozen=True):
+    """A state with its timers, so that after the next event those of untouched steps need not be counted again."""
 
     calendar: WorkingCalendar
     state: State
@@ -252,7 +253,7 @@ class Before(NamedTuple):
 
 
 def timers(
-    calendar: WorkingCalendar, definition: Definition, state: State, before: Before | None = None
+    calendar: WorkingCalendar, definition: Definition, state: State, before: Counted | None = None
 ) -> tuple[Timer, ...]:
     """Every timer of the case: rounds of steps in path order, the total, approvals; then those that only warn."""
     if before is not None and before.stand(calendar, state):

@@ -26,10 +26,11 @@ from workflow.core.decide import decide, link, recompute
 from workflow.core.deed import Context, Decision
 from workflow.core.events import Event, Principal
 from workflow.core.evolve import replay
+from workflow.core.machine import ENERGISED
 from workflow.core.refusals import Refusal, Refused, refusal, refuse
 from workflow.core.state import State, from_snapshot
 from workflow.core.submission import Identity, submit
-from workflow.core.timers import Before, Timer, timers
+from workflow.core.timers import Counted, Timer, timers
 from workflow.core.times import Clock, business_date, write
 from workflow.service import access
 from workflow.service.law import Calendars, Law
@@ -49,36 +50,24 @@ _DIGEST = hashlib.sha256()
 _encode = msgspec.json.Encoder().encode
 
 
-class Answer:
+class Answer(msgspec.Struct, eq=False):
     """What the caller gets. `version`: of the application. `created`: a new application. `replayed`: this key was used
     before and the answer is that of the first time. `body`: the contract's JSON, rendered when it is first read
     (empty for a refusal)."""
 
-    __slots__ = ("_body", "_render", "case_id", "created", "refusal", "replayed", "version")
-
-    def __init__(
-        self,
-        case_id: str | None = None,
-        version: int | None = None,
-        *,
-        render: Callable[[], bytes] | None = None,
-        refusal: Refusal | None = None,
-        created: bool = False,
-        replayed: bool = False,
-    ) -> None:
-        self.case_id = case_id
-        self.version = version
-        self.created = created
-        self.refusal = refusal
-        self.replayed = replayed
-        self._render = render
-        self._body: bytes | None = None
+    case_id: str | None = None
+    version: int | None = None
+    refusal: Refusal | None = None
+    created: bool = False
+    replayed: bool = False
+    render: Callable[[], bytes] | None = None
+    _body: bytes | None = None
 
     @property
     def body(self) -> bytes:
         """The answer as JSON, ready to send."""
         if self._body is None:
-            self._body = b"" if self._render is None else self._render()
+            self._body = b"" if self.render is None else self.render()
         return self._body
 
 
@@ -92,14 +81,11 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     refusal: Refusal | None = None
 
 
-class Held(msgspec.Struct, frozen=True):
-    """A case as read: its row, its state, its definition, and its timers by the calendar."""
+class Held(Counted, frozen=True):
+    """A case as read: its state and timers by the calendar, with the row and the definition they come from."""
 
     row: CaseRow
-    state: State
     definition: Definition
-    calendar: WorkingCalendar
-    timers: tuple[Timer, ...]
 
 
 _keep = msgspec.json.Encoder().encode
@@ -176,7 +162,8 @@ class Cases:
         if not decision.events:
             return Answer(case_id, held.state.version, refusal=decision.refusal)
         after = self._store(tx, context, held, decision)
-        if after.state.closed and not held.state.closed:
+        # What is energised is no need that was filed anew.
+        if after.state.closed and not held.state.closed and after.state.state != ENERGISED:
             self._link_successors(tx, context, after)
         self._remember(tx, context, key, digest, after, before=held.state.version, refused=decision.refusal)
         if decision.refusal is not None:
@@ -215,7 +202,7 @@ class Cases:
         if kept is not None and kept.row.head_hash == row.head_hash and kept.calendar is calendar:
             return kept
         state = from_snapshot(row.snapshot)
-        return Held(row, state, definition, calendar, timers(calendar, definition, state))
+        return Held(calendar, state, timers(calendar, definition, state), row, definition)
 
     def _locked(self, tx: Tx, case_id: str) -> CaseRow | None:
         """The row of a case, locked; the one kept in memory while the chain's head is the same."""
@@ -246,8 +233,7 @@ class Cases:
         else:
             self.law.publish(tx, state.definition, context.now)
             definition = self.law.pinned(tx, state.definition)
-        known = None if before is None else Before(before.calendar, before.state, before.timers)
-        fresh = timers(context.calendar, definition, state, known)
+        fresh = timers(context.calendar, definition, state, before)
         events = [to_row(event) for event in decision.events]
         if before is None:
             head = tx.append_events(state.case_id, 1, GENESIS, events)
@@ -261,7 +247,7 @@ class Cases:
                 tx.hand_over_alerts(state.case_id, row.manager, row.org)
         self._project(tx, context, before, state, fresh)
         self._project_pending(tx, None if before is None else before.state, state, decision.events)
-        held = self._kept[state.case_id] = Held(row, state, definition, context.calendar, fresh)
+        held = self._kept[state.case_id] = Held(context.calendar, state, fresh, row, definition)
         self._kept.move_to_end(state.case_id)
         if len(self._kept) > KEPT_CASES:
             self._kept.popitem(last=False)
@@ -391,7 +377,7 @@ class Cases:
         definition = self.law.pinned(tx, state.definition)
         calendar = self.calendars.known(tx, kept.calendar)
         now = _existing(tx.case(row.case_id))
-        held = Held(now, state, definition, calendar, timers(calendar, definition, state))
+        held = Held(calendar, state, timers(calendar, definition, state), now, definition)
         today = business_date(dt.datetime.fromisoformat(row.created_at))
         return self._answer(calendar, held, events[kept.before :], today, replayed=True)
 
