@@ -47,7 +47,7 @@ run: export BAOZHUANG_DATABASE ?= sqlite:///var/baozhuang.db
 run: setup  ## set up, fill a database with the demonstration once, print address and key, serve
 	mkdir -p var
 	$(BIN)/baozhuang init
-	$(BIN)/baozhuang demo
+	$(BIN)/baozhuang demo --host $(HOST) --port $(PORT)
 	$(BIN)/baozhuang serve --host $(HOST) --port $(PORT)
 
 # ---- holding it to its word ------------------------------------------------------------------------------------------
