@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import definitions
 import workflow
 from definitions.model import Clause
+from workflow.replay.bounds import bounded
 from workflow.replay.columnar.engines import refuse_engine
 from workflow.replay.columnar.judge import Judged
 from workflow.replay.intake import BadHistory, Intake, load, ready
@@ -108,14 +109,14 @@ def run(
     found = stages.finished("judging")
     if found is None:
         found = {}
-        with stages.stage("judging", found) as folder:
+        with stages.stage("judging", found) as folder, bounded(history.memory_limit):
             judged = judge(intake, folder, share)
             found.update(
                 {name: value for name, value in asdict(judged).items() if name not in ("findings", "verdicts")}
             )
     judged = Judged(out / "findings.parquet", out / "verdicts.parquet", **found)
     if stages.finished("output") is None:
-        with stages.stage("output", {}) as folder:
+        with stages.stage("output", {}) as folder, bounded(history.memory_limit):
             hand_over(
                 Files(intake.cases, intake.events, judged.findings, judged.verdicts, intake.rejected), folder,
                 counts=intake.counts, run=told, rules=rules, clauses=clauses, as_of=history.as_of,

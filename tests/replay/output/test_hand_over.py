@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from openpyxl import load_workbook
@@ -18,6 +20,7 @@ from typer.testing import CliRunner
 
 from tests.replay.histories import COLUMNS, FACTS, small_history
 from workflow.cli import app
+from workflow.replay.columnar import engines
 from workflow.replay.output.report import LARGEST
 
 RESULTS = {
@@ -168,4 +171,50 @@ def test_a_run_that_is_stopped_leaves_nothing_half_written_and_is_taken_up(given
     kept = (target / "events.parquet").stat().st_mtime_ns
     replay(given, target)
     assert (target / "events.parquet").stat().st_mtime_ns == kept
+    assert (target / "report.html").read_bytes() == (out / "report.html").read_bytes()
+
+
+def test_a_history_too_large_for_memory_is_judged_in_a_file_with_the_same_results(given, out, tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "BYTES_A_ROW", 10**9)
+    there = []
+    close = engines.DuckDB.close
+
+    def look_and_close(run):
+        there.append(run.file.exists())
+        close(run)
+
+    monkeypatch.setattr(engines.DuckDB, "close", look_and_close)
+    again = replay(given, tmp_path / "again")
+    assert there == [True]
+    for name in RESULTS:
+        assert (again / name).read_bytes() == (out / name).read_bytes(), name
+    assert not list(again.rglob("*.duckdb"))
+
+
+@pytest.mark.parametrize("stage", ["judge", "hand_over"])
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT list(range) FROM range(9000000)", "--memory"),
+        ("COPY (SELECT range FROM range(9000000)) TO '{}'", "disk"),
+    ],
+)
+def test_want_of_memory_or_room_is_told_and_the_run_is_taken_up(given, out, tmp_path, monkeypatch, *, stage, sql, said):
+    full = Path("/dev/full")
+    if not full.is_char_device():
+        pytest.skip("no /dev/full here to stand for a full disk")
+
+    def fails(*_, **__):
+        connection = duckdb.connect()
+        connection.execute("SET memory_limit = '20MB'; SET temp_directory = ''")
+        connection.execute(sql.format(full))
+
+    where = "workflow.service.replay.judge" if stage == "judge" else "workflow.service.replay_stages.hand_over"
+    target = tmp_path / "stopped"
+    with monkeypatch.context() as patched:
+        patched.setattr(where, fails)
+        answer = CliRunner().invoke(app, arguments(given, target))
+    assert (answer.exit_code, said in answer.output) == (2, True), answer.output
+    assert not (target / "report.html").exists()
+    replay(given, target)
     assert (target / "report.html").read_bytes() == (out / "report.html").read_bytes()

@@ -78,12 +78,17 @@ def _clamped(calendar: WorkingCalendar, first: dt.date, last: dt.date) -> tuple[
     return max(first, calendar.first_day), min(last, calendar.last_day)
 
 
+BYTES_A_ROW: Final = 320
+"""What the tables of a judging come to in memory for each record, measured on ten million."""
+
+
 class DuckDB:
-    """One process; spills to `temp_dir` beyond `memory_limit`."""
+    """One process; spills to `temp_dir` beyond `memory_limit`. Where `rows` records are too many for it, the tables lie
+    there in a file, whose columns are packed to a fraction; what is spilled is not, and is read again as often."""
 
     name = "duckdb"
 
-    def __init__(self, *, memory_limit: str, temp_dir: Path, threads: int | None = None) -> None:
+    def __init__(self, *, memory_limit: str, temp_dir: Path, threads: int | None = None, rows: int = 0) -> None:
         self.con = duckdb.connect()
         self.con.execute(f"SET memory_limit = '{memory_limit}'")
         self.con.execute("SET temp_directory = $dir", {"dir": str(temp_dir)})
@@ -91,6 +96,12 @@ class DuckDB:
         self.con.execute("SET TimeZone = 'UTC'")
         if threads:
             self.con.execute(f"SET threads = {threads}")
+        self.file = temp_dir / "tables.duckdb"
+        ((memory,),) = self.rows("SELECT parse_formatted_bytes(current_setting('memory_limit'))")
+        if rows * BYTES_A_ROW > memory:
+            self.file.unlink(missing_ok=True)
+            self.con.execute(f"ATTACH {quoted(str(self.file))} AS tables")
+            self.con.execute("USE tables")
         self.con.execute(
             "CREATE TEMP MACRO moment_text(m) AS CASE WHEN m IS NULL THEN '' WHEN m % 2 = 1 THEN "
             f"strftime(make_timestamp(m // {MOMENT_UNIT} - {EPOCH_MICROS}), '%Y-%m-%d') ELSE "
@@ -137,6 +148,7 @@ class DuckDB:
 
     def close(self) -> None:
         self.con.close()
+        self.file.unlink(missing_ok=True)
 
 
 class Spark:
@@ -287,12 +299,15 @@ def refuse_engine(engine: str, master: str | None) -> None:
         )
 
 
-def opened(engine: str, *, master: str | None, memory_limit: str, temp_dir: Path, threads: int | None = None) -> Engine:
-    """The engine of that name, ready. `master`: of Spark, by default `LOCAL`. Raises ValueError as `refuse_engine`."""
+def opened(
+    engine: str, *, master: str | None, memory_limit: str, temp_dir: Path, threads: int | None = None, rows: int = 0
+) -> Engine:
+    """The engine of that name, ready for so many records. `master`: of Spark, by default `LOCAL`. Raises ValueError as
+    `refuse_engine`."""
     refuse_engine(engine, master)
     if engine == Spark.name:
         return Spark(master=master or LOCAL, memory_limit=memory_limit, temp_dir=temp_dir)
-    return DuckDB(memory_limit=memory_limit, temp_dir=temp_dir, threads=threads)
+    return DuckDB(memory_limit=memory_limit, temp_dir=temp_dir, threads=threads, rows=rows)
 
 
 def arrow(columns: Sequence[tuple[str, pa.DataType]], rows: Iterable[Sequence[Any]]) -> pa.Table:
@@ -313,10 +328,18 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+
+
+def rows_in(path: Path) -> int:
+    """How many rows the Parquet at `path` (a file or a folder of partitions) has."""
+    return sum(pq.read_metadata(file).num_rows for file in _files(path))
+
+
 def present_columns(path: Path, key: str) -> set[str]:
     """The columns that the input had, from the metadata of the Parquet at `path`; those of the file when it says none."""
-    file = next(iter(sorted(path.rglob("*.parquet")))) if path.is_dir() else path
-    schema = pq.read_schema(file)
+    schema = pq.read_schema(_files(path)[0])
     said = (schema.metadata or {}).get(key.encode())
     return set(json.loads(said)) if said else set(schema.names)
 

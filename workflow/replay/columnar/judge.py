@@ -23,6 +23,7 @@ from workflow.replay.columnar.engines import (
     opened,
     present_columns,
     quoted,
+    rows_in,
 )
 from workflow.replay.columnar.fold import STEPS, Compiled, gate_load_times, kinds, prepare
 from workflow.replay.columnar.law import Law
@@ -75,7 +76,9 @@ def judge(
     rules = detectors or load_detectors()
     temp_dir.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    run = opened(engine, master=master, memory_limit=memory_limit, temp_dir=temp_dir, threads=threads)
+    run = opened(
+        engine, master=master, memory_limit=memory_limit, temp_dir=temp_dir, threads=threads, rows=rows_in(events)
+    )
     say = progress or (lambda _what, _share: None)
     try:
         return _judge(run, rules, cases, events, book, calendar, as_of, out, say, tuple(reported))

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from definitions._expressions import DIALECT, bind, parse
 from definitions.detectors import PLACE, load_detectors
 from definitions.processes import Process, ProcessRule
-from workflow.replay.columnar.engines import EPOCH, Engine, day_number, opened, quoted
+from workflow.replay.columnar.engines import EPOCH, Engine, day_number, opened, quoted, rows_in
 from workflow.replay.columnar.fold import SOURCE_NUMBERS, moment, names_of_sources
 from workflow.replay.columnar.judge import MARGIN, Judged, Progress
 from workflow.replay.columnar.verdicts import json_text
@@ -48,7 +48,7 @@ def judge_process(
     is not ours.  Raises `ValueError` for another engine or a master of another."""
     temp_dir.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    run = opened(engine, master=master, memory_limit=memory_limit, temp_dir=temp_dir)
+    run = opened(engine, master=master, memory_limit=memory_limit, temp_dir=temp_dir, rows=rows_in(events))
     say = progress or (lambda _what, _share: None)
     try:
         say("读入 / read", 0.0)

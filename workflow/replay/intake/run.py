@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from workflow.replay import tables
+from workflow.replay.bounds import bounded
 from workflow.replay.intake import delimited, excel, ocel, parquet, snapshots, xes
 from workflow.replay.intake.compile import Part, part, parts
 from workflow.replay.intake.counting import Ledger
@@ -42,8 +43,8 @@ def take_in(
     """Read a history through `mapping` into the canonical files in `out` (made, or written over).
 
     `steps`: the step codes of the book, used unless the mapping has a process of its own.  `memory_limit`: for DuckDB,
-    which spills to `out` beyond it.  Raises BadHistory when a file cannot be read as what it should be; single rows and
-    values that cannot be read are in `rejected`.
+    which spills to `out` beyond it.  Raises BadHistory when a file cannot be read as what it should be or the memory is
+    not enough, OSError when the disk is full; single rows and values that cannot be read are in `rejected`.
     """
     out.mkdir(parents=True, exist_ok=True)
     work = out / ".intake"
@@ -57,22 +58,19 @@ def take_in(
             f"内存上限 {memory_limit} 不是大小, 请写成 8GB / {memory_limit} is no size of memory; write 8GB"
         ) from error
     try:
-        for statement in _settings(work, threads, mapping):
-            connection.execute(statement)
-        own = mapping.steps or steps
-        ledger = Ledger()
-        given = [("cases", cases), ("events", events)]
-        found = list(_parts(connection, given, mapping, own, work=work, ledger=ledger, progress=progress))
-        return write(connection, found, ledger, out, work=work, steps=own, progress=progress)
+        with bounded(memory_limit):
+            for statement in _settings(work, threads, mapping):
+                connection.execute(statement)
+            own = mapping.steps or steps
+            ledger = Ledger()
+            given = [("cases", cases), ("events", events)]
+            found = list(_parts(connection, given, mapping, own, work=work, ledger=ledger, progress=progress))
+            return write(connection, found, ledger, out, work=work, steps=own, progress=progress)
     except (duckdb.InvalidInputException, duckdb.IOException) as error:
         said = str(error).replace(str(work), "").splitlines()[0]
         raise BadHistory(
             f"{_named(cases, events)}: 内容读不出 (文件损坏, 或文字不是 UTF-8), 请重新导出 / "
             f"cannot be read to its end (damaged, or text that is not UTF-8); export it again: {said:.300}"
-        ) from error
-    except duckdb.OutOfMemoryException as error:
-        raise BadHistory(
-            f"内存上限 {memory_limit} 不够, 请用 --memory 放宽 / {memory_limit} of memory is not enough; allow more"
         ) from error
     finally:
         connection.close()
