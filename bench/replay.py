@@ -18,7 +18,7 @@ _MEMORY: Final = "8GB"
 _COMPARED: Final = 10_000_000
 """Events of the history on which the goals are judged."""
 _LEARNT: Final = {"tokens": ("token replay", 1), "temporal": ("temporal profile", 10), "skeleton": ("log skeleton", 1)}
-"""What PM4Py is asked, and of which part of the events: the temporal profile of a million had not ended after ten minutes."""
+"""What PM4Py is asked, and of which part of the events: it had no temporal profile of a million after ten minutes."""
 
 
 def section(folder: Path, *, quick: bool, huge: bool) -> Section:
