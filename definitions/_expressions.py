@@ -55,6 +55,11 @@ def _span(minutes: str) -> str:
     return f"CAST(({minutes}) * CAST({MOMENT_MINUTE} AS BIGINT) AS BIGINT)"
 
 
+def _seconds(many: str) -> str:
+    """Seconds in microseconds, however many."""
+    return f"CAST(({many}) * CAST(1000000 AS BIGINT) AS BIGINT)"
+
+
 def _source(moment: str) -> str:
     return f"((({moment}) // 2) % 32)"
 
@@ -121,6 +126,7 @@ _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
     "date_of": (_day, 1, 1),
     "instant": (_instant, 1, 1),
     "dated": (_dated, 1, 1),
+    "seconds": (_seconds, 1, 1),
     "source_of": (_source, 1, 1),
     "earlier": (earlier, 2, 2),
     "wdays": (_wdays, 2, 2),

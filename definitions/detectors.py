@@ -387,6 +387,8 @@ def _check(built: Detectors, files: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(Mark(file, 1), f"没有事实 {name}", f"there is no fact {name}")
 
 
+MOMENT_OR_NONE: Final = {"zh": "无", "en": "none"}
+"""What `{name:moment}` says where nobody knows the moment; `{name}` leaves it out."""
 PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)(?:\:\w+)?\}")
 """Where an explanation puts in a fact: `{first_energy}` as a moment, `{used:number}` as it is."""
 

@@ -69,12 +69,15 @@ CASES: Final = (
     Column("prior_capacity_kw", "number"),
     Column("account_opened_on", "date"),
     Column("rejected_rows", "count", derived=True),
+    Column("untold", "count", derived=True),
     Column("row", "count", derived=True),
 )
 """One row per case. `user_class`: as filed; one of `USER_CLASSES`, or a class of the mapping's own process.
 `rejected_rows`: rows of this case that could not be read, or of whose events a value was lost (0: none), because a
-verdict that rests on a torn history must say so.  `row`: position of the case in the input, from 1 (NULL: the case is
-known from its events only)."""
+verdict that rests on a torn history must say so.  `untold`: what the tables that tell of this case have no column for
+(NULL, 0: nothing), because that it is missing says nothing: 1 for the completion of the first step, 2, 4 … for those of
+the next ones, and after the last step for what the account held before.  `row`: position of the case in the input, from
+1 (NULL: the case is known from its events only)."""
 
 EVENTS: Final = (
     Column("case_id", required=True),

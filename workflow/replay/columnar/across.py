@@ -128,6 +128,12 @@ def _serials(engine: Engine, detectors: Detectors) -> None:
     )
 
 
+def no_persons(detectors: Detectors) -> tuple[str, ...]:
+    """The actors that D22 leaves out: those who may hold several posts, and service accounts."""
+    rule: Any = detectors.detector("D22").thresholds
+    return (*rule["all_in_one_posts"], *rule["service_accounts"])
+
+
 def _same_actor(engine: Engine, detectors: Detectors) -> None:
     """D22: who completed how many steps of a high-voltage case."""
     rule, gates = detectors.detector("D22").thresholds, detectors.gates
@@ -137,7 +143,7 @@ def _same_actor(engine: Engine, detectors: Detectors) -> None:
         f"""SELECT cid, org_id, max(n) AS steps, min(m) AS m FROM (
             SELECT e.cid, e.org_id, e.actor, count(DISTINCT e.k) AS n, min(e.occurred) AS m FROM ev AS e
             JOIN (SELECT cid, actor FROM ev WHERE high AND k IN ({_in(_COMPLETES)}) AND actor <> ''
-                AND actor NOT IN ({listed(rule["all_in_one_posts"])}) GROUP BY cid, actor HAVING count(*) >= {rule["steps"]}) AS x
+                AND actor NOT IN ({listed(no_persons(detectors))}) GROUP BY cid, actor HAVING count(*) >= {rule["steps"]}) AS x
             ON x.cid = e.cid AND x.actor = e.actor WHERE e.high AND e.k IN ({_in(_COMPLETES)})
             GROUP BY e.cid, e.org_id, e.actor) AS y WHERE n >= {rule["steps"]} GROUP BY cid, org_id""",
     )
@@ -327,17 +333,22 @@ def organisations(engine: Engine, detectors: Detectors) -> None:
         "documents": ["document.requested", "document.received"], "charges": ["fee_paid.observed"],
         "energy": ["first_energy.observed"],
     }  # fmt: skip
+    filed, live = KINDS["metering.complete"], KINDS["first_energy.observed"]
     engine.make("kinds_by_org", "SELECT org_id, k, count(*) AS n FROM ev GROUP BY org_id, k")
     columns = ", ".join(
         f"COALESCE(sum(CASE WHEN k IN ({_in([KINDS[one] for one in kinds])}) THEN n END), 0) > 0 AS org_has_{name}"
         for name, kinds in counted.items()
     )
+    columns += (
+        f", COALESCE(sum(CASE WHEN k = {filed} THEN n END), 0) > 0 "
+        f"OR COALESCE(sum(CASE WHEN k = {live} THEN n END), 0) < {gates['comparable']} AS org_has_metering"
+    )
     engine.make("org_has", f"SELECT org_id, {columns} FROM kinds_by_org GROUP BY org_id")
     share, at_least = gates["missing_step_share"], gates["comparable"]
 
     def lacking(step: str) -> str:
-        missing = f"{step}_completes + {step}_waived = 0"
-        return f"count(*) >= {at_least} AND sum(CASE WHEN {missing} THEN 1 ELSE 0 END) > {share} * count(*)"
+        told, missing = f"count(CASE WHEN told_{step} THEN 1 END)", f"{step}_completes + {step}_waived = 0"
+        return f"{told} >= {at_least} AND sum(CASE WHEN told_{step} AND {missing} THEN 1 ELSE 0 END) > {share} * {told}"
 
     engine.make(
         "org_lacks",
@@ -347,7 +358,7 @@ def organisations(engine: Engine, detectors: Detectors) -> None:
     # A step of which enough comparable cases and not one has a record was not handed in, by the organisation or by anybody.
     steps = {"acceptance": "acceptance", "plan": "supply_plan", "completion": "completion_inspection"}
     counts = ", ".join(
-        f"sum(CASE WHEN w.group_{step} IS NOT NULL THEN 1 ELSE 0 END) AS n_{name}, "
+        f"sum(CASE WHEN w.group_{step} IS NOT NULL AND w.told_{step} THEN 1 ELSE 0 END) AS n_{name}, "
         f"sum(CASE WHEN w.group_{step} IS NOT NULL AND w.{step}_completes + w.{step}_waived > 0 THEN 1 ELSE 0 END) AS with_{name}"
         for name, step in steps.items()
     )

@@ -47,7 +47,7 @@ def make(engine: Engine, as_of_day: int) -> None:
     repeated = " OR ".join(f"{s}_starts > 1 OR {s}_completes > 1 OR {s}_returns > 0" for s in STEPS)
     engine.make(
         "special",
-        f"""SELECT cid, def_id, {", ".join(NAMES)}, deducts, last_only FROM w
+        f"""SELECT cid, def_id, rejected_rows, {", ".join(NAMES)}, deducts, last_only FROM w
         WHERE def_id IS NOT NULL AND (unusual OR suspensions_seen > 0 OR endings > 0 OR {repeated})""",
     )
     _rounds(engine, as_of_day)
@@ -126,7 +126,7 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
                 WHEN r.place = 0 THEN COALESCE({submitted}, r.began)
                 WHEN r.derived THEN COALESCE(r.began, {derived}) ELSE r.began END AS began,
             r.previous_end, CASE WHEN r.finished IS NULL THEN {open_end} END AS open_end,
-            r.finished IS NULL AND (t.reached > r.place OR {undated.format("r.grp")} > 0) AS went_on
+            r.finished IS NULL AND (s.rejected_rows > 0 OR t.reached > r.place OR {undated.format("r.grp")} > 0) AS went_on
             FROM (SELECT cid, def_id, grp, lim, derived, place, g, began, finished,
                     lag(finished) OVER (PARTITION BY cid, grp ORDER BY g) AS previous_end,
                     lag(spare) OVER (PARTITION BY cid, grp ORDER BY g) AS spared FROM turned UNION ALL
@@ -197,7 +197,7 @@ def _simple(step: str, as_of_day: int) -> tuple[str, str]:
         starts.insert(0, "submitted")
     else:
         starts.append(f"CASE WHEN derived_{step} THEN acceptance_pass END")
-    running = f"{step}_completes = 0 AND {step}_waived = 0 AND {_went_on(step)} = 0"
+    running = f"{step}_completes = 0 AND {step}_waived = 0 AND {_went_on(step)} = 0 AND rejected_rows = 0"
     usable = ", ".join(_not_after(one, done) for one in starts)
     return f"COALESCE({usable})", f"COALESCE({day(done)}, CASE WHEN {running} THEN {as_of_day} END)"
 
@@ -218,8 +218,8 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         # Who used less than the limit is not late: most need no second look into the calendar.
         overdue = past_due(day(f"s_{step}"), f"e_{step}", f"limit_{step}")
         lates.append(f"WHEN u_{step} >= limit_{step} AND {overdue} THEN {at}")
-        # A step begun and left behind without an end on record cannot be measured.
-        left = f"{step}_waived = 0 AND s_{step} IS NOT NULL AND {_went_on(step)} > 0"
+        # A step begun and left behind without an end on record cannot be measured, nor may a torn one.
+        left = f"{step}_waived = 0 AND s_{step} IS NOT NULL AND ({_went_on(step)} > 0 OR rejected_rows > 0)"
         unknowns.append(
             f"(limit_{step} IS NOT NULL AND CASE WHEN {step}_completes > 0 THEN s_{step} IS NULL OR e_{step} IS NULL "
             f"ELSE {left} END)"
@@ -260,14 +260,14 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             COALESCE(sl.late_limit, {of_late("limit_{step}")}) AS late_limit,
             COALESCE(sl.late_used, {of_late("u_{step}")}) AS late_used,
             not_governed OR (def_id IS NOT NULL AND NOT unknown AND (whole OR t0 IS NOT NULL)) AS rounds_known,
-            CASE WHEN whole THEN CASE WHEN submitted IS NOT NULL THEN total_used END WHEN def_id IS NOT NULL AND NOT torn THEN steps_used END AS used,
+            CASE WHEN whole THEN CASE WHEN submitted IS NOT NULL THEN total_used END WHEN def_id IS NOT NULL AND NOT unmeasured THEN steps_used END AS used,
             CASE WHEN total_broken THEN COALESCE(metering_complete, ended, submitted, t0) END AS total_late,
-            def_id IS NOT NULL AND CASE WHEN whole THEN submitted IS NOT NULL AND NOT unended ELSE t0 IS NOT NULL AND NOT torn END AS total_known,
+            def_id IS NOT NULL AND CASE WHEN whole THEN submitted IS NOT NULL AND NOT unended ELSE t0 IS NOT NULL AND NOT unmeasured END AS total_known,
             metering_complete IS NOT NULL OR ended IS NOT NULL AS is_closed
         FROM (SELECT *, CASE WHEN def_id IS NULL THEN NULL WHEN whole THEN broken_whole AND submitted IS NOT NULL AND NOT unended
-            ELSE NOT torn AND steps_used > total_limit END AS total_broken FROM (SELECT *,
-            unknown OR unended OR (metering_completes > 0 AND endings = 0 AND ({needed})) AS torn FROM (
-        SELECT y.*, metering_completes > 0 AND metering_complete IS NULL AS unended, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
+            ELSE NOT unmeasured AND steps_used > total_limit END AS total_broken FROM (SELECT *,
+            unknown OR unended OR (metering_completes > 0 AND endings = 0 AND ({needed})) AS unmeasured FROM (
+        SELECT y.*, metering_complete IS NULL AND ended IS NULL AND (metering_completes > 0 OR rejected_rows > 0) AS unended, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
             CASE WHEN sc.cid IS NOT NULL THEN sc.unknown ELSE {" OR ".join(unknowns)} END AS unknown,
             CASE WHEN sc.cid IS NOT NULL THEN sc.used_steps
                 ELSE {" + ".join(f"COALESCE(u_{step}, 0)" for step in STEPS)} END AS steps_used,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from definitions._expressions import MOMENT_DAY
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
-from definitions.detectors import PLACE, Detector, Detectors, Fact, load_detectors
+from definitions.detectors import MOMENT_OR_NONE, PLACE, Detector, Detectors, Fact, load_detectors
 from workflow.replay.columnar import across, clocks, papers, statistics, verdicts
 from workflow.replay.columnar.engines import (
     EPOCH,
@@ -164,7 +164,7 @@ def _judge(
 def _own_facts(rules: Detectors) -> dict[str, Fact]:
     """What the engine itself folds beside the facts of the rules."""
     words: Any = rules.detector("D26").thresholds["request_documents"]
-    posts: Any = rules.detector("D22").thresholds["all_in_one_posts"]
+    posts = across.no_persons(rules)
     steps = tuple(f"{step}.{life}" for step in STEPS for life in STEP_LIFECYCLES)
     return {
         "asked": Fact(("document.received",), "count", f"value IN ({listed(words)})"),
@@ -181,11 +181,16 @@ def _own_facts(rules: Detectors) -> dict[str, Fact]:
 
 def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
     """Table `facts`: one row per case, with what is folded from its events and its law; view `w`: the same by name."""
-    folded = ", ".join(f"{compiled.wide(name)} AS {name}" for name in compiled.folded)
+    # A row that could not be read may have been an earlier trace, unless the application itself is there.
+    shared = compiled.detectors.folded
+    t0, submitted = (compiled.column(shared[name], compiled.detectors.gates) for name in ("t0", "submitted"))
+    seen = {t0: f"CASE WHEN c.rejected_rows = 0 OR {submitted} IS NOT NULL THEN {t0} END"}
+    folded = ", ".join(f"{seen.get(name) or compiled.wide(name)} AS {name}" for name in compiled.folded)
+    told = ", ".join(f"(c.untold // {1 << at}) % 2 = 0 AS told_{what}" for at, what in enumerate((*STEPS, "account")))
     run.make(
         "facts",
         f"""SELECT c.cid, c.org_id, c.business_type, c.user_class, c.customer_kind, c.prior_capacity_kw, c.opened_day,
-        c.important, c.rejected_rows, COALESCE(c.hv, FALSE) AS high, c.hv, COALESCE(NOT c.hv, FALSE) AS lv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
+        c.important, c.rejected_rows, c.rejected_rows > 0 AS torn, {told}, COALESCE(c.hv, FALSE) AS high, c.hv, COALESCE(NOT c.hv, FALSE) AS lv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
         k.high_voltage_asked, k.filed_limit, k.rules_limit, COALESCE(k.filed_zero, FALSE) AS filed_zero,
         COALESCE({own["entries"]}, 0) > 0 AS burst_known,
         COALESCE(c.hv, FALSE) AND COALESCE({own["hands"]}, 0) > 0 AS same_actor_known,
@@ -208,9 +213,11 @@ _PLAIN: Final = (
     "same_actor_step", "same_actor_steps", "restarted_by", "earlier_endings",
     "earlier_ending_case", "shared_ref", "shared_moment", "elsewhere",
 )  # fmt: skip
-_ORG: Final = (
-    "contacts", "corrections", "suspensions", "documents", "acceptance", "plan", "completion", "charges", "energy",
-)  # fmt: skip
+_ORG: Final = ("contacts", "corrections", "suspensions", "documents", "charges", "energy")
+_TOLD: Final = {
+    "acceptance": "acceptance", "plan": "supply_plan", "completion": "completion_inspection", "metering": "metering",
+}  # fmt: skip
+"""What is missing only where the organisation and the table that tells of the case could have it."""
 
 
 class _Wide:
@@ -221,17 +228,24 @@ class _Wide:
         as_of_day: int,
     ) -> None:  # fmt: skip
         self.t0, self.derived, self.tables, gates = t0, derived, tables, rules.gates
-        shown, total = run.rows(
-            f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k IN ({kinds('application.withdraw')})"
-        )[0]
+
+        def expected(kind: str) -> bool:
+            """Gate (c): whether an absent reference says anything; among too few to compare it says what it says."""
+            shown, total = run.rows(
+                f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k IN ({kinds(kind)})"
+            )[0]
+            return bool(total < gates["comparable"] or shown >= gates["ref_share"] * total)
+
         flags = {
             "has_business_type": "business_type" in present,
-            "has_account_columns": {"prior_capacity_kw", "account_opened_on"} <= present,
-            # Among too few to compare, the gate does not gate: an absent reference says what it says.
-            "withdraw_ref_expected": total < gates["comparable"] or shown >= gates["ref_share"] * total,
+            "withdraw_ref_expected": expected("application.withdraw"),
+            "correction_ref_expected": expected("correction.changed"),
         }
         self.constants = ", ".join(f"{str(bool(value)).upper()} AS {name}" for name, value in flags.items())
-        self.constants += f", {as_of_day} AS as_of_day"
+        account = {"prior_capacity_kw", "account_opened_on"} <= present
+        self.constants += (
+            f", {str(account).upper()} AND b.told_account AS has_account_columns, {as_of_day} AS as_of_day"
+        )
 
     def of(self, some: str | None = None, wanted: Collection[str] | None = None) -> str:
         """SQL of the wide rows, called x, of all cases or of those in the table `some`; of the derived facts those alone
@@ -261,7 +275,9 @@ class _Wide:
         clocks.total_late, clocks.total_known, clocks.is_closed,
         {", ".join(f"COALESCE({name}, FALSE) AS {name}" for name in _YES)}, {", ".join(_PLAIN)},
         {", ".join(f"COALESCE(org_has_{name}, FALSE) AS org_has_{name}" for name in _ORG)},
-        COALESCE(no_design_common, FALSE) AS no_design_common, COALESCE(no_mid_common, FALSE) AS no_mid_common
+        {", ".join(f"COALESCE(org_has_{name}, FALSE) AND b.told_{step} AS org_has_{name}" for name, step in _TOLD.items())},
+        COALESCE(no_design_common, FALSE) OR NOT b.told_design_review AS no_design_common,
+        COALESCE(no_mid_common, FALSE) OR NOT b.told_mid_inspection AS no_mid_common
         FROM {rows("facts")} AS b LEFT JOIN defs AS d ON d.def_id = b.def_id LEFT JOIN defs AS p ON p.def_id = b.path_id
         JOIN {rows("clocks")} AS clocks ON clocks.cid = b.cid LEFT JOIN org_facts ON org_facts.org_id = b.org_id
         {" ".join(f"LEFT JOIN {rows(name)} AS {name} ON {name}.cid = b.cid" for name in self.tables)}"""
@@ -333,6 +349,9 @@ class _Plan:
             parts.append(quoted(text[at : match.start()]))
             column = self.columns[match[1]]
             shown = f"moment_text({column})" if ":" not in match[0] else f"COALESCE(CAST({column} AS VARCHAR), '')"
+            if match[0].endswith(":moment}"):
+                none = quoted(MOMENT_OR_NONE[language])
+                shown = f"CASE WHEN {column} IS NULL THEN {none} ELSE moment_text({column}) END"
             parts.append(shown)
             at = match.end()
         parts.append(quoted(text[at:]))
@@ -368,7 +387,7 @@ class _Plan:
     def said(self) -> str:
         """SQL of what the evidence names beside records, as members of a JSON object."""
         texts = self.detector.explanation
-        named = [m[1] for m in PLACE.finditer(texts.zh + texts.en) if ":" in m[0]]
+        named = [m[1] for m in PLACE.finditer(texts.zh + texts.en) if ":" in m[0] and not m[0].endswith(":moment}")]
         members = [f"'\"{name}\": ' || {verdicts.json_text(self.columns[name])}" for name in dict.fromkeys(named)]
         return " || ', ' || ".join(members) or "''"
 

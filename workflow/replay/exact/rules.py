@@ -14,7 +14,7 @@ from typing import Any, Final
 from definitions._expressions import names, parse
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
-from definitions.detectors import PLACE, Detector, Detectors
+from definitions.detectors import MOMENT_OR_NONE, PLACE, Detector, Detectors
 from definitions.model import Frozen
 from workflow.replay.exact.facts import ASSUMED, STEPS, SUPPLIED, CaseFacts, Common, Folded
 from workflow.replay.exact.language import compiled, moment_text, source_of
@@ -102,7 +102,8 @@ class _Rule:
         named += [name for branch in detector.branches for name in branch.against]
         self._witnesses = list(dict.fromkeys(named))
         texts = detector.explanation.zh + detector.explanation.en
-        self._said = list(dict.fromkeys(match[1] for match in PLACE.finditer(texts) if ":" in match[0]))
+        said = (m for m in PLACE.finditer(texts) if ":" in m[0] and not m[0].endswith(":moment}"))
+        self._said = list(dict.fromkeys(match[1] for match in said))
 
     def judge(self, case: CaseFacts) -> Found | None:
         facts = _OfRule(self._own, case)
@@ -117,7 +118,7 @@ class _Rule:
         texts = self.detector.explanation
         return Found(
             self.detector.rule, self.detector.tag, branch.severity, {"records": shown, **said},
-            _told(texts.zh, facts), _told(texts.en, facts),
+            _told(texts.zh, facts, "zh"), _told(texts.en, facts, "en"),
         )  # fmt: skip
 
     def _record(self, name: str, facts: _OfRule, case: CaseFacts) -> dict[str, Any] | None:
@@ -151,11 +152,13 @@ def _last_if_none(value: Any) -> tuple[bool, Any]:
     return value is None, 0 if value is None else value
 
 
-def _told(text: str, facts: _OfRule) -> str:
-    def fill(name: str, plain: bool) -> str:
+def _told(text: str, facts: _OfRule, language: str) -> str:
+    def fill(name: str, how: str) -> str:
         value = facts[name]
-        if not plain:
+        if how == "moment":
+            return MOMENT_OR_NONE[language] if value is None else moment_text(value)
+        if not how:
             return moment_text(value)
         return "" if value is None else str(value)
 
-    return PLACE.sub(lambda match: fill(match[1], ":" in match[0]), text)
+    return PLACE.sub(lambda match: fill(match[1], match[0].strip("{}").partition(":")[2]), text)

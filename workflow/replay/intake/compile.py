@@ -13,7 +13,7 @@ from functools import partial
 
 from workflow.replay import tables
 from workflow.replay.intake.faults import BadHistory
-from workflow.replay.intake.mapping import Condition, Emitter, MappingFile, Names, Table, Value
+from workflow.replay.intake.mapping import Condition, Emitter, MappingFile, Names, Table, Value, untold
 from workflow.replay.intake.plain import Plain, plain_table
 from workflow.replay.intake.raw import AT, ROW, Raw, identifier, label, literal
 from workflow.replay.intake.values import MOMENT, Typed, among, as_text, typed
@@ -190,7 +190,7 @@ def part(
         f'SELECT {identifier(AT)}, {identifier(ROW)}, {files} AS "#file", {when} AS "#when", '  # noqa: S608  # quoted
         f'{f"CASE {why} END" if why else "CAST(NULL AS INTEGER)"} AS "#why", {first} FROM ({raw.sql})'
     )
-    plan = _Plan(target, emitter, given, mapping=mapping, steps=steps, spooled=not raw.lies)
+    plan = _Plan(target, emitter, given, table=table, mapping=mapping, steps=steps, spooled=not raw.lies)
     columns.refuse_missing()
     present = frozenset(
         column for column, value in emitter.columns.items() if not all(_absent(columns, one) for one in value)
@@ -223,9 +223,10 @@ class _Plan:
 
     def __init__(
         self, target: tuple[tables.Column, ...], emitter: Emitter, given: Mapping[str, tuple[str, str]], *,
-        mapping: MappingFile, steps: tuple[str, ...], spooled: bool,
+        table: Table, mapping: MappingFile, steps: tuple[str, ...], spooled: bool,
     ) -> None:  # fmt: skip
         self.target = target
+        self.table = table
         self.emitter = emitter
         self.given = given
         self.mapping = mapping
@@ -333,6 +334,8 @@ class _Plan:
             return f"coalesce(d_{moment} OR ({midnight}), false)"
         if column.name == "rejected_rows":
             return "CAST(0 AS BIGINT)"
+        if column.name == "untold":
+            return f"CAST({untold(self.table, self.mapping, self.steps, self.typed)} AS BIGINT)"
         if column.name not in self.typed:
             return f"CAST(NULL AS {tables.SQL_TYPES[column.kind]})"
         return f"CAST({identifier('v_' + column.name)} AS {tables.SQL_TYPES[column.kind]})"

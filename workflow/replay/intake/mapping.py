@@ -6,7 +6,7 @@ A mapping names columns, codes and milestones; it holds no expression that would
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -148,3 +148,19 @@ def said(event: str) -> dict[str, Value]:
     lifecycle, _, value = rest.partition("=")
     parts = {"activity": activity, "lifecycle": lifecycle} | ({"value": value} if value else {})
     return {name: Value(constant=text) for name, text in parts.items()}
+
+
+def untold(table: Table, mapping: MappingFile, steps: tuple[str, ...], given: Collection[str]) -> int:
+    """What no column of `table` can show of a case, as `cases.untold` has it; `given`: the columns of a case it fills.
+    Nothing is known to be left out where some table gives events by their names, or where the table gives none."""
+    emitters = [emitter for one in mapping.tables for emitter in one.events]
+    if table.snapshots is not None or not table.events or not all(emitter.sparse for emitter in emitters):
+        return 0
+    alone = [emitter for one in mapping.tables if not one.case for emitter in one.events]
+    told = {
+        emitter.columns["activity"].constant
+        for emitter in (*table.events, *alone)
+        if "lifecycle" in emitter.columns and emitter.columns["lifecycle"].constant in ("complete", "waive")
+    }
+    account = {"prior_capacity_kw", "account_opened_on"} <= set(given)
+    return sum(1 << at for at, known in enumerate([*(step in told for step in steps), account]) if not known)

@@ -196,8 +196,12 @@ def _refused(
                 )  # fmt: skip
             if left:
                 raise Unreconciled(f"{part.name}: {left} rejected rows have no reason")
-            # A record that lost a value proves less than was handed in; a lost fact of a case is a fact missing.
-            short = "" if part.is_case else ' OR ("#state" = \'accepted\' AND "#faulty")'
+            # A record that lost a value proves less than was handed in. A lost fact of a case is a fact missing, and is
+            # counted only where its absence accuses.
+            accuses = (
+                "len(list_filter(\"#faults\", lambda f: f.ours IN ('prior_capacity_kw', 'account_opened_on'))) > 0"
+            )
+            short = f' OR ("#state" = \'accepted\' AND "#faulty"{f" AND {accuses}" if part.is_case else ""})'
             connection.execute(
                 f"INSERT INTO lost SELECT case_id, count(*) FROM ({part.sql}) "  # noqa: S608  # our own SELECT
                 f"WHERE (\"#state\" = 'rejected'{short}) AND case_id IS NOT NULL GROUP BY case_id"
@@ -267,7 +271,7 @@ def _write_cases(
 ) -> dict[str, int]:
     """One row per case: rows of one case are merged, what an earlier row says standing; cases that only events name
     (`ids`: those of all events) are added, so that their events are judged."""
-    own = [column for column in tables.CASES if column.name not in ("case_id", "row", "rejected_rows")]
+    own = [column for column in tables.CASES if column.name not in ("case_id", "row", "rejected_rows", "untold")]
     listed = ", ".join(identifier(column.name) for column in tables.CASES if column.name != "rejected_rows")
     none = ", ".join(
         f"CAST(NULL AS {tables.SQL_TYPES[column.kind]}) AS {identifier(column.name)}" for column in tables.CASES
@@ -305,7 +309,9 @@ def _write_cases(
             f'arg_min({identifier(c.name)}, "row") FILTER ({identifier(c.name)} IS NOT NULL) AS {identifier(c.name)}'
             for c in own
         )
-        merged = f'SELECT case_id, {first}, min("row") AS "row" FROM given GROUP BY case_id'  # noqa: S608  # our own names
+        # What one of its tables can tell is told.
+        told_nowhere = "CAST(bit_and(coalesce(untold, 0)) AS BIGINT) AS untold"
+        merged = f'SELECT case_id, {first}, {told_nowhere}, min("row") AS "row" FROM given GROUP BY case_id'  # noqa: S608  # our own names
     else:
         merged = "SELECT * FROM given"
     listed = ", ".join(
