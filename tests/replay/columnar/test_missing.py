@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
 from definitions.detectors import SHIPPED, load_detectors
 from tests.replay.columnar.conftest import case, event, events, run
 
-INCREASE = {"business_type": "increase"}
+INCREASE: dict[str, Any] = {"business_type": "increase"}
 
 
 def said(tmp_path, cases, rows, case_id, rule, **more):
@@ -21,18 +22,18 @@ def one(tmp_path, like, rule, *changes, absent=(), **facts):
 
 
 COMMITMENT = "document.requested 03-04 09:10 value=commitment_letter"
-OLD = {"prior_capacity_kw": 4.0, "account_opened_on": "2010-01-01"}
+OLD: dict[str, Any] = {"prior_capacity_kw": 4.0, "account_opened_on": "2010-01-01"}
 STOP = "suspension.start 03-06 00:00 value=force_majeure ref=GG1 rec={}"
 END = "suspension.end 03-06 23:00"
 OPEN = ("-metering.complete", "-first_energy.observed", "-meter_installed.observed")
-ALONE = [
+ALONE: list[tuple[str, str, tuple[str, ...], dict[str, Any], str]] = [
     # An earlier case of the premises would excuse an increase: without premises nobody can look for one.
     ("D34", "lv_other", (), {**INCREASE, "premises_id": None}, "unjudged"),
     # Nothing of the ledger is for a transfer.
     ("D23", "residential", (COMMITMENT,), {}, "high"),
     ("D23", "residential", (COMMITMENT,), {"business_type": "transfer", **OLD}, "none"),
-    # A step that no table has a column for was not skipped. Bit 0: acceptance, 1: supply plan, 4: completion inspection,
-    # 6: what the account held before.
+    # A step that no table has a column for was not skipped. Bit 0: acceptance, 1: supply plan, 4: completion
+    # inspection, 6: what the account held before.
     ("D24", "lv_other", ("-supply_plan.complete",), {}, "high"),
     ("D24", "lv_other", ("-supply_plan.complete",), {"untold": 2}, "unjudged"),
     ("D24", "lv_other", ("-supply_plan.complete",), {"untold": 1}, "high"),
@@ -127,8 +128,10 @@ def test_a_clock_that_runs_a_day_ahead_is_not_too_large_a_number(tmp_path):
 
 
 def test_a_sentence_names_what_is_not_on_record(tmp_path):
-    late = "-application.submit", "application.submit 03-04 09:00 rec=03-08_09:00", "-acceptance.start"
-    late += "-acceptance.complete", "acceptance.complete 03-04 10:00 rec=03-08_09:00"
+    late = [
+        "-application.submit", "application.submit 03-04 09:00 rec=03-08_09:00", "-acceptance.start",
+        "-acceptance.complete", "acceptance.complete 03-04 10:00 rec=03-08_09:00",
+    ]  # fmt: skip
     found = run(tmp_path, [case("A", "residential")], events("A", "residential", *late)).findings["A"]["D27"]
     assert "用电(2024-03-07 14:30:00)、签约收费(无)、领料(无)" in found["explanation"]
     assert "contract (none) and material (none)" in found["explanation_en"]
