@@ -156,3 +156,9 @@ def test_serials_of_one_value_share_their_rank(tmp_path):
     ]
     assert said(tmp_path, cases, rows, "A20", "D18") == "none"
     assert said(tmp_path / "again", cases, rows, "A19", "D18") == "unjudged"
+
+
+def test_a_case_that_lost_a_row_is_not_called_open(alone):
+    """Its ending may have been in the row."""
+    torn = next(at for at, one in enumerate(ALONE) if one[0] == "L02" and one[3] == {"rejected_rows": 1})
+    assert alone.verdicts[f"M{torn:02}"]["verdict"] == "cannot_judge"

@@ -146,3 +146,28 @@ def test_partition_columns_are_text(take, tmp_path):
         pq.write_table(pa.table({"case_id": [region[:4]]}), folder / f"region={region}" / "part.parquet")
     found = take(cases=folder, events=f"{HEAD}\n0101,metering,complete,2026-01-05,,\n")
     assert sorted(found.rows("cases", "case_id", "region"), key=str) == [("0101", "0101"), ("__HI", None)]
+
+
+@pytest.mark.parametrize("mark", ["\ufeff{}", "{}\u200b", "\u3000{}", "{} "])
+def test_marks_that_nobody_sees_make_no_other_case(tmp_path, mark):
+    """A byte order mark where two files were joined, a zero-width blank pasted with a number."""
+    lines = [HEAD, *SOUND]
+    lines[5] = lines[5].replace("户2", mark.format("户2"), 1)
+    intake = taken(tmp_path, "\n".join(lines).encode())
+    assert accounted(intake) == 0
+    assert intake.counts["cases"]["written"] == 6
+
+
+def test_a_decimal_is_the_number_it_says(tmp_path):
+    """The same id as DECIMAL(20,2) and as a whole number is one case."""
+    rows = {"case_id": ["7", "7"], "activity": ["application", "metering"], "lifecycle": ["submit", "complete"],
+            "occurred_at": ["2026-01-05 10:00:00", "2026-01-06 10:00:00"]}  # fmt: skip
+    table = pa.table(rows)
+    ids = {name: table["case_id"].cast(kind) for name, kind in (("c", pa.decimal128(20, 2)), ("e", pa.int32()))}
+    pq.write_table(pa.table({"case_id": ids["c"][:1]}), tmp_path / "cases.parquet")
+    pq.write_table(table.set_column(0, "case_id", ids["e"]), tmp_path / "events.parquet")
+    intake = take_in(
+        cases=tmp_path / "cases.parquet", events=tmp_path / "events.parquet", mapping=load("contract"), steps=STEPS,
+        out=tmp_path / "out", threads=1,
+    )  # fmt: skip
+    assert pq.read_table(intake.cases)["case_id"].to_pylist() == ["7"]

@@ -32,7 +32,7 @@ TYPES: Final[dict[Kind, pa.DataType]] = {
 }
 """How our columns are held; in a file a dictionary of texts is plain text."""
 
-_DOUBTFUL: Final = r"^[\x00-\x20\x{3000}\x{a0}]|[ \t\r\n\x{3000}\x{a0}]$|\x00"
+_DOUBTFUL: Final = r"^[\x00-\x20\x{3000}\x{a0}\x{feff}\x{200b}]|[ \t\r\n\x{3000}\x{a0}\x{feff}\x{200b}]$|\x00"
 _TIME: Final = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?$"
 _DAY: Final = r"^\d{4}-\d\d-\d\d$"
 _NUMBER: Final = r"^-?\d{1,15}(\.\d{1,15})?$"
@@ -137,7 +137,12 @@ def _unclean(words: pa.Array) -> Mask:
         return bad
     data = np.frombuffer(content, dtype=np.uint8)[: offsets[-1]]
     begin, end = data[np.minimum(offsets[:-1], len(data) - 1)], data[offsets[1:] - 1]
-    at = np.flatnonzero((begin <= 0x20) | np.isin(begin, (0xC2, 0xE3)) | (end <= 0x20) | np.isin(end, (0x80, 0xA0)))
+    at = np.flatnonzero(
+        (begin <= 0x20)
+        | np.isin(begin, (0xC2, 0xE2, 0xE3, 0xEF))
+        | (end <= 0x20)
+        | np.isin(end, (0x80, 0x8B, 0xA0, 0xBF))
+    )
     if not data[offsets[0] :].all():
         at = np.arange(len(words))
     bad[at] = _bools(pc.match_substring_regex(words.take(pa.array(at)), _DOUBTFUL))

@@ -21,7 +21,7 @@ _UNITS: Final = "kva|kw|千伏安|千瓦|kv|千伏|元"
 _NUMBER: Final = rf"^([+-]?(?:\d{{1,3}}(?:[,，]\d{{3}})+|\d+)(?:\.\d+)?(?:e[+-]?\d{{1,3}})?)\s*(?:{_UNITS})?$"
 YES: Final = ("是", "true", "1", "y", "yes", "√")
 NO: Final = ("否", "false", "0", "n", "no", "×")
-_SPACE: Final = " \t\r\n　\xa0"
+_SPACE: Final = " \t\r\n　\xa0\ufeff\u200b"
 
 
 class Reading(NamedTuple):
@@ -74,7 +74,7 @@ def macros(reading: Reading) -> list[str]:
     trimmed = f"trim(x, {literal(_SPACE)})"
     # Trimming is slow and hardly ever needed, so it is done where a cheap look at both ends says so.
     ends = " OR ".join(f"suffix(x, {literal(one)})" for one in _SPACE)
-    begins = "x < '!' OR prefix(x, '　') OR prefix(x, '\xa0')"
+    begins = "x < '!' OR " + " OR ".join(f"prefix(x, {literal(one)})" for one in _SPACE if one > "~")
     cleaned = f"CASE WHEN {among(trimmed, blanks)} THEN NULL ELSE {trimmed} END"
     blank = f"(strlen(x) <= {longest} AND {among('x', blanks)})" if longest else "x = ''"
     bodies = {
@@ -154,6 +154,9 @@ def as_text(x: str, kind: str, lies: bool = False) -> str:
             f"bz_mark('digits', CAST({x} AS VARCHAR)) WHEN {x} = trunc({x}) THEN CAST(CAST({x} AS BIGINT) AS VARCHAR) "
             f"ELSE CAST({x} AS VARCHAR) END"
         )
+    if kind.startswith("DECIMAL"):
+        whole = f"regexp_replace(CAST({x} AS VARCHAR), '\\.?0+$', '')"
+        return f"CASE WHEN contains(CAST({x} AS VARCHAR), '.') THEN {whole} ELSE CAST({x} AS VARCHAR) END"
     if kind == "BLOB":
         return f"bz_text(try(decode({x})))"
     return f"CAST({x} AS VARCHAR)"
