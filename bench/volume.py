@@ -28,7 +28,7 @@ import definitions
 import storage
 import workflow
 from bench.cases import CLASSES, Case, Marks
-from bench.engine import CALLERS, prepared_database
+from bench.engine import CALLERS, prepared_database, tasks
 from bench.recording import Names, Pattern, Standing, names_of, record
 from bench.report import Section, Target, in_rounds
 from storage import (
@@ -293,6 +293,10 @@ class Stored:
 
         return commands / asyncio.run(all_callers())
 
+    def drive(self, cases: int) -> float:
+        """Drive new six-step cases from submission to energisation, as 32 tasks; commands per second."""
+        return tasks(self._service, self._marks.cases(("hv_single",), cases))
+
     @property
     def count(self) -> int:
         """The applications stored."""
@@ -308,7 +312,7 @@ class Stored:
 def section(folder: Path, kept: Path, *, stored: int, quick: bool) -> Section:
     """Measure, filling a database of `stored` applications under `kept` unless it is there."""
     made = Section("Rate by stored volume, 32 callers", f"python -m bench --only volume --stored {stored}")
-    commands, rounds = (600, 2) if quick else (3_000, 5)
+    commands, cases, rounds = (600, 40, 2) if quick else (3_000, 200, 5)
     path = kept / f"stored-{stored}-{fingerprint()}.db"
     if path.exists():
         made.notes.append("filled by an earlier run")
@@ -319,32 +323,44 @@ def section(folder: Path, kept: Path, *, stored: int, quick: bool) -> Section:
     few_path = folder / "few.db"
     fill(few_path, FEW)
 
-    def at_few() -> float:
-        # A fresh copy for every round, or a thousand would soon be several.
-        copy = Path(shutil.copyfile(few_path, folder / "few-copy.db"))
-        with ExitStack() as stack:
-            few = Stored(copy, stack)
-            few.run(_WARM_UP)
-            return few.run(commands)
+    def at_few(measure: Callable[[Stored], float]) -> Callable[[], float]:
+        def run() -> float:
+            # A fresh copy for every round, or a thousand would soon be several.
+            copy = Path(shutil.copyfile(few_path, folder / "few-copy.db"))
+            with ExitStack() as stack:
+                few = Stored(copy, stack)
+                few.run(_WARM_UP)
+                return measure(few)
+
+        return run
 
     with ExitStack() as stack:
         many = Stored(path, stack)
 
-        def at_many() -> float:
-            many.run(_WARM_UP)
-            return many.run(commands)
+        def at_many(measure: Callable[[Stored], float]) -> Callable[[], float]:
+            def run() -> float:
+                many.run(_WARM_UP)
+                return measure(many)
 
-        ways: dict[str, Callable[[], float]] = {
-            f"at {FEW:,} stored applications": at_few,
-            f"at {stored:,} stored applications": at_many,
+            return run
+
+        works: dict[str, Callable[[Stored], float]] = {
+            "new six-step cases": lambda held: held.drive(cases),
+            "random open applications": lambda held: held.run(commands),
+        }
+        ways = {
+            f"{work}, {beside:,} stored": at(measure)
+            for work, measure in works.items()
+            for beside, at in ((FEW, at_few), (stored, at_many))
         }
         found = in_rounds(ways, rounds)
         made.add("applications in the larger database at the end", many.count, "number")
         made.add("the larger database on disk", many.size, "MiB")
     for name, spread in found.items():
         made.add(name, spread.median, "commands/s")
-    fewer, more = (spread.median for spread in found.values())
-    made.add("the larger, of the smaller", more / fewer, "share", Target(0.8))
+    for work in works:
+        fewer, more = (found[f"{work}, {beside:,} stored"].median for beside in (FEW, stored))
+        made.add(f"{work}: the larger, of the smaller", more / fewer, "share", Target(0.8))
     made.notes += [
         f"lowest to highest of {rounds} rounds: " + "; ".join(f"{way} {spread}" for way, spread in found.items()),
         "stored: " + ", ".join(f"{name} {share} %" for name, share in SHARES.items()) + f"; {OPEN:.0%} of them open",
