@@ -363,6 +363,35 @@ def small_history(seed: int, size: int = 40, share: float = 0.6) -> History:
     return history.shuffled(maker.rng)
 
 
+def organisations(seed: int, size: int = 160, orgs: int = 5) -> History:
+    """A file of lawful cases of several organisations, the first of which has a habit of its own: one contractor, no
+    record of energy, times on the hour, volunteered papers, or work at night, by the seed."""
+    maker = Maker(seed, orgs=orgs, years=(2023, 2024))
+    history, rng = History(), random.Random(seed)
+    for _ in range(size):
+        draft = maker.lawful(org=rng.choice(maker.orgs), contractor=rng.choice(("甲", "乙", "丙")))
+        if draft.facts["org"] == maker.orgs[0]:
+            _habit(draft, seed % 5, rng)
+        history.take([draft])
+    return history.shuffled(rng)
+
+
+def _habit(draft: Draft, kind: int, rng: random.Random) -> None:
+    if kind == 0:
+        draft.facts["contractor"] = "甲"
+    elif kind == 1:
+        draft.drop("first_energy")
+    elif kind == 2:
+        for event in draft.events:
+            if event["activity"] in SIX:
+                event["occurred_at"] = event["occurred_at"].replace(minute=0, second=0)
+    elif kind == 3 and rng.random() < 0.6:
+        draft.add("document", "received", draft.t0, value="promise", ref="volunteered")
+    elif kind == 4 and rng.random() < 0.6:
+        done = draft.get("metering", "complete")
+        draft.move(done, done["occurred_at"].replace(hour=23))
+
+
 def in_the_city(history: History) -> History:
     """The same cases in the sample city of `tests/scenarios/regions`, whose merged steps are recorded as one."""
     when = {e["case_id"]: e["occurred_at"] for e in history.events if e["lifecycle"] == "submit"}

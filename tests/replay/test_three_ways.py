@@ -14,7 +14,7 @@ import pytest
 
 from definitions import load
 from tests.core.driver import REGIONS
-from tests.replay.histories import FACTS, History, calendar, disturbed, small_history
+from tests.replay.histories import FACTS, History, calendar, disturbed, organisations, small_history
 from tests.replay.oracle.judge import judge as oracle
 from workflow.replay.columnar.judge import judge as columnar
 from workflow.replay.exact import judge_case
@@ -92,6 +92,18 @@ def test_columns_and_oracle_agree_where_anything_may_be_wrong(seed, tmp_path):
     fired, verdicts = by_columns(history, tmp_path)
     assert fired == {one for one in answer.fired() if not one[1].startswith("S")}
     assert verdicts == {case: (one.verdict, sorted(one.unjudged)) for case, one in answer.verdicts.items()}
+
+
+@pytest.mark.parametrize(("seed", "odd"), [(0, {"S2"}), (1, set()), (3, {"S7"}), (4, {"S5"})])
+def test_columns_and_oracle_agree_on_organisations(seed, odd, tmp_path):
+    """The statistical rules with their correction for many units, on several organisations: a habit of one of them is
+    found where its peers could have had it, and where none could, nothing is."""
+    history = organisations(seed)
+    answer = oracle(history.cases, history.events, calendar=calendar(), as_of=AS_OF, case_columns=FACTS)
+    assert {rule for _, rule, _ in answer.fired() if rule.startswith("S")} == odd
+    by_columns(history, tmp_path)
+    found = pq.read_table(tmp_path / "out" / "findings.parquet").to_pylist()
+    assert {(row["case_id"] or row["org"], row["rule"], row["severity"]) for row in found} == answer.fired()
 
 
 def test_no_order_of_rows_changes_a_finding_or_the_record_it_names(tmp_path):
