@@ -239,7 +239,6 @@ class _Wide:
         flags = {
             "has_business_type": "business_type" in present,
             "withdraw_ref_expected": expected("application.withdraw"),
-            "correction_ref_expected": expected("correction.changed"),
         }
         self.constants = ", ".join(f"{str(bool(value)).upper()} AS {name}" for name, value in flags.items())
         account = {"prior_capacity_kw", "account_opened_on"} <= present

@@ -150,7 +150,7 @@ _WORDS: Final = """
     class_by_rules law_class not_governed total_limit filed_limit rules_limit zero_investment filed_zero
     path_known requires_supply_plan requires_completion requires_design requires_mid high_voltage_asked as_of_day
     late_round late_step late_limit late_used rounds_known total_late total_known used
-    outside_document outside_kind lv_extra_step withdraw_ref_expected correction_ref_expected torn
+    outside_document outside_kind lv_extra_step withdraw_ref_expected torn
     org_has_contacts org_has_corrections org_has_suspensions org_has_documents org_has_acceptance org_has_plan
     org_has_completion org_has_metering org_has_design org_has_mid org_has_charges org_has_energy
     group_acceptance group_supply_plan group_design_review group_mid_inspection group_completion_inspection
@@ -202,7 +202,6 @@ def _supplied(
         "filed_zero": as_filed is not None and as_filed.charges.zero_investment,
         "as_of_day": _day_number(as_of),
         "withdraw_ref_expected": True,
-        "correction_ref_expected": True,
         "torn": False,
         **_path(law or as_filed, row.get("important_customer")),
         **_outside(facts, book, calendar, law, row=row, history=history),
