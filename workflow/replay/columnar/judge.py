@@ -228,17 +228,13 @@ class _Wide:
         as_of_day: int,
     ) -> None:  # fmt: skip
         self.t0, self.derived, self.tables, gates = t0, derived, tables, rules.gates
-
-        def expected(kind: str) -> bool:
-            """Gate (c): whether an absent reference says anything; among too few to compare it says what it says."""
-            shown, total = run.rows(
-                f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k IN ({kinds(kind)})"
-            )[0]
-            return bool(total < gates["comparable"] or shown >= gates["ref_share"] * total)
-
+        shown, total = run.rows(
+            f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k IN ({kinds('application.withdraw')})"
+        )[0]
         flags = {
             "has_business_type": "business_type" in present,
-            "withdraw_ref_expected": expected("application.withdraw"),
+            # Among too few to compare, the gate does not gate: an absent reference says what it says.
+            "withdraw_ref_expected": total < gates["comparable"] or shown >= gates["ref_share"] * total,
         }
         self.constants = ", ".join(f"{str(bool(value)).upper()} AS {name}" for name, value in flags.items())
         account = {"prior_capacity_kw", "account_opened_on"} <= present
