@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, most_alike
 from definitions.detectors import Detectors
-from workflow.replay.columnar.clocks import day
+from workflow.replay.columnar.clocks import day, resting
 from workflow.replay.columnar.engines import Engine, listed, quoted
 from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS, months
 from workflow.replay.references import SEPARATORS
@@ -246,14 +246,22 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     def close(budget: str, used: str) -> str:
         return f"{budget} - ({used}) <= LEAST({near}, {budget} / 2.0)"
 
-    start = day("w.submitted")
+    # As the total is counted: what force majeure takes is not used.
+    engine.make(
+        "rested",
+        f"""SELECT x.cid, {resting(day("x.ended"))} AS off FROM (SELECT cid, ended, {day("submitted")} AS start_day FROM w
+            WHERE whole AND deducts AND submitted IS NOT NULL AND ended IS NOT NULL AND suspensions_seen > 0) AS x
+        JOIN fm AS f ON f.cid = x.cid GROUP BY x.cid""",
+    )
+    used = f"wd_at({day('w.ended')}) - wd_at({day('w.submitted')}) - COALESCE(o.off, 0)"
     engine.make(
         "nears",
         f"""SELECT w.cid, w.def_id IS NOT NULL AND CASE WHEN w.whole THEN w.submitted IS NOT NULL ELSE r.cid IS NOT NULL END AS near_known,
-            COALESCE(w.whole AND {close("w.total_limit", f"wd_at({day('w.ended')}) - wd_at({start})")}, FALSE) OR COALESCE(r.near_step, 0) = 1 AS near_limit
+            COALESCE(w.whole AND {close("w.total_limit", used)}, FALSE) OR COALESCE(r.near_step, 0) = 1 AS near_limit
         FROM w LEFT JOIN (SELECT r.cid, max(CASE WHEN r.lim IS NOT NULL AND r.is_open AND
             {close("r.lim", "wd_at(r.end_day) - wd_at(r.start_day)")} THEN 1 ELSE 0 END) AS near_step
-            FROM rounds AS r GROUP BY r.cid) AS r ON r.cid = w.cid WHERE w.ended IS NOT NULL""",
+            FROM rounds AS r GROUP BY r.cid) AS r ON r.cid = w.cid LEFT JOIN rested AS o ON o.cid = w.cid
+        WHERE w.ended IS NOT NULL""",
     )
 
 

@@ -25,6 +25,10 @@ def day(moment: str) -> str:
     return f"(({moment}) // {MOMENT_DAY})"
 
 
+TOTAL_START: Final = day("COALESCE(submitted, t0)")
+"""The day from which the total runs."""
+
+
 def facts_of(compiled: Compiled) -> list[str]:
     """The columns of the folded facts that the clocks need."""
     return [compiled.column(compiled.detectors.folded[name], compiled.detectors.gates) for name in NAMES]
@@ -175,18 +179,19 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
         GROUP BY cid, island""",
     )
     end_day = f"COALESCE({_closing()}, {as_of_day})"
-    start_day = day("COALESCE(submitted, t0)")
-
-    def inside(last: str) -> str:
-        high, low = f"LEAST(f.high, {last})", "GREATEST(f.low, x.start_day)"
-        return f"sum(CASE WHEN {high} > {low} THEN wd_at({high}) - wd_at({low}) ELSE 0 END)"
-
     engine.make(
         "deducted",
-        f"""SELECT x.cid, {inside("x.end_day")} AS used_off, {inside("x.end_day - 1")} AS before_off
-        FROM (SELECT cid, {start_day} AS start_day, {end_day} AS end_day FROM special WHERE deducts) AS x
+        f"""SELECT x.cid, {resting("x.end_day")} AS used_off, {resting("x.end_day - 1")} AS before_off
+        FROM (SELECT cid, {TOTAL_START} AS start_day, {end_day} AS end_day FROM special WHERE deducts) AS x
         JOIN fm AS f ON f.cid = x.cid GROUP BY x.cid""",
     )
+
+
+def resting(last: str) -> str:
+    """SQL of the working days up to the day `last` that force majeure takes from the total, for a case `x` that has a
+    `start_day`, summed over the rows `f` of table `fm`."""
+    high, low = f"LEAST(f.high, {last})", "GREATEST(f.low, x.start_day)"
+    return f"sum(CASE WHEN {high} > {low} THEN wd_at({high}) - wd_at({low}) ELSE 0 END)"
 
 
 def _simple(step: str, as_of_day: int) -> tuple[str, str]:
@@ -251,7 +256,7 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             wd_at(r.end_day) - wd_at(r.start_day) AS late_used
         FROM rounds AS r JOIN special_clocks AS x ON x.cid = r.cid AND x.late_at = r.place * 1000 + r.g""",
     )
-    start_day, end_day = day("COALESCE(submitted, t0)"), f"COALESCE({_closing()}, {as_of_day})"
+    end_day = f"COALESCE({_closing()}, {as_of_day})"
     named = " ".join(f"WHEN {at} THEN '{s}'" for at, s in enumerate(STEPS))
     engine.make(
         "clocks",
@@ -275,7 +280,7 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             whole_used >= total_limit AND y.end_day > y.start_day AND
                 wd_at(y.end_day - 1) - wd_at(y.start_day) - COALESCE(de.before_off, 0) >= total_limit AS broken_whole
         FROM (SELECT *, {", ".join(useds)}, GREATEST(wd_at(end_day) - wd_at(start_day), 0) AS whole_used
-            FROM (SELECT *, {", ".join(bounds)}, {start_day} AS start_day, {end_day} AS end_day FROM w) AS x) AS y
+            FROM (SELECT *, {", ".join(bounds)}, {TOTAL_START} AS start_day, {end_day} AS end_day FROM w) AS x) AS y
         LEFT JOIN special_clocks AS sc ON sc.cid = y.cid LEFT JOIN deducted AS de ON de.cid = y.cid) AS u) AS v) AS z
         LEFT JOIN special_late AS sl ON sl.cid = z.cid""",
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, earlier, past_due
 from definitions.detectors import Detectors
-from workflow.replay.columnar.clocks import day
+from workflow.replay.columnar.clocks import TOTAL_START, day, resting
 from workflow.replay.columnar.engines import Engine, quoted
 from workflow.replay.columnar.fold import KINDS, STEPS
 from workflow.replay.columnar.law import Law
@@ -307,10 +307,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     shown, total = engine.rows(f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k = {start}")[0]
     expected = total < gates["comparable"] or shown >= gates["ref_share"] * total
     near = rule["near_working_days"]
-    whole_end, total_start = (
-        f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})",
-        day("COALESCE(w.submitted, w.t0)"),
-    )
+    whole_end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})"
     tolerance = str(gates["tolerance_minutes"])
     inside = f"{earlier('s.began', 'e.occurred', tolerance)} AND {earlier('e.occurred', 's.finished', tolerance)}"
     engine.make(
@@ -322,6 +319,13 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
                 THEN 1 ELSE 0 END) AS overlaps
         FROM susp AS s JOIN rounds AS r ON r.cid = s.cid GROUP BY s.cid, s.g""",
     )
+    # What an earlier suspension took from the total is not used, nor is the day on which this one opens.
+    engine.make(
+        "susp_rests",
+        f"""SELECT x.cid, x.g, {resting(day("x.began"))} AS off FROM (SELECT s.cid, s.g, s.began, {TOTAL_START} AS start_day
+            FROM susp AS s JOIN w ON w.cid = s.cid WHERE w.whole AND w.deducts) AS x
+        JOIN fm AS f ON f.cid = x.cid GROUP BY x.cid, x.g""",
+    )
     engine.make(
         "susp_work",
         f"""SELECT DISTINCT s.cid, s.g FROM susp AS s JOIN ev AS e ON e.cid = s.cid
@@ -330,7 +334,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     ends = f"COALESCE({day('s.finished')}, {whole_end})"
     flaws = {
         "临近时限才中止": f"COALESCE(r.near_step, 0) = 1 OR (w.whole AND w.total_limit >= {rule['smallest_budget']} AND "
-        f"ABS(w.total_limit - (wd_at({day('s.began')}) - wd_at({total_start}))) <= {near})",
+        f"ABS(w.total_limit - (wd_at({day('s.began')}) - wd_at({TOTAL_START}) - COALESCE(o.off, 0))) <= {near})",
         "事后补录": f"wd_at({day('s.recorded')}) - wd_at({day('s.began')}) > {rule['recorded_working_days']}",
         "以客户原因中止而无凭证": f"s.ground = 'customer' AND s.ref = '' AND {str(bool(expected)).upper()}",
         "中止期间有供电企业的作业": "k.cid IS NOT NULL",
@@ -351,7 +355,8 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
             COALESCE({unjudged}, FALSE) AND NOT {waiting} AS unjudged
         FROM susp AS s JOIN w ON w.cid = s.cid
         LEFT JOIN susp_rounds AS r ON r.cid = s.cid AND r.g = s.g
-        LEFT JOIN susp_work AS k ON k.cid = s.cid AND k.g = s.g""",
+        LEFT JOIN susp_work AS k ON k.cid = s.cid AND k.g = s.g
+        LEFT JOIN susp_rests AS o ON o.cid = s.cid AND o.g = s.g""",
     )
     engine.make(
         "flaws",
