@@ -39,20 +39,20 @@ def _completes(case: Case, step: Any) -> list[Event]:
 def d08(case: Case) -> Finding | None:
     steps, all_known = case.certain_path()
     steps = [step for step in steps if not set(step.parts) & case.waived]
-    high, medium = [], []
+    high: list[tuple[Event, Event]] = []
+    medium: list[tuple[Event, Event]] = []
     for i, first in enumerate(steps):
         passes = _completes(case, first)
         if not passes:
             continue
         last = passes[-1]
         for later in steps[i + 1 :]:
-            high += [rows(e, last) for e in _completes(case, later) if in_order(when(e), when(last))]
+            high += [(e, last) for e in _completes(case, later) if in_order(when(e), when(last))]
             for part in later.parts:
-                medium += [rows(e, last) for e in case.all(part, "start") if in_order(when(e), when(last))]
-    if high:
-        return Finding(case.id, "D08", "high", tuple(high), frozenset({"marketing"}))
-    if medium:
-        return Finding(case.id, "D08", "medium", tuple(medium), frozenset({"marketing"}))
+                medium += [(e, last) for e in case.all(part, "start") if in_order(when(e), when(last))]
+    for severity, pairs in (("high", high), ("medium", medium)):
+        if pairs:
+            return found(case, "D08", severity, [rows(*pair) for pair in pairs], [e for e, _ in pairs])
     completed = [code for code in SIX if case.all(code, "complete")]
     if not all_known or not completed or any(case.untimed(code, "complete") for code in SIX):
         raise Unjudged("step.complete")
@@ -92,7 +92,7 @@ def d09(case: Case) -> Finding | None:
         and abs(when(y).moment - when(x).moment) < dt.timedelta(minutes=30)
     ]
     if grounds:
-        return Finding(case.id, "D09", "high", tuple(grounds), frozenset({"marketing"}))
+        return found(case, "D09", "high", grounds, [e for code in codes for e in case.all(code, "complete")])
     if unknown:
         raise Unjudged("recorded_at")
     return None

@@ -29,13 +29,13 @@ class Lists:
 
 class Finding(NamedTuple):
     """One rule's answer on one case (or one organisation, for S rules). `grounds`: sets of events each of which is
-    enough for it; `sources`: the systems whose records accuse."""
+    enough for it; `systems`: of each ground the systems whose records accuse, None where one of them is not named."""
 
     case_id: str | None
     rule: str
     severity: str
     grounds: tuple[frozenset[int], ...] = ()
-    sources: frozenset[str] = frozenset()
+    systems: tuple[frozenset[str] | None, ...] = ()
     org: str | None = None
 
 
@@ -401,7 +401,14 @@ def sources(*events: Event) -> frozenset[str]:
 def found(
     case: Case, rule: str, severity: str, grounds: Iterable[frozenset[int]], accusing: Iterable[Event]
 ) -> Finding:
-    return Finding(case.id, rule, severity, tuple(grounds), sources(*accusing))
+    known = tuple(grounds)
+    by_row = {e["_i"]: e.get("source") for e in accusing}
+    return Finding(case.id, rule, severity, known, tuple(_systems(by_row, ground) for ground in known))
+
+
+def _systems(by_row: dict[int, str | None], ground: frozenset[int]) -> frozenset[str] | None:
+    named = [by_row[row] for row in ground if row in by_row]
+    return frozenset(filter(None, named)) if named and all(named) else None
 
 
 def worst(severities: Iterable[str]) -> str:

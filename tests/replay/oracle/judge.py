@@ -116,7 +116,7 @@ def suspected(findings: Sequence[Finding]) -> bool:
     medium = [f for f in counting if f.severity == "medium"]
     if any(_apart(a, b) for a, b in itertools.combinations(high, 2)):
         return True
-    return any(_one_each([one.sources for one in (h, *two)]) for h in high for two in itertools.combinations(medium, 2))
+    return any(_other_systems((h, *two)) for h in high for two in itertools.combinations(medium, 2))
 
 
 def _apart(a: Finding, b: Finding) -> bool:
@@ -124,9 +124,10 @@ def _apart(a: Finding, b: Finding) -> bool:
     return any(not (x & y) for x in a.grounds for y in b.grounds)
 
 
-def _one_each(systems: Sequence[frozenset[str]]) -> bool:
-    """A different system can be named for each."""
-    return any(len(set(chosen)) == len(systems) for chosen in itertools.product(*systems))
+def _other_systems(findings: Sequence[Finding]) -> bool:
+    """Each can rest on systems of its own: none carries two of them, and a record that names none shows nothing."""
+    named = [[one for one in f.systems if one is not None] for f in findings]
+    return any(all(not (x & y) for x, y in itertools.combinations(chosen, 2)) for chosen in itertools.product(*named))
 
 
 def _core_facts(case: Case) -> bool:

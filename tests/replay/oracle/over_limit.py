@@ -169,7 +169,7 @@ def near_a_limit(case: Case, on: dt.date) -> bool:
 
 def d14(case: Case) -> Finding | None:
     ending = case.ending
-    if ending is None or not case.ledger_applies or _excused(case, ending):
+    if ending is None or _excused(case, ending) or not case.ledger_applies:
         return None
     for name in ("premises_id", "voltage", "capacity_kw"):
         case.need(name)
@@ -385,11 +385,12 @@ def d30(case: Case) -> Finding | None:
         ready = _papers_in(case, step.documents)
         candidates = [ready] if ready else []
         if position:
-            before = case.all(steps[position - 1].code, "complete")
-            if candidates and (not before or when(before[-1]).date > when(starts[0]).date):
+            passes = [case.all(one.code, "complete")[-1:] for one in steps[:position]]
+            before = max((e for one in passes for e in one), key=lambda e: (e["occurred_at"], e["_i"]), default=None)
+            if candidates and (not passes[-1] or before is None or when(before).date > when(starts[0]).date):
                 candidates = []
-            elif candidates and in_order(when(candidates[0]), when(before[-1])):
-                candidates = [before[-1]]  # handed in early: the step could not begin before the one ahead of it ended
+            elif candidates and before is not None and in_order(when(candidates[0]), when(before)):
+                candidates = [before]  # handed in early: the step could not begin before those ahead of it ended
         candidates += _inspection_requests(case, step.code, starts)
         for e in candidates:
             start = next((s for s in starts if not in_order(when(s), when(e))), None)

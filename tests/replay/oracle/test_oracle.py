@@ -90,7 +90,7 @@ def test_entered_late_and_before():
 
 
 def finding(rule: str, severity: str, *grounds: int, source: str = "marketing") -> Finding:
-    return Finding("A", rule, severity, (frozenset(grounds),), frozenset({source}))
+    return Finding("A", rule, severity, (frozenset(grounds),), (frozenset({source}),))
 
 
 def test_who_is_suspected():
@@ -103,3 +103,11 @@ def test_who_is_suspected():
     three = [finding("D11", "high", 1), finding("D05", "medium", 2, source="material")]
     assert suspected([*three, finding("D06", "medium", 3, source="field_terminal")])
     assert not suspected([*three, finding("D20", "medium", 3, source="material")])
+    # Two late entries, one of each system: D11 may rest on either, the burst needs both, so it is no other system.
+    one, other = frozenset({"marketing"}), frozenset({"field_terminal"})
+    late = Finding("A", "D11", "high", (frozenset({1}), frozenset({2})), (one, other))
+    live = finding("D29", "medium", 3, source="metering")
+    assert not suspected([late, Finding("A", "D12", "medium", (frozenset({1, 2}),), (one | other,)), live])
+    assert suspected([late, Finding("A", "D12", "medium", (frozenset({1}),), (one,)), live])
+    # Nobody says where the record comes from: it shows nothing of another system.
+    assert not suspected([late, Finding("A", "D12", "medium", (frozenset({1}),), (None,)), live])

@@ -8,7 +8,7 @@ from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, mos
 from definitions.detectors import Detectors
 from workflow.replay.columnar.clocks import day, resting
 from workflow.replay.columnar.engines import Engine, listed, quoted
-from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS, months
+from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS, months, systems
 from workflow.replay.references import SEPARATORS
 
 _STEP_EVENTS: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return", "waive")]
@@ -66,11 +66,11 @@ def _bursts(engine: Engine, detectors: Detectors) -> None:
     behind = f"OVER (PARTITION BY org_id, actor ORDER BY t RANGE BETWEEN {span} PRECEDING AND CURRENT ROW)"
     engine.make(
         "bursts",
-        f"""SELECT cid, min(occurred) AS burst, max(size) AS burst_size FROM (
-            SELECT cid, occurred, max(CASE WHEN n >= {rule["events"]} AND n >= {rule["times_median"]} * usual
+        f"""SELECT cid, min(occurred) AS burst, max(size) AS burst_size, {systems("src")} AS burst_systems FROM (
+            SELECT cid, occurred, src, max(CASE WHEN n >= {rule["events"]} AND n >= {rule["times_median"]} * usual
                 AND lagging > {rule["lagging_share"]} * n THEN n END) {behind} AS size FROM (
             SELECT *, count(*) {ahead} AS n, sum(late) {ahead} AS lagging FROM (
-                SELECT e.org_id, e.actor, e.cid, e.occurred, e.entered // {MOMENT_UNIT} AS t, s.usual,
+                SELECT e.org_id, e.actor, e.cid, e.occurred, e.src, e.entered // {MOMENT_UNIT} AS t, s.usual,
                     CASE WHEN {lag} THEN 1 ELSE 0 END AS late
                 FROM events AS e JOIN stirred AS s ON s.org_id = e.org_id AND s.actor = e.actor
                 WHERE e.k IN ({_in(_STEP_EVENTS)}) AND e.entered IS NOT NULL AND {out.replace("actor ", "e.actor ")}) AS a) AS b) AS d

@@ -142,7 +142,7 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
             LEFT JOIN reaches AS t ON t.cid = r.cid
             WHERE r.finished IS NOT NULL OR (own.passed IS NULL AND {waived.format("r.grp")} = 0)) AS y) AS z
         WHERE (finished IS NOT NULL OR open_end IS NOT NULL OR went_on)
-            AND NOT (began IS NULL AND g > 0 AND COALESCE(finished = previous_end, FALSE))""",
+            AND NOT (began IS NULL AND g > 0 AND COALESCE(finished // {MOMENT_UNIT} = previous_end // {MOMENT_UNIT}, FALSE))""",
     )
 
 

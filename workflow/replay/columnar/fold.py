@@ -328,7 +328,17 @@ def _one_of(numbers: list[int]) -> str:
     return f"k IN ({', '.join(map(str, numbers))})" if len(numbers) > 1 else f"k = {numbers[0]}"
 
 
+def source_of(moment: str) -> str:
+    """SQL of the number of a moment's source, nought where it names none."""
+    return f"(({moment}) // 2) % 32"
+
+
 def names_of_sources(column: str) -> str:
     """SQL of the source's name from a moment."""
     cases = " ".join(f"WHEN {n} THEN {quoted(s)}" for s, n in SOURCE_NUMBERS.items())
-    return f"CASE (({column}) // 2) % 32 {cases} ELSE '' END"
+    return f"CASE {source_of(column)} {cases} ELSE '' END"
+
+
+def systems(source: str) -> str:
+    """SQL of the sources of several records, a bit for each; NULL where one of them names none."""
+    return f"CASE WHEN min({source}) > 0 THEN bit_or(CAST(power(2, {source}) AS BIGINT)) END"

@@ -195,12 +195,14 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
         ON o.cid = r.cid AND o.row_no = r.row_no WHERE r.k = {KINDS["document.requested"]} AND o.cid IS NULL""",
     )
     engine.make(
-        "late_starts",
-        f"""SELECT cid, min(ready) AS waiting_start, min(began) AS late_start FROM (
-            SELECT r.cid, r.ready, r.began, count(b.occurred) AS n FROM ready AS r
+        "waits",
+        f"""SELECT r.cid, r.ready, r.began FROM ready AS r
             LEFT JOIN excuses AS b
-            ON b.cid = r.cid AND {_between("b.occurred", "r.ready", "r.began", tolerance)} GROUP BY r.cid, r.ready, r.began) AS x
-        WHERE n = 0 GROUP BY cid""",
+            ON b.cid = r.cid AND {_between("b.occurred", "r.ready", "r.began", tolerance)} GROUP BY r.cid, r.ready, r.began
+        HAVING count(b.occurred) = 0""",
+    )
+    engine.make(
+        "late_starts", "SELECT cid, min(ready) AS waiting_start, min(began) AS late_start FROM waits GROUP BY cid"
     )
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from definitions.detectors import Detectors
 from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, arrow, quoted
-from workflow.replay.columnar.fold import KINDS, STEPS, names_of_sources
+from workflow.replay.columnar.fold import KINDS, STEPS, names_of_sources, source_of, systems
 
 if TYPE_CHECKING:
     from workflow.replay.columnar.judge import _Plan
@@ -107,12 +107,16 @@ def evidence(run: Engine, plans: list[_Plan]) -> None:
         WHERE {meant}) AS x
         WHERE n = 1""",
     )
-    # Where each record is enough by itself, a finding rests on any of them.
+    # Where each record is enough by itself, a finding rests on any of them, in whichever branch of its weight it stands.
+    places: dict[tuple[str, str], set[str]] = {}
+    for plan in plans:
+        for branch in plan.detector.branches:
+            if branch.each_enough:
+                found = (str(plan.witnesses().index(name)) for name in branch.witness)
+                places.setdefault((plan.rule, branch.severity), set()).update(found)
     enough = " OR ".join(
-        f"(f.rule = {quoted(plan.rule)} AND f.branch = {at} AND w.place IN ({', '.join(str(plan.witnesses().index(name)) for name in branch.witness)}))"
-        for plan in plans
-        for at, branch in enumerate(plan.detector.branches, start=1)
-        if branch.each_enough
+        f"(f.rule = {quoted(rule)} AND f.severity = '{severity}' AND w.place IN ({', '.join(sorted(at))}))"
+        for (rule, severity), at in places.items()
     )
     run.make(
         "bases",
@@ -161,26 +165,45 @@ def _suspected(run: Engine, rules: Detectors) -> None:
         ON s.cid = a.cid AND s.one = a.rule AND s.one_base = g.base AND s.other = b.rule AND s.other_base = h.base
         WHERE s.cid IS NULL""",
     )
-    # The source of a finding is that of the first record that accuses.
-    run.make(
-        "voices",
-        """SELECT w.cid, w.rule, w.severity, w.leads, (p.m // 2) % 32 AS src FROM weighty AS w
-        JOIN (SELECT cid, rule, min(place) AS place FROM picked WHERE accuses GROUP BY cid, rule) AS f
-            ON f.cid = w.cid AND f.rule = w.rule
-        JOIN picked AS p ON p.cid = f.cid AND p.rule = f.rule AND p.place = f.place""",
-    )
-    run.make(
-        "chorus",
-        f"""SELECT DISTINCT cid FROM (SELECT h.cid, h.rule FROM voices AS h
-            JOIN voices AS m ON m.cid = h.cid AND m.severity = 'medium' AND m.src <> h.src
-            WHERE h.severity = 'high' AND h.leads GROUP BY h.cid, h.rule HAVING count(DISTINCT m.src) >= {v["medium_together"]}
-            AND count(DISTINCT m.rule) >= {v["medium_together"]}) AS x""",
-    )
+    _systems(run)
+    run.make("chorus", _chorus(v["high_with_medium"], v["medium_together"]))  # type: ignore[arg-type]  # numbers, as their file says
     run.make(
         "suspects",
         f"""SELECT cid FROM weighty WHERE severity = 'critical' AND leads GROUP BY cid HAVING count(*) >= {v["critical_alone"]}
         UNION SELECT cid FROM apart UNION SELECT cid FROM chorus""",
     )
+
+
+def _systems(run: Engine) -> None:
+    """Table `carried`: the systems on which a weighty finding rests, a row for each way in which it may. A record that
+    names no system shows nothing of one."""
+    each = f"SELECT b.cid, b.rule, {systems('e.src')} AS systems FROM bases AS b JOIN seen AS e ON e.cid = b.cid"
+    ways = (
+        f"SELECT cid, rule, {systems(source_of('m'))} AS systems FROM picked WHERE accuses AND rule <> 'D12' GROUP BY cid, rule",
+        # A burst needs all its records, not the one that is named.
+        "SELECT cid, 'D12' AS rule, burst_systems AS systems FROM bursts",
+        f"SELECT cid, 'D30' AS rule, {systems(source_of('ready'))} AS systems FROM waits GROUP BY cid, ready",
+        f"{each} AND e.event_id = b.event_id WHERE b.base <> 0 GROUP BY b.cid, b.rule, b.base",
+    )
+    run.make(
+        "carried",
+        f"""SELECT DISTINCT w.cid, w.rule, w.severity, w.leads, x.systems FROM weighty AS w
+        JOIN ({" UNION ALL ".join(ways)}) AS x ON x.cid = w.cid AND x.rule = w.rule WHERE x.systems IS NOT NULL""",
+    )
+
+
+def _chorus(highs: int, mediums: int) -> str:
+    """SQL of the cases with so many high and so many medium findings of which no system carries two."""
+    voices = [("high", f"h{at}") for at in range(highs)] + [("medium", f"m{at}") for at in range(mediums)]
+    joined, before = [], list[tuple[str, str]]()
+    for severity, one in voices:
+        apart = [f"{one}.systems & {other}.systems = 0" for _, other in before]
+        ordered = [f"{one}.rule > {other}.rule" for kind, other in before if kind == severity]
+        conditions = " AND ".join([f"{one}.cid = x.cid", f"{one}.severity = '{severity}'", *apart, *ordered])
+        joined.append(f"JOIN carried AS {one} ON {conditions}")
+        before.append((severity, one))
+    leads = " OR ".join(f"h{at}.leads" for at in range(highs))
+    return f"SELECT DISTINCT x.cid FROM (SELECT DISTINCT cid FROM carried) AS x {' '.join(joined)} WHERE {leads}"
 
 
 def _chains(run: Engine) -> None:
