@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from tests.replay.intake.conftest import STEPS
 from workflow.replay.intake import BadHistory, Intake, load
@@ -171,3 +172,58 @@ def test_a_decimal_is_the_number_it_says(tmp_path):
         out=tmp_path / "out", threads=1,
     )  # fmt: skip
     assert pq.read_table(intake.cases)["case_id"].to_pylist() == ["7"]
+
+
+DOUBLED = ["case_id", "activity", "lifecycle", "occurred_at", "note", "note"]
+ONE = ["A", "application", "submit", "2026-01-05", "x", "y"]
+
+
+def sheet(folder: Path, form: str, head: list[str], *rows: list[str]) -> Path:
+    """The same few cells as a file of this form."""
+    path = folder / f"events.{form}"
+    if form == "csv":
+        path.write_text("\n".join(",".join(row) for row in (head, *rows)), encoding="utf-8")
+    elif form == "xlsx":
+        book = Workbook()
+        for row in (head, *rows):
+            book.active.append(row)
+        book.save(path)
+    else:
+        cells = [pa.array(column) for column in zip(*rows, strict=True)]
+        pq.write_table(pa.Table.from_arrays(cells, names=head), path)
+    return path
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx", "parquet"])
+@pytest.mark.parametrize("again", ["occurred_at", "Occurred_At", "ｏccurred_at", " occurred_at　"])
+def test_a_column_that_is_used_and_stands_twice_is_refused(take, tmp_path, form, again):
+    file = sheet(tmp_path, form, [*DOUBLED[:4], again, "note"], [*ONE[:4], "2026-01-06", "y"])
+    with pytest.raises(BadHistory, match=r"列名 occurred_at 出现不止一次.* stands there more than once"):
+        take(events=file)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx", "parquet"])
+def test_columns_of_one_name_that_nobody_uses_are_harmless(take, tmp_path, form):
+    found = take(events=sheet(tmp_path, form, DOUBLED, ONE))
+    assert found.rows("events", "case_id", "occurred_at") == [("A", dt.datetime(2026, 1, 5))]
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx", "parquet"])
+@pytest.mark.parametrize(("which", "day"), [(1, 5), (2, 6)])
+@pytest.mark.parametrize("again", ["时间", "时 间"])
+def test_a_mapping_says_which_of_two_columns_is_meant(take, tmp_path, *, form, which, day, again):
+    head = ["编号", "时间", again]
+    mapping = tmp_path / "own.yaml"
+    mapping.write_text(
+        f"""mapping: own
+name: {{zh: 自有, en: own}}
+tables:
+  - name: orders
+    read: any
+    events: [{{case_id: 编号, event: application.submit, occurred_at: 时间 ({which})}}]
+""",
+        encoding="utf-8",
+    )
+    file = sheet(tmp_path, form, head, ["A", "2026-01-05", "2026-01-06"])
+    found = take(events=file, mapping=mapping)
+    assert found.rows("events", "case_id", "occurred_at") == [("A", dt.datetime(2026, 1, day))]

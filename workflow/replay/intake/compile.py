@@ -15,7 +15,7 @@ from workflow.replay import tables
 from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.mapping import Condition, Emitter, MappingFile, Names, Table, Value, untold
 from workflow.replay.intake.plain import Plain, plain_table
-from workflow.replay.intake.raw import AT, ROW, Raw, identifier, label, literal
+from workflow.replay.intake.raw import AT, ROW, Raw, identifier, label, literal, numbered
 from workflow.replay.intake.values import MOMENT, Typed, among, as_text, typed
 
 STATES = ("accepted", "rejected", "ignored", "other", "empty", "blank")
@@ -58,26 +58,39 @@ def parts(raw: Raw, table: Table, mapping: MappingFile, steps: tuple[str, ...]) 
 
 
 class Columns:
-    """The raw table's columns as a mapping names them; collects those that are not there."""
+    """The raw table's columns as a mapping names them; collects those that are not there, or more than once."""
 
     def __init__(self, raw: Raw, table: Table) -> None:
         self.raw = raw
         self.table = table
         self.missing: list[tuple[str, ...]] = []
-        self._by_label = {label(name): name for name in raw.columns}
+        self.several: list[str] = []
+        self._by_label: dict[str, list[str]] = {}
+        for name in raw.columns:
+            self._by_label.setdefault(label(name), []).append(name)
+        for alike in [names for names in self._by_label.values() if len(names) > 1]:
+            for count, name in enumerate(alike, start=1):
+                self._by_label.setdefault(label(numbered(name, count)), [name])
 
     def refuse_missing(self) -> None:
-        """Raise BadHistory when a column that was asked for is not there."""
-        if self.missing:
-            there = ", ".join(name for name in self.raw.columns if not name.startswith("#"))
-            place = self.raw.place
-            raise BadHistory(
-                *(
-                    f"{place}: 缺少列 {' 或 '.join(names)} (现有: {there}) / "
-                    f"column {' or '.join(names)} is missing (there are: {there})"
-                    for names in dict.fromkeys(self.missing)
-                )
-            )
+        """Raise BadHistory when a column that was asked for is not there, or stands there more than once: which of
+        them is meant is not for us to guess."""
+        place = self.raw.place
+        there = ", ".join(name for name in self.raw.columns if not name.startswith("#"))
+        lacking = [
+            f"{place}: 缺少列 {' 或 '.join(names)} (现有: {there}) / "
+            f"column {' or '.join(names)} is missing (there are: {there})"
+            for names in dict.fromkeys(self.missing)
+        ]
+        doubled = [
+            f"{place}: 列名 {name} 出现不止一次, 无法确定用哪一列 (空格、大小写、全角半角不作区别); "
+            f"请删去或改名多余的列, 或在对照表中写明用 {numbered(name, 1)} 还是 {numbered(name, 2)} / "
+            f"the column {name} stands there more than once (blanks, case and width make no difference); delete or "
+            f"rename the others, or write in the mapping whether {numbered(name, 1)} or {numbered(name, 2)} is meant"
+            for name in dict.fromkeys(self.several)
+        ]
+        if lacking or doubled:
+            raise BadHistory(*lacking, *doubled)
 
     def find(self, names: tuple[str, ...], optional: bool = False) -> tuple[str, str] | None:
         """SQL and type of the first of `names` that is there: a column, or what was looked up in the file."""
@@ -85,9 +98,12 @@ class Columns:
             if name in self.raw.found:
                 found = self.raw.found[name]
                 return ("NULL" if found is None else literal(found)), "VARCHAR"
-            there = self._by_label.get(label(name))
-            if there is not None:
-                return identifier(there), self.raw.columns[there]
+            there = self._by_label.get(label(name), [])
+            if len(there) == 1:
+                return identifier(there[0]), self.raw.columns[there[0]]
+            if there or label(numbered(name, 2)) in self._by_label:
+                self.several.append(name)
+                return "NULL", "VARCHAR"
         if not optional:
             self.missing.append(names)
         return None

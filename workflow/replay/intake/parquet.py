@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from workflow.replay.intake.faults import BadHistory
-from workflow.replay.intake.raw import AT, ROW, Raw, identifier, literal
+from workflow.replay.intake.raw import AT, ROW, Raw, distinct_names, identifier, literal
 from workflow.replay.intake.text import check_file
 
 
@@ -33,7 +34,11 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
         raise BadHistory(
             f"{path.name}: 各文件的列合不到一起 / the files do not fit together: {error!s:.300}"
         ) from error
-    columns = {name: kind for name, kind, *_ in described if name != "file_row_number"}
+    named: dict[str, str] = {}
+    for file in files:
+        named |= _doubled(connection, file)
+    kinds = {name: kind for name, kind, *_ in described if name != "file_row_number"}
+    columns = {named.get(name, name): kind for name, kind in kinds.items()}
     if nested := [name for name, kind in columns.items() if kind.endswith("[]") or kind.startswith(("STRUCT", "MAP"))]:
         raise BadHistory(
             f"{path.name}: 列 {', '.join(nested)} 不是单个值, 请先展开 / hold lists or records; flatten them first"
@@ -41,16 +46,26 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
     before = len(files) > 1
     offset = f" + list_extract({starts}, CAST(file_index AS BIGINT) + 1)" if before else ""
     # A file of contracts may have a column of our name: the reader's own is asked for under another.
-    selected = ", ".join(map(identifier, columns))
+    selected = ", ".join(f"{identifier(theirs)} AS {identifier(named.get(theirs, theirs))}" for theirs in kinds)
     sql = (
         f"SELECT {selected}, file_row_number + 1{offset} AS {identifier(AT)}, "  # noqa: S608  # quoted
         f'file_row_number + 1 AS {identifier(ROW)}, {"file_index" if before else "0"} AS "#file" FROM {scan}'
     )
     names = tuple(str(file.relative_to(path)) if path.is_dir() else file.name for file in files)
     return Raw(
-        role, path.name, "", sql, columns, total, files=names, lies=True, parquet=tuple(files), begins=tuple(starts),
-        home=path if path.is_dir() else None,
+        role, path.name, "", sql, columns, total, files=names, lies=True, parquet=() if named else tuple(files),
+        begins=tuple(starts), home=path if path.is_dir() else None,
     )  # fmt: skip
+
+
+def _doubled(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
+    """The columns of a file whose names stand in it more than once: what DuckDB calls them, and what we do."""
+    names = pq.read_schema(file).names
+    if len({name.lower() for name in names}) == len(names):
+        return {}
+    theirs = connection.execute(f"DESCRIBE FROM read_parquet({literal(file)})").fetchall()
+    ours = zip(names, distinct_names(names), strict=True)
+    return {found: own for (found, *_), (name, own) in zip(theirs, ours, strict=True) if own != name}
 
 
 def _count(connection: duckdb.DuckDBPyConnection, file: Path, home: Path) -> int:

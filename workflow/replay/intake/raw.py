@@ -6,6 +6,7 @@ Readers that take a file apart in Python spool text; a Parquet input is read whe
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -123,18 +124,30 @@ def literal(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def distinct_names(labels: Sequence[str]) -> Iterator[str]:
-    """Column names that differ from each other whatever their case: empty ones are numbered, repeated ones too."""
-    seen: set[str] = set()
-    for index, label in enumerate(labels, start=1):
-        name = stem = label or f"#{index}"
-        copy = 2
-        while name.lower() in seen:
-            name, copy = f"{stem} ({copy})", copy + 1
-        seen.add(name.lower())
-        yield name
+def distinct_names(given: Sequence[str]) -> Iterator[str]:
+    """Column names of which none can be taken for another: empty ones are numbered, and so is every one of several that
+    are the same as names are compared, the first too."""
+    labels = [label(one) for one in given]
+    taken = {one for one in labels if labels.count(one) == 1}
+    counts: dict[str, int] = {}
+    for index, (name, own) in enumerate(zip(given, labels, strict=True), start=1):
+        if not own:
+            yield f"#{index}"
+        elif own in taken:
+            yield name
+        else:
+            count = counts.get(own, 0) + 1
+            while label(copy := numbered(name, count)) in taken:
+                count += 1
+            counts[own] = count
+            yield copy
+
+
+def numbered(name: str, count: int) -> str:
+    """How one of several columns of the same name is called, counted from 1."""
+    return f"{name} ({count})"
 
 
 def label(text: object) -> str:
-    """A column's name as names are compared: without blanks, line breaks and stars, whatever its case and brackets."""
-    return re.sub(r"[\s　*＊]+", "", str(text or "")).lower().replace("（", "(").replace("）", ")")
+    """A column's name as names are compared: without blanks, line breaks and stars, whatever its case and width."""
+    return re.sub(r"[\s*]+", "", unicodedata.normalize("NFKC", str(text or ""))).lower()
