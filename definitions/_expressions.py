@@ -230,7 +230,7 @@ def bind(tree: exp.Expr, values: Mapping[str, Threshold], sources: Mapping[str, 
                 return sqlglot.parse_one(f"src IN ({numbers})", read=DIALECT)
             if name in _MACROS:
                 spell = _MACROS[name][0]
-                spelt = spell(*(one.sql(dialect=DIALECT) for one in node.expressions))
+                spelt = spell(*(one.sql(dialect=DIALECT, copy=False) for one in node.expressions))
                 return sqlglot.parse_one(spelt, read=DIALECT)
         return node
 

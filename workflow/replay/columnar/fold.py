@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,7 +216,7 @@ class Compiled:
         """The column of `fact`; it will be folded."""
         where = ""
         if fact.where:
-            where = bind(parse(fact.where), thresholds, SOURCE_NUMBERS).transform(_spelt).sql(dialect=DIALECT)
+            where = _condition(fact.where, _held(thresholds))
         if "old_value" in where or "new_value" in where:
             common = [one for one in fact.of if KINDS[one] not in _RARE_NUMBERS]
             if common:
@@ -234,18 +235,14 @@ class Compiled:
         """`text` as SQL over the wide row, for this rule."""
         own = one.facts if one else {}
         values = self.values(one)
-
-        def name(node: exp.Expr) -> Any:
-            if not isinstance(node, exp.Column):
-                return node
+        columns = {}
+        for node in parse(text).find_all(exp.Column, bfs=False):
             word = str(node.name)
             if word in own:
-                return exp.column(self.column(own[word], values))
-            if word in self.detectors.folded and word not in self.detectors.derived:
-                return exp.column(self.column(self.detectors.folded[word], self.detectors.gates))
-            return node
-
-        return str(bind(parse(text).transform(name), values, SOURCE_NUMBERS).sql(dialect=DIALECT))
+                columns[word] = self.column(own[word], values)
+            elif word in self.detectors.folded and word not in self.detectors.derived:
+                columns[word] = self.column(self.detectors.folded[word], self.detectors.gates)
+        return _expression(text, tuple(columns.items()), _held(values))
 
     def derived(self) -> list[dict[str, str]]:
         """The derived facts as SQL over the wide row, in levels: each speaks of those before it only."""
@@ -315,6 +312,38 @@ class Compiled:
         value = "amount" if fact.take == "total" else column
         found = f"CASE WHEN {where} THEN {value} END" if where else value
         return f"{'sum' if fact.take == 'total' else 'min' if fact.take.startswith('first') else 'max'}({found})"
+
+
+# The same rules give the same SQL in every run of a process: spelling them out anew costs more than a small history.
+_Held = tuple[tuple[str, type, Threshold], ...]
+"""Thresholds by name, as a key: 1 and 1.0 are written otherwise."""
+
+
+def _held(values: Mapping[str, Threshold]) -> _Held:
+    return tuple((name, type(value), value) for name, value in sorted(values.items()))
+
+
+def _bound(tree: exp.Expr, values: _Held) -> exp.Expr:
+    return bind(tree, {name: value for name, _, value in values}, SOURCE_NUMBERS)
+
+
+@functools.lru_cache(maxsize=4096)
+def _condition(text: str, values: _Held) -> str:
+    """What is asked of an event, as SQL."""
+    return str(_bound(parse(text), values).transform(_spelt, copy=False).sql(dialect=DIALECT, copy=False))
+
+
+@functools.lru_cache(maxsize=4096)
+def _expression(text: str, columns: tuple[tuple[str, str], ...], values: _Held) -> str:
+    """`text` as SQL, with these columns in the place of facts."""
+    called = dict(columns)
+
+    def name(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Column) and node.name in called:
+            return exp.column(called[node.name])
+        return node
+
+    return str(_bound(parse(text).transform(name), values).sql(dialect=DIALECT, copy=False))
 
 
 def _spelt(node: exp.Expr) -> exp.Expr:
