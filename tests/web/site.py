@@ -69,7 +69,11 @@ class Office:
     people: dict[str, tuple[str, str]]
     url: str = ""
     kept: dict[str, str] = field(default_factory=dict)
+    site: Site = field(init=False)
     _tokens: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.site = Site(self.service)
 
     def token(self, role: str) -> str:
         """The session of the demonstration's account of this role."""
@@ -79,7 +83,7 @@ class Office:
 
     def client(self, role: str | None = "manager") -> TestClient:
         """A browser without a screen, signed in."""
-        client = TestClient(Site(self.service), raise_server_exceptions=False)
+        client = TestClient(self.site, raise_server_exceptions=False)
         if role is not None:
             client.cookies.set(SESSION, self.token(role))
         return client
@@ -104,9 +108,7 @@ def office(made: Path, folder: Path) -> Iterator[Office]:
 @contextmanager
 def served(office: Office) -> Iterator[Office]:
     """The office's site at an address of this machine."""
-    server = uvicorn.Server(
-        uvicorn.Config(Site(office.service), port=0, log_config=None, access_log=False, lifespan="off")
-    )
+    server = uvicorn.Server(uvicorn.Config(office.site, port=0, log_config=None, access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

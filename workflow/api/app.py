@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
@@ -42,7 +43,9 @@ nothing.
 """
 
 
+@functools.cache
 def _api() -> APIRouter:
+    """The routes of the interface, which no application changes: FastAPI reads their signatures once."""
     router = APIRouter(prefix=API, responses=openapi.PROBLEMS, dependencies=[Depends(no_repeats)])
     reading = {**openapi.NOT_FOUND, **openapi.NOT_MODIFIED}
     writing = {**openapi.BODY, **openapi.REFUSED}
@@ -170,6 +173,7 @@ def _act_on_alerts(router: APIRouter) -> None:
         )(sheet)
 
 
+@functools.cache
 def _at_root() -> APIRouter:
     router = APIRouter(tags=["operations"])
     router.get("/healthz", response_class=Response, responses={503: openapi.problem("not-alive")})(operations.health)
