@@ -19,6 +19,26 @@ import psycopg
 import pytest
 
 from storage import Database
+from storage import database as opening
+
+_AS_IN_SERVICE = {name: getattr(opening, name) for name in ("SQLITE_WRITER_PRAGMAS", "SQLITE_READER_PRAGMAS")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_waits_for_the_disk() -> Iterator[None]:
+    """Only a power cut could tell the difference, and no test cuts the power: what a killed process has written is
+    there all the same.  Processes of their own write as they do in service, and so does who asks for `durable`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, pragmas in _AS_IN_SERVICE.items():
+            patch.setattr(opening, name, tuple(one.replace("= FULL", "= OFF") for one in pragmas))
+        yield
+
+
+@pytest.fixture
+def durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite as in service, waiting for the disk."""
+    for name, pragmas in _AS_IN_SERVICE.items():
+        monkeypatch.setattr(opening, name, pragmas)
 
 
 class PostgreSQL:
@@ -27,6 +47,8 @@ class PostgreSQL:
     def __init__(self, server: Any) -> None:
         self._server = server
         self._numbers = count(1)
+        self._command("ALTER SYSTEM SET fsync = off")  # as SQLite above
+        self._command("SELECT pg_reload_conf()")
         self._command("CREATE DATABASE migrated")
         Database.open(self.url("migrated"), migrate=True).close()
 

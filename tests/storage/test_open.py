@@ -26,7 +26,7 @@ def test_a_bare_path_a_path_object_and_a_url_open_the_same_file(tmp_path: Path):
         database.close()
 
 
-def test_sqlite_is_durable_and_guarded(sqlite_url: str):
+def test_sqlite_is_durable_and_guarded(durable, sqlite_url: str):
     database = Database.open(sqlite_url, lock_seconds=7)
     with database.write() as tx:
         asked = {"journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1, "busy_timeout": 7000}
