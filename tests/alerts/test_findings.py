@@ -94,6 +94,45 @@ def test_what_no_longer_stands_is_cleared_and_can_come_back(watched: Office):
     assert all(row.told_at is not None for row in stored(watched))
 
 
+def ended_and_filed_anew(office: Office, on: str, **ending: Any) -> dict[str, set[tuple[str, str]]]:
+    """A case accepted on Monday 2024-01-08, whose limit of five working days is the 15th, ended `on` that day; its need
+    is filed anew a day later, at the same address under other premises."""
+    old = office.case(1)
+    office.clock.set(on)
+    assert office.desk.do(old, **ending).refusal is None
+    sweep(office)
+    office.clock.set("2024-01-16 09:00")
+    new = office.case(2, customer={"id": "C1", "name": "张三", "phone": "13800000000"},
+                      premises={"id": "P-9", "address": "演示路 1 号"})  # fmt: skip
+    sweep(office)
+    names = {old: "old", new: "new"}
+    found: dict[str, set[tuple[str, str]]] = {"old": set(), "new": set()}
+    for row in stored(office):
+        found[names[row.case_id]].add((row.rule, row.severity))
+    return found
+
+
+def test_ended_near_the_limit_and_filed_anew(watched: Office):
+    found = ended_and_filed_anew(watched, "2024-01-11 16:00", name="terminate", reason="other")  # two of five days left
+    assert found["old"] == {("D14", "critical")}
+    assert found["new"] == {("D35", "medium")}
+    (row,) = [one for one in stored(watched) if one.rule == "D14"]
+    assert row.told_at is not None
+    assert "application.terminate" in row.evidence
+    assert ("watch", "【检查发现】") in letters(watched)
+
+
+def test_ended_early_and_filed_anew(watched: Office):
+    found = ended_and_filed_anew(watched, "2024-01-10 16:00", name="terminate", reason="other")  # three of five left
+    assert found == {"old": set(), "new": {("D35", "medium")}}
+
+
+def test_ended_by_the_customer_and_filed_anew(watched: Office):
+    proof = {"ref": "APP-1", "source": "customer_app"}
+    found = ended_and_filed_anew(watched, "2024-01-12 16:00", name="withdraw", reason="不办了", evidence=proof)
+    assert found == {"old": set(), "new": set()}
+
+
 def test_a_command_is_judged_by_the_sweep(watched: Office):
     case_id = watched.case(1)
     watched.clock.set("2024-01-15 10:00")
@@ -202,10 +241,10 @@ def test_a_case_nobody_can_judge_keeps_nobody_from_theirs(watched: Office, monke
     class Broken:
         rules = real.rules
 
-        def judge(self, calendar: Any, case: Any, events: Any, as_of: Any) -> Any:
+        def judge(self, calendar: Any, case: Any, events: Any, *more: Any) -> Any:
             if case["case_id"] == first:
                 raise ValueError("torn")
-            return real.judge(calendar, case, events, as_of)
+            return real.judge(calendar, case, events, *more)
 
     monkeypatch.setattr(watched.service.judging, "_rules", Broken())
     send(watched, first)

@@ -50,8 +50,9 @@ def _told(rule: str, severity: str, zh: str, en: str, evidence: dict[str, Any]) 
 def test_the_rules_that_one_case_decides():
     rules = CaseRules(load_detectors(), load()).rules
     assert {"D01", "D02", "D03", "D04", "D08", "D11", "D27", "D28", "D29", "D31", "D41", "L01", "L02"} <= set(rules)
-    # Peers, other cases or an organisation's habits decide these.
-    assert not {"D10", "D12", "D14", "D18", "D22", "D24", "D34", "D35", "D37", "D38"} & set(rules)
+    assert {"D14", "D35"} <= set(rules)  # with the cases of the same need beside it
+    # Peers, strangers' cases or an organisation's habits decide these.
+    assert not {"D10", "D12", "D18", "D22", "D24", "D34", "D37", "D38"} & set(rules)
 
 
 @pytest.mark.parametrize("seed", [0, 8, 9])
@@ -76,11 +77,17 @@ def test_a_case_alone_is_judged_as_by_columns(seed, tmp_path):
     rows = defaultdict(list)
     for event in history.events:
         rows[event["case_id"]].append(event)
+    sites = {case["case_id"]: rules.site(calendar(), case, rows[case["case_id"]], AS_OF) for case in history.cases}
     compared = 0
     for case in history.cases:
+        beside = [
+            site
+            for other in history.cases
+            if other["premises_id"] == case["premises_id"] and (site := sites[other["case_id"]]) is not None
+        ]
         alone = {
             _told(one.rule, one.severity, one.explanation, one.explanation_en, one.evidence)
-            for one in rules.judge(calendar(), case, rows[case["case_id"]], AS_OF)
+            for one in rules.judge(calendar(), case, rows[case["case_id"]], AS_OF, beside)
         }
         wanted = {one for one in expected[case["case_id"]] if one[0] in rules.rules}
         assert alone == wanted, case["case_id"]

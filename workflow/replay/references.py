@@ -1,4 +1,5 @@
-"""What stands in a `ref`: the ids of other records, several in one field where a clerk wrote them so."""
+"""What stands in one field where a clerk wrote several: the ids of other records in a `ref`, documents or defects in a
+`value`."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from typing import Final
 
 SEPARATORS: Final = r"[;；,，、|\s]+"
 """What parts two ids; a regular expression that Python, DuckDB and Spark read alike."""
+BETWEEN: Final = r"[;；,，、|\n]+"
+"""What parts two things listed in a `value`; an id has no blanks, what is listed may."""
 UPLOADS: Final = ("image:", "file:")
 """What a picture or a file that somebody uploaded is called by: it proves nothing [policy 6]."""
 
@@ -14,6 +17,11 @@ UPLOADS: Final = ("image:", "file:")
 def references(ref: str | None) -> list[str]:
     """The ids that `ref` names."""
     return [one for one in re.split(SEPARATORS, ref or "") if one]
+
+
+def listed(value: str | None) -> list[str]:
+    """The things that `value` lists."""
+    return [one for part in re.split(BETWEEN, value or "") if (one := part.strip())]
 
 
 def only_uploads(ref: str | None) -> bool:

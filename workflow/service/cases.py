@@ -125,10 +125,13 @@ class Cases:
             org,
         )
         same = self.same_need(tx, command, context)
-        decision = submit(context, command, identity, [state for state in same if state.closed])
+        ended = [state for state in same if state.closed]
+        decision = submit(context, command, identity, ended)
         if decision.refusal is not None:
             return Answer(refusal=decision.refusal)
         held = self._store(tx, context, None, decision)
+        # Whether they were ended only to be filed anew can be judged from now on.
+        tx.mark_stale((state.case_id for state in ended), write(context.now))
         tx.put_personal(PersonalRow(case_id, salt, customer.id, customer.name, customer.phone, address))
         self._remember(tx, context, key, digest, held, before=0, refused=None)
         return self._answer(context.calendar, held, decision.events, business_date(context.now))

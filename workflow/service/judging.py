@@ -1,7 +1,8 @@
 """Judging live cases: what the rules say of a case when a record of it arrives, kept as findings.
 
 A case is judged on what the engine recorded and on the records of other systems about it, turned into the rows of a
-replay: a replay of the same case finds the same.  Dates are of the business zone (Asia/Shanghai).
+replay, beside the cases of the same need: a replay of the same cases finds the same.  Dates are of the business zone
+(Asia/Shanghai).
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from definitions.detectors import Detectors, load_detectors
 from definitions.model import RoleRule
 from storage import CaseRow, FindingEventRow, FindingRow, JudgementRow, Tx
 from workflow.core.events import Principal
+from workflow.core.machine import ENDINGS
 from workflow.core.times import Clock, business_date, write
+from workflow.replay.exact.needs import Site
 from workflow.replay.exact.rules import CaseRules, Found
 from workflow.replay.exact.typed import event_rows
 from workflow.replay.from_engine import Row, rows
@@ -112,7 +115,10 @@ class Judging:
         now = self._clock.now()
         calendar, today = self._calendars.refresh(tx), business_date(now)
         told = history(tx, case_id)
-        found = self.rules.judge(calendar, told.case, event_rows(told.events, self.steps), today)
+        beside = [self._site(tx, calendar, one.id, today) for one in self._of_the_same_need(tx, case)]
+        found = self.rules.judge(
+            calendar, told.case, event_rows(told.events, self.steps), today, [one for one in beside if one is not None]
+        )
         changed = self._keep(tx, case, found, write(now))
         look_on = _look_on(calendar, case, told, today)
         after = JudgementRow(
@@ -134,6 +140,25 @@ class Judging:
                 self.judge(tx, case_id)
             except (LookupError, ValueError):
                 continue
+
+    def _of_the_same_need(self, tx: Tx, case: CaseRow) -> list[CaseRow]:
+        """The cases that may have been ended to file this one, or were filed when this one was ended: of the same
+        premises, or of the same customer and address, and alike."""
+        restart: Any = self.detectors.detector("D14").thresholds
+        again: Any = self.detectors.detector("D35").thresholds
+        longest = dt.timedelta(days=max(again["window_days"], restart["after_days"]))
+        person = tx.personal(case.id)
+        customer, address = (None, None) if person is None else (person.customer_id, person.address)
+        since = write(dt.datetime.fromisoformat(case.submitted_at) - longest)
+        return [
+            one
+            for one in tx.same_need(case.premises_id, customer, address, since)
+            if one.id != case.id and one.voltage == case.voltage and (_ended(one) or _ended(case))
+        ]
+
+    def _site(self, tx: Tx, calendar: WorkingCalendar, case_id: str, today: dt.date) -> Site | None:
+        told = history(tx, case_id)
+        return self.rules.site(calendar, told.case, event_rows(told.events, self.steps), today)
 
     def _keep(self, tx: Tx, case: CaseRow, found: tuple[Found, ...], at: str) -> bool:
         there = {row.rule: row for row in tx.findings_of("", case.id)}
@@ -175,6 +200,10 @@ def may_see(roles: dict[str, RoleRule], principal: Principal, row: FindingRow) -
 def subject(finding_id: str) -> str:
     """What an alert about a finding is about."""
     return f"finding:{finding_id}"
+
+
+def _ended(case: CaseRow) -> bool:
+    return case.state in ENDINGS.values()
 
 
 def _steps(law: Law, code: str) -> list[str]:

@@ -66,6 +66,17 @@ def test_what_the_engine_would_have_refused():
     assert rules(judged(home("2024-01-10 09:00", fee))) == {("D41", "high")}
 
 
+def test_one_request_may_list_several_documents_and_name_a_form_in_several_ways():
+    def said(*values: str) -> set[tuple[str, str]]:
+        asked = [event("document", "requested", f"2024-01-08 09:0{at}", value=one) for at, one in enumerate(values, 5)]
+        return rules(judged(home("2024-01-10 09:00", *asked)))
+
+    assert said("身份证、不动产权证") == set()
+    assert said("身份证", "居民身份证", "有效身份证件") == set()
+    assert said("身份证；用电承诺书") == {("D23", "high")}
+    assert said("身份证", "户口簿") == {("D23", "high")}  # a second form
+
+
 def test_the_class_comes_from_the_facts_and_is_never_assumed():
     late = home("2024-01-24 09:00")
     assert rules(judged(late, user_class="lv_zero")) == {("D26", "medium"), ("L02", "high")}

@@ -151,12 +151,8 @@ class Law:
         kinds = [("def_id", _INT), ("step", _INT), ("grp", _INT), ("lim", _INT), ("derived", _FLAG),
                  ("place", _INT)]  # fmt: skip
         self.engine.put("def_steps", arrow(kinds, steps))
-        papers = {
-            (at, word): (place, kind)
-            for at, item in enumerate(self.by_id)
-            for word, (place, kind) in _papers(item).items()
-        }
-        kinds = [("def_id", _INT), ("word", _TEXT), ("place", _INT), ("kind", _TEXT)]
+        papers = {(at, word): paper for at, item in enumerate(self.by_id) for word, paper in _papers(item).items()}
+        kinds = [("def_id", _INT), ("word", _TEXT), ("place", _INT), ("kind", _TEXT), ("form", _TEXT)]
         self.engine.put("def_papers", arrow(kinds, ((*key, *value) for key, value in sorted(papers.items()))))
         words = {word: value[1] for (_, word), value in sorted(papers.items()) if value[1]}
         self.engine.put("papers", arrow([("word", _TEXT), ("kind", _TEXT)], sorted(words.items())))
@@ -235,21 +231,21 @@ def _definition_row(at: int, item: Definition) -> tuple[Any, ...]:
     return tuple(row)
 
 
-def _papers(item: Definition) -> dict[str, tuple[int, str]]:
-    """Every word that names a document the utility may ask for: the place of its step on the path, and its kind; a form
-    is written `kind:form`."""
-    found: dict[str, tuple[int, str]] = {}
+def _papers(item: Definition) -> dict[str, tuple[int, str, str]]:
+    """Every word that names a document the utility may ask for: the place of its step on the path, its kind, and its form
+    ("" where the word names the kind)."""
+    found: dict[str, tuple[int, str, str]] = {}
     for extra in item.extra_documents:
         if extra.effect == "agent":
             for word in (extra.kind, extra.name.zh, extra.name.en, *extra.aliases):
-                found[word] = (0, extra.kind)
+                found[word] = (0, extra.kind, "")
     for place, step in enumerate(item.steps):
         for rule in step.documents:
             for form in rule.forms:
                 for word in (form.code, form.name.zh, form.name.en, *form.aliases):
-                    found.setdefault(word, (place, rule.kind))
+                    found.setdefault(word, (place, rule.kind, form.code))
             for word in (rule.kind, rule.name.zh, rule.name.en, *rule.aliases):
-                found[word] = (place, rule.kind)
+                found[word] = (place, rule.kind, "")
     return found
 
 

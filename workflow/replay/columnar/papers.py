@@ -10,9 +10,8 @@ from workflow.replay.columnar.clocks import TOTAL_START, day, resting
 from workflow.replay.columnar.engines import Engine, quoted
 from workflow.replay.columnar.fold import KINDS, STEPS
 from workflow.replay.columnar.law import Law
-from workflow.replay.references import SEPARATORS
+from workflow.replay.references import BETWEEN, SEPARATORS
 
-_SPLIT: Final = "[;；,，、|\\n]+"
 _LAWFUL: Final = f"(^|{SEPARATORS})(volunteered({SEPARATORS}|$)|law:)"
 _HANDED_IN: Final = {
     "design_review": ("designer_qualification", "design_documents"),
@@ -91,27 +90,36 @@ def _outside(engine: Engine) -> None:
     engine.make(
         "asked",
         f"""SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, w.def_id, {in_force} AS reached, w.group_acceptance
-        FROM (SELECT cid, occurred, row_no, unnest(string_split_regex(value, '{_SPLIT}')) AS word FROM rare
+        FROM (SELECT cid, occurred, row_no, unnest(string_split_regex(value, '{BETWEEN}')) AS word FROM rare
             WHERE k = {requested} AND occurred IS NOT NULL AND NOT regexp_matches(ref, '{_LAWFUL}')) AS r
         JOIN w ON w.cid = r.cid WHERE w.def_id IS NOT NULL AND trim(r.word) <> ''""",
     )
     # How far the path has come is counted in national steps; a paper's place in steps of the case's own path.
     engine.make(
         "placed",
-        """SELECT a.*, p.kind, p.place, COALESCE(s.place, 99) AS reached_place,
-            dense_rank() OVER (PARTITION BY a.cid, p.kind ORDER BY a.word) AS form,
-            p.place IS NULL OR p.place > COALESCE(s.place, 99) AS is_outside
+        """SELECT a.*, p.kind, p.form, p.place IS NULL OR p.place > COALESCE(s.place, 99) AS is_outside
         FROM asked AS a LEFT JOIN def_papers AS p ON p.def_id = a.def_id AND p.word = a.word
         LEFT JOIN (SELECT def_id, step, place FROM def_steps) AS s ON s.def_id = a.def_id AND s.step = a.reached""",
     )
+    # The form asked for first is the one that may be; a paper called by its kind or by another name of that form is no
+    # second one.
+    engine.make(
+        "first_forms",
+        """SELECT cid, kind, form FROM (SELECT cid, kind, form,
+            row_number() OVER (PARTITION BY cid, kind ORDER BY occurred, row_no, word) AS n FROM placed WHERE form <> '') AS x
+        WHERE n = 1""",
+    )
+    engine.make(
+        "refused",
+        """SELECT p.cid, p.occurred, p.word FROM placed AS p
+        LEFT JOIN first_forms AS f ON f.cid = p.cid AND f.kind = p.kind
+        WHERE p.is_outside OR (p.form <> '' AND p.form <> f.form)""",
+    )
     engine.make(
         "outside",
-        """SELECT o.cid, o.outside_document, min(p.word) AS outside_kind FROM (
-            SELECT cid, min(occurred) AS outside_document FROM placed
-            WHERE is_outside OR (form > 1 AND kind IS NOT NULL AND word <> kind) GROUP BY cid) AS o
-        JOIN placed AS p ON p.cid = o.cid AND p.occurred = o.outside_document AND
-            (p.is_outside OR (p.form > 1 AND p.kind IS NOT NULL AND p.word <> p.kind))
-        GROUP BY o.cid, o.outside_document""",
+        """SELECT o.cid, o.outside_document, min(r.word) AS outside_kind
+        FROM (SELECT cid, min(occurred) AS outside_document FROM refused GROUP BY cid) AS o
+        JOIN refused AS r ON r.cid = o.cid AND r.occurred = o.outside_document GROUP BY o.cid, o.outside_document""",
     )
     extra = [KINDS[f"{step}.{life}"] for step in STEPS[2:5] for life in ("start", "complete", "return")]
     engine.make(
@@ -134,7 +142,7 @@ def _returns(engine: Engine) -> None:
     engine.make(
         "items",
         f"""SELECT cid, step, n, trim(item) AS item FROM (
-            SELECT cid, step, n, unnest(string_split_regex(value, '{_SPLIT}')) AS item FROM lists) AS x WHERE trim(item) <> ''""",
+            SELECT cid, step, n, unnest(string_split_regex(value, '{BETWEEN}')) AS item FROM lists) AS x WHERE trim(item) <> ''""",
     )
     engine.make(
         "growth",

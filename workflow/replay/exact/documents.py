@@ -12,7 +12,7 @@ from workflow.core.machine import path
 from workflow.core.refusals import Refused
 from workflow.core.state import State
 from workflow.replay.exact.rows import History, Record
-from workflow.replay.references import references
+from workflow.replay.references import listed, references
 
 
 def kind_and_form(definition: Definition, value: str) -> tuple[str, str | None]:
@@ -34,21 +34,24 @@ def lawful(record: Record) -> bool:
 
 
 def asked_outside_the_list(book: Book, definition: Definition, state: State, history: History) -> list[Record]:
-    """The requests that the engine would have refused at the step then in force; a second form of a kind counts."""
+    """What was asked for that the engine would have refused at the step then in force, a record for each document; a
+    second form of a kind counts."""
     bare = msgspec.structs.replace(state, documents=(), asked=())
     forms: dict[str, str] = {}
     refused = []
     for record in history.all("document", "requested"):
-        if not record.value or lawful(record):
+        if lawful(record):
             continue
-        kind, form = kind_and_form(definition, record.value)
-        asked: list[DocumentAsked] = [DocumentAsked(kind=kind, form=form)]
-        if form is not None and forms.setdefault(kind, form) != form:
-            asked.append(DocumentAsked(kind=kind, form=forms[kind]))
-        try:
-            check_asked(definition, book.legal_basis, bare, _in_force(definition, bare, history, record), asked)
-        except Refused:
-            refused.append(record)
+        step = _in_force(definition, bare, history, record)
+        for word in sorted(listed(record.value)):
+            kind, form = kind_and_form(definition, word)
+            asked: list[DocumentAsked] = [DocumentAsked(kind=kind, form=form)]
+            if form is not None and forms.setdefault(kind, form) != form:
+                asked.append(DocumentAsked(kind=kind, form=forms[kind]))
+            try:
+                check_asked(definition, book.legal_basis, bare, step, asked)
+            except Refused:
+                refused.append(msgspec.structs.replace(record, value=word))
     return refused
 
 

@@ -1,7 +1,8 @@
-"""What a rule may speak of, for one case: facts folded from its events, and those that the law of its day supplies.
+"""What a rule may speak of, for one case: facts folded from its events, those that the law of its day supplies, and
+what cases of the same need tell of it.
 
-A fact is worked out when a rule first asks for it.  Nothing here knows of another case: gates that compare many
-(`gates.yaml`) hold for one case as they would for a file of this case alone.
+A fact is worked out when a rule first asks for it.  Gates that compare many cases (`gates.yaml`) hold for one case as
+they would for a file of this case alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from workflow.replay.exact.classes import class_by_rules, definition_of, high_vo
 from workflow.replay.exact.documents import asked_outside_the_list
 from workflow.replay.exact.judge import HV_STEPS, ExactVerdict, JudgedRound, judge_case
 from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment, time_of
+from workflow.replay.exact.needs import Site, explained, nearness, of_the_same_need
 from workflow.replay.exact.rounds import reconstruct
 from workflow.replay.exact.rows import History, Record, Row
 from workflow.replay.references import only_uploads, references
@@ -107,16 +109,28 @@ class Common:
 
     def __init__(self, rules: Detectors) -> None:
         self.gates = rules.gates
+        self.restart = rules.detector("D14").thresholds
+        self.again = rules.detector("D35").thresholds
         self.asked_in_writing = frozenset(rules.detector("D26").thresholds["request_documents"])  # type: ignore[arg-type]  # a list, as its file says
         self.folded = {name: Folded(fact, rules.gates) for name, fact in rules.folded.items()}
         self.derived = {name: compiled(text, rules.gates) for name, text in rules.derived.items()}
 
 
 class CaseFacts(dict[str, Any]):
-    """The facts of one case by name; a fact that only a whole file shows is a KeyError."""
+    """The facts of one case by name; a fact that only a whole file shows is a KeyError. `beside`: the cases found by
+    the same premises, or the same customer and address; None: nobody looked. `site`: what the case tells those of its
+    need, None where it does not say enough."""
 
     def __init__(
-        self, common: Common, book: Book, calendar: WorkingCalendar, *, row: Row, rows: Iterable[Row], as_of: dt.date
+        self,
+        common: Common,
+        book: Book,
+        calendar: WorkingCalendar,
+        *,
+        row: Row,
+        rows: Iterable[Row],
+        as_of: dt.date,
+        beside: Iterable[Site] | None = None,
     ) -> None:
         super().__init__()
         rows = list(rows)
@@ -124,7 +138,9 @@ class CaseFacts(dict[str, Any]):
         self.events = [Event(one, names) for one in rows]
         self._common, self._calendar = common, calendar
         gate_load_times(self.events, common.gates)
+        self.site = _site(self, row)
         self.update(_supplied(self, book, calendar, row=row, rows=rows, as_of=as_of))
+        self.update(of_the_same_need(self.site, beside, common.restart, common.again, self.worked))
 
     def __missing__(self, name: str) -> Any:
         folded = self._common.folded.get(name)
@@ -155,10 +171,11 @@ _WORDS: Final = """
     org_has_completion org_has_metering org_has_design org_has_mid org_has_charges org_has_energy
     group_acceptance group_supply_plan group_design_review group_mid_inspection group_completion_inspection
     group_metering
+    restart_known ending_proved restarted_by earlier_endings earlier_ending_case quick_return near_known near_limit
 """
 SUPPLIED: Final = frozenset(_WORDS.split())
-"""The supplied facts that one case shows by itself. That its organisation has a kind of record at all is shown by the
-case's own; it only ever decides whether a rule lacks evidence."""
+"""The supplied facts that one case shows by itself, or with those of the same need beside it. That its organisation has
+a kind of record at all is shown by the case's own; it only ever decides whether a rule lacks evidence."""
 ASSUMED: Final = frozenset({"earlier_case_of_premises"})
 """What is not known here: facts built on it take it as unknown, and a rule that asks for it is judged elsewhere."""
 
@@ -206,8 +223,27 @@ def _supplied(
         **_path(law or as_filed, row.get("important_customer")),
         **_outside(facts, book, calendar, law, row=row, history=history),
         **_clocks(facts, judged, law is not None or not_governed),
+        **nearness(
+            judged,
+            whole=None if law is None else law.total.kind == "whole_process",
+            submitted=facts["submitted"] is not None,
+            restart=facts._common.restart,  # noqa: SLF001  # as above
+        ),
         **{f"org_has_{what}": _has(facts, kinds) for what, kinds in _OF_THE_ORG.items()},
     }
+
+
+def _site(facts: CaseFacts, row: Row) -> Site | None:
+    voltage, capacity, claimed = row.get("voltage"), row.get("capacity_kw"), facts["t0"]
+    if not row.get("premises_id") or voltage is None or capacity is None or claimed is None:
+        return None
+    filed = claimed if facts["submitted"] is None else facts["submitted"]
+    rule = facts._common.restart  # noqa: SLF001  # one thing in two parts
+    endings = [event for event in facts.events if event.kind in _ENDINGS and event["occurred"] is not None]
+    proved = any(
+        explained(event, withdrawn=event.kind == "application.withdraw", filed=filed, rule=rule) for event in endings
+    )
+    return Site(row["case_id"], voltage, capacity, claimed, filed, facts["ended"], proved)
 
 
 _OF_THE_ORG: Final[Mapping[str, tuple[str, ...]]] = {

@@ -1,7 +1,7 @@
-"""`CaseRules`: the detectors that one case's own records decide, judged on that case alone.
+"""`CaseRules`: the detectors that one case's own records decide, with those of the same need beside it.
 
-Which rules these are follows from what they name: a rule that speaks of a fact only a whole file shows (peers, other
-cases, an organisation's habits) is left to the replay of a file.  The rules, their thresholds and their sentences are
+Which rules these are follows from what they name: a rule that speaks of a fact only a whole file shows (peers, bursts,
+an organisation's habits) is left to the replay of a file.  The rules, their thresholds and their sentences are
 the ones the engines run; so a finding here is the finding that a replay of the same case gives.
 """
 
@@ -18,6 +18,7 @@ from definitions.detectors import MOMENT_OR_NONE, PLACE, Detector, Detectors
 from definitions.model import Frozen
 from workflow.replay.exact.facts import ASSUMED, STEPS, SUPPLIED, CaseFacts, Common, Folded
 from workflow.replay.exact.language import compiled, moment_text, source_of
+from workflow.replay.exact.needs import Site
 from workflow.replay.exact.rows import Row
 from workflow.replay.tables import event_kinds
 
@@ -51,11 +52,23 @@ class CaseRules:
         """The numbers of the rules that are judged here."""
         return tuple(rule.detector.rule for rule in self._rules)
 
-    def judge(self, calendar: WorkingCalendar, case: Row, events: Iterable[Row], as_of: dt.date) -> tuple[Found, ...]:
+    def judge(
+        self,
+        calendar: WorkingCalendar,
+        case: Row,
+        events: Iterable[Row],
+        as_of: dt.date,
+        beside: Iterable[Site] | None = None,
+    ) -> tuple[Found, ...]:
         """What the rules find on a case (rows as `typed.event_rows` gives them) as of a date of the business zone.
+        `beside`: the cases of the same premises, or of the same customer and address; None: nobody looked for them.
         Raises CalendarRangeError for dates outside the working calendar."""
-        facts = CaseFacts(self._common, self._book, calendar, row=case, rows=events, as_of=as_of)
+        facts = CaseFacts(self._common, self._book, calendar, row=case, rows=events, as_of=as_of, beside=beside)
         return tuple(found for rule in self._rules if (found := rule.judge(facts)) is not None)
+
+    def site(self, calendar: WorkingCalendar, case: Row, events: Iterable[Row], as_of: dt.date) -> Site | None:
+        """What a case tells those of its need; None where it does not say enough. Raises as `judge`."""
+        return CaseFacts(self._common, self._book, calendar, row=case, rows=events, as_of=as_of).site
 
 
 def _decidable(detectors: Detectors) -> set[str]:
