@@ -224,10 +224,10 @@ class Case:
 
     @functools.cached_property
     def waived(self) -> set[str]:
-        """The steps this case was excused from; completion inspection is never waived."""
+        """The steps this case was excused from, whenever; completion inspection is never waived."""
         return {
             e["activity"]
-            for e in self.events
+            for e in self.all_events
             if e["lifecycle"] == "waive" and e["activity"] in ("design_review", "mid_inspection")
         }
 

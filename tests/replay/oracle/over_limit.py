@@ -73,18 +73,17 @@ def d13(case: Case) -> Finding | None:
     if not corrections:
         case.none_kept("correction")
         return None
-    guilty, severities, judged = [], [], False
+    guilty, severities, lost = [], [], False
     for correction in corrections:
         match = re.fullmatch(r"([a-z_]+)\.([a-z]+)\.occurred_at", correction["value"] or "")
         if not match:
-            judged = True
             continue
         old, old_date = _time(correction["old_value"])
         new, new_date = _time(correction["new_value"])
         events = case.all(match[1], match[2])
         if not events or case.rules is None:
+            lost = lost or (match[1] in SIX and match[2] in ("start", "complete")) or match[1] == "application"
             continue
-        judged = True
         event = next((e for e in events if e["occurred_at"] == new), events[-1])
         was, became = _with(case, event, old, old_date), _with(case, event, new, new_date)
         if not late_clocks(was) - late_clocks(became):
@@ -93,7 +92,7 @@ def d13(case: Case) -> Finding | None:
             continue
         guilty.append(correction)
         severities.append("critical" if _after_closing(case, match[1], match[2], correction, old) else "high")
-    if not judged:
+    if lost and not guilty:
         raise Unjudged("event corrected")
     if not guilty:
         return None
@@ -456,7 +455,7 @@ def _fact(name: str, text: str | None) -> Any:
         raise Unjudged(name) from None
 
 
-def d33(case: Case) -> Finding | None:  # noqa: C901 - one condition after another, as the rule has them
+def d33(case: Case) -> Finding | None:
     if not case.all("correction", "changed"):
         case.none_kept("correction")
         return None
@@ -470,7 +469,7 @@ def d33(case: Case) -> Finding | None:  # noqa: C901 - one condition after anoth
     accepted = case.some("acceptance", "complete")[0]
     guilty, unknown = [], False
     for e, name in corrections:
-        if not in_order(when(accepted), when(e)):
+        if not in_order(when(accepted), when(e)) or (refs(e) and not only_uploads(e)):
             continue
         before, now = ({**case.facts, name: _fact(name, e[side])} for side in ("old_value", "new_value"))
         old_rules, new_rules = (_rules_for(case, facts) for facts in (before, now))
@@ -483,11 +482,7 @@ def d33(case: Case) -> Finding | None:  # noqa: C901 - one condition after anoth
                 continue
             if not looser(new_rules, old_rules):
                 continue
-        try:
-            if case.file.lacks_ref(e) or only_uploads(e):
-                guilty.append(e)
-        except Unjudged:
-            unknown = True
+        guilty.append(e)
     if guilty:
         return found(case, "D33", "high", [rows(e) for e in guilty], guilty)
     if unknown:

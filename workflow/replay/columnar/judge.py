@@ -205,7 +205,7 @@ def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
 _YES: Final = (
     "asked_after_contact", "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",
     "one_day_common", "refs_known", "ending_proved", "quick_return", "serial_known",
-    "near_known", "near_limit", "suspension_unjudged",
+    "near_known", "near_limit", "suspension_unjudged", "changed_lost", "change_unknown",
 )  # fmt: skip
 _PLAIN: Final = (
     "outside_document", "outside_kind", "second_return", "waiting_start", "late_start", "improved_after",

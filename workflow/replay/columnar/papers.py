@@ -224,9 +224,14 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
         return f"(({micros} + 2208988800000000) * {MOMENT_UNIT} + {date_only})"
 
     per_step = [f"w.{step}_start, w.{step}_pass, w.limit_{step}, w.derived_{step}" for step in STEPS]
+    dated = {"application.submit": "submitted"}
+    dated |= {f"{step}.start": f"{step}_start" for step in STEPS} | {
+        f"{step}.complete": f"{step}_pass" for step in STEPS
+    }
+    there = " ".join(f"WHEN '{event}.occurred_at' THEN w.{moment} IS NOT NULL" for event, moment in dated.items())
     engine.make(
         "changes",
-        f"""SELECT h.*, w.submitted, w.t0, w.whole, w.total_limit, x.used, {", ".join(per_step)} FROM (
+        f"""SELECT h.*, CASE h.field {there} ELSE TRUE END AS there, w.submitted, w.t0, w.whole, w.total_limit, x.used, {", ".join(per_step)} FROM (
             SELECT cid, occurred, src, ref, value AS field, {text("old_value")} AS was, {text("new_value")} AS now, row_no
             FROM rare WHERE k = {KINDS["correction.changed"]} AND value LIKE '%.occurred_at' AND occurred IS NOT NULL) AS h
         JOIN w ON w.cid = h.cid JOIN clocks AS x ON x.cid = h.cid""",
@@ -257,19 +262,20 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
         better = f"{past_due(*first, limit)} AND NOT {past_due(*second, limit)}"
         judged.append((closing, f"field = '{field}.occurred_at' AND {only} AND {better}"))
     parts = [
-        f"SELECT cid, occurred, src, ref, now, row_no, {closing} AS closing FROM changes WHERE {when}"
+        f"SELECT cid, occurred, src, ref, now, row_no, {closing} AS closing FROM changes WHERE there AND ({when})"
         for closing, when in judged
     ]
     engine.make("bettered", " UNION ALL ".join(parts))
     engine.make(
         "improved",
-        f"""SELECT b.cid, min(CASE WHEN b.occurred >= b.closing THEN b.occurred END) AS improved_after,
-            min(CASE WHEN b.closing IS NULL OR b.occurred < b.closing THEN b.occurred END) AS improved_before
-        FROM bettered AS b LEFT JOIN (SELECT DISTINCT b.cid, b.row_no FROM bettered AS b
+        f"""SELECT l.cid, min(CASE WHEN b.occurred >= b.closing THEN b.occurred END) AS improved_after,
+            min(CASE WHEN b.closing IS NULL OR b.occurred < b.closing THEN b.occurred END) AS improved_before,
+            max(CASE WHEN l.there THEN 0 ELSE 1 END) = 1 AS changed_lost
+        FROM changes AS l LEFT JOIN (SELECT b.* FROM bettered AS b LEFT JOIN (SELECT DISTINCT b.cid, b.row_no FROM bettered AS b
             JOIN ev AS e ON e.cid = b.cid AND e.src <> b.src AND e.k <> {KINDS["correction.changed"]}
             AND ABS(e.occurred // {MOMENT_UNIT} - b.now // {MOMENT_UNIT}) <= {days} * {1440 * MOMENT_MINUTE}
             WHERE b.ref <> '') AS backed ON backed.cid = b.cid AND backed.row_no = b.row_no
-        WHERE backed.cid IS NULL GROUP BY b.cid""",
+        WHERE backed.cid IS NULL) AS b ON b.cid = l.cid GROUP BY l.cid""",
     )
 
 
@@ -300,11 +306,14 @@ def _loosened(engine: Engine, law: Law) -> None:
     )
     engine.make(
         "loosened",
-        """SELECT r.cid, min(r.occurred) AS loosened FROM reclassed AS r
+        """SELECT cid, min(CASE WHEN looser THEN occurred END) AS loosened,
+            max(CASE WHEN NOT freed AND NOT not_governed AND (was IS NULL OR now IS NULL) THEN 1 ELSE 0 END) = 1 AS change_unknown
+        FROM (SELECT r.*, d.def_id AS was, n.def_id AS now,
+            r.freed OR (NOT r.not_governed AND (n.total_limit > d.total_limit OR (d.zero AND NOT n.zero))) AS looser FROM reclassed AS r
         LEFT JOIN laws AS a ON a.rg = r.rg AND a.class = r.class_was AND r.on_day BETWEEN a.day_from AND a.day_to
         LEFT JOIN laws AS b ON b.rg = r.rg AND b.class = r.class_now AND r.on_day BETWEEN b.day_from AND b.day_to
         LEFT JOIN defs AS d ON d.def_id = a.def_id LEFT JOIN defs AS n ON n.def_id = b.def_id
-        WHERE r.freed OR (NOT r.not_governed AND (n.total_limit > d.total_limit OR (d.zero AND NOT n.zero))) GROUP BY r.cid""",
+        ) AS x GROUP BY cid""",
     )
 
 
