@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -124,12 +122,5 @@ def serve(database_url: str) -> Iterator[Callable[..., Server]]:
 @pytest.fixture
 def key(database_url: str) -> str:
     """A front-line key for the server's database."""
-    made = subprocess.run(
-        [sys.executable, "-m", "workflow.cli", "keys", "create", "hall", "--role", "front_line", "--json"],
-        env={**os.environ, "BAOZHUANG_DATABASE": database_url},
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    return str(json.loads(made.stdout)["key"])
+    with Service.open(database_url) as service:
+        return service_key(service, "hall", "front_line")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from definitions.book import Book
 from tests.core.driver import FACTS, Case, answer, cited, shipped_book
+from tests.from_yaml import from_yaml
 from workflow.core.deed import Decision
 from workflow.core.events import Principal
 
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[1] / "scenarios"
 STORIES = [
     pytest.param(story, id=f"{path.stem}: {story['name']}")
     for path in sorted(FOLDER.glob("*.yaml"))
-    for story in yaml.safe_load(path.read_text(encoding="utf-8"))
+    for story in from_yaml(path)
 ]
 
 

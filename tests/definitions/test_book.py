@@ -14,6 +14,7 @@ import pytest
 from definitions import resolve
 from definitions.book import Book, NoRuleInForce, UnknownClass, _load, content_hash, decode, diff, encode, load
 from tests.definitions.overlays import dated, nested, write
+from tests.from_yaml import from_yaml
 from workflow.core.commands import COMMAND_NAMES
 
 DAY = dt.date(2024, 5, 6)
@@ -291,9 +292,8 @@ def test_the_article_must_be_named(text, named):
 
 
 def test_later_instruments_have_their_place_and_no_number(data):
-    import yaml
 
-    instruments = yaml.safe_load((data / "later_instruments.yaml").read_text(encoding="utf-8"))["instruments"]
+    instruments = from_yaml(data / "later_instruments.yaml")["instruments"]
     assert [item["in_force_from"] for item in instruments.values()] == [
         dt.date(2024, 1, 4), dt.date(2024, 6, 1), dt.date(2025, 1, 1),
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from holidays.utils import country_holidays
 
 from definitions import _calendar_festivals as origin
 from definitions.calendar import CalendarRangeError, DayKind, read_notice, shipped
+from tests.from_yaml import from_yaml
 
 HERE = Path(__file__).parent
 FESTIVALS = Path(origin.__file__).parent / "data" / "calendar" / "festivals.yaml"
@@ -33,7 +34,7 @@ def days(first: str, last: str) -> list[dt.date]:
 
 
 def listed_differences(source: str) -> dict[dt.date, bool]:
-    listed = yaml.safe_load((HERE / "data" / "calendar_differences.yaml").read_text(encoding="utf-8"))[source]
+    listed = from_yaml(HERE / "data" / "calendar_differences.yaml")[source]
     assert all(entry["reason"].strip() for entry in listed)
     return {entry["day"]: entry["ours"] == "working" for entry in listed}
 

@@ -13,6 +13,7 @@ from definitions._files import schemas
 from definitions._loader import SHIPPED
 from definitions.book import DefinitionError, check, load
 from definitions.schemas.__main__ import texts
+from tests.from_yaml import from_yaml
 
 VERIFIED = "last_verified_on: 2026-11-23"
 LIMIT = "limit: {values: {2021-01-01: 5}, clauses: [L4, I6, D-IN-FORCE], last_verified_on: 2026-11-23}"
@@ -202,6 +203,6 @@ def test_every_number_of_the_book_has_a_ground_and_a_day_of_checking():
     bare = {
         path
         for file in [*SHIPPED.glob("*.yaml"), *(SHIPPED / "classes").glob("*.yaml")]
-        for path in numbers(yaml.safe_load(file.read_text(encoding="utf-8")), (file.stem,))
+        for path in numbers(from_yaml(file), (file.stem,))
     }
     assert bare == {("approvals", "approvals", "high_up_to_20kv", "max_kv")}  # the row the limit of 10 days belongs to

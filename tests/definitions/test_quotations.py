@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from definitions._loader import SHIPPED
+from tests.from_yaml import from_yaml
 
-FIXTURE = yaml.safe_load((Path(__file__).parent / "data/source_excerpt.yaml").read_text(encoding="utf-8"))
-CLAUSES = yaml.safe_load((SHIPPED / "clauses.yaml").read_text(encoding="utf-8"))
+FIXTURE = from_yaml(Path(__file__).parent / "data/source_excerpt.yaml")
+CLAUSES = from_yaml(SHIPPED / "clauses.yaml")
 QUOTED = [code for code in CLAUSES["clauses"] if re.match(r"[LI]\d", code)]
 SOURCE = Path(__file__).parents[3] / "shared/source/任务台账-2021-03-29.txt"
 

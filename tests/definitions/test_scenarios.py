@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from definitions.book import NoRuleInForce, load
 from definitions.model import Definition
+from tests.from_yaml import from_yaml
 
 FOLDER = Path(__file__).parent / "scenarios"
-FILES = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yaml"))}
+FILES = {path.stem: from_yaml(path) for path in sorted(FOLDER.glob("*.yaml"))}
 SCENARIOS = [
     pytest.param(file["class"], scenario, id=f"{stem}: {scenario['name']}")
     for stem, file in FILES.items()

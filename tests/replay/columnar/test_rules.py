@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.from_yaml import from_yaml
 from tests.replay.columnar.conftest import Result, case, events, run
 
-SCENARIOS: dict[str, list[dict[str, Any]]] = yaml.safe_load(
-    (Path(__file__).parent / "scenarios.yaml").read_text(encoding="utf-8")
-)
+SCENARIOS: dict[str, list[dict[str, Any]]] = from_yaml(Path(__file__).parent / "scenarios.yaml")
 LISTED = [(f"{rule}-{at}", rule, one) for rule, ones in SCENARIOS.items() for at, one in enumerate(ones)]
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 from typer.testing import CliRunner
 
 from definitions import shipped
+from tests.from_yaml import from_yaml
 from workflow.cli import app
 
 HERE = Path(__file__).parent
@@ -62,7 +62,7 @@ class History:
 
 @cache
 def lawful() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "lawful.yaml").read_text(encoding="utf-8"))
+    found: dict[str, dict[str, Any]] = from_yaml(HERE / "lawful.yaml")
     for one in found.values():
         one["events"] = found[one["events"]]["events"] if one["events"] in found else one["events"]
     return found
@@ -115,7 +115,7 @@ def _lines(one: dict[str, Any], by: int) -> list[tuple[str, int]]:
 def read(name: str) -> History:
     """A file of scenarios as one history: every scenario has an organisation, customers and premises of its own."""
     history = History()
-    scenarios: list[dict[str, Any]] = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
+    scenarios: list[dict[str, Any]] = from_yaml(HERE / f"{name}.yaml")
     for at, scenario in enumerate(scenarios):
         for one in scenario.get("cases", [scenario]):
             for copy in range(one.get("times", 1)):
