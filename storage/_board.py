@@ -52,7 +52,7 @@ class Boards(Execution):
     def board_counts(self, narrowed: BoardFilter) -> dict[str | None, int]:
         """How many open applications are due on each date; None: those without one."""
         counted = self._run(_counts(self._backend, _shape(narrowed)), _values(narrowed))
-        return {due_on: int(times) for due_on, times in counted}
+        return {due_on: int(times) for due_on, times in counted if times}
 
     def _run(self, statement: _Statement, values: dict[str, Any]) -> list[Any]:
         values = {**statement.fixed, **values}
@@ -164,7 +164,7 @@ def _page(backend: Backend, shape: _Shape, only: int | None, after: int | None) 
     for part, (belongs, order) in _PARTS.items():
         if (after is not None and part < after) or (only is not None and part != only):
             continue
-        rows = sa.select(*_ROW).where(belongs, *_narrowing(shape)).order_by(*order).limit(sa.bindparam("limit"))
+        rows = sa.select(*_ROW).where(belongs, *_narrowing(shape, part)).order_by(*order).limit(sa.bindparam("limit"))
         if part == after:
             rows = rows.where(_following(part))
         wanted.append(sa.select(rows.subquery()))
@@ -173,13 +173,19 @@ def _page(backend: Backend, shape: _Shape, only: int | None, after: int | None) 
 
 @functools.lru_cache(maxsize=256)
 def _counts(backend: Backend, shape: _Shape) -> _Statement:
-    counted = sa.select(_c.due_on, sa.func.count()).where(_OPEN, *_narrowing(shape)).group_by(_c.due_on)
-    return _compiled(backend, counted)
+    # Part by part, so that each is counted in the index that its page is read from.
+    (due, _), (waiting, _) = _PARTS[DUE], _PARTS[WAITING]
+    dated = sa.select(_c.due_on, sa.func.count()).where(due, *_narrowing(shape, DUE)).group_by(_c.due_on)
+    undated = sa.select(sa.null(), sa.func.count()).where(waiting, *_narrowing(shape, WAITING))
+    return _compiled(backend, sa.union_all(dated, undated))
 
 
-def _narrowing(shape: _Shape) -> list[sa.ColumnElement[bool]]:
+_UNIT = frozenset({"scope", "org"})
+
+
+def _narrowing(shape: _Shape, part: int) -> list[sa.ColumnElement[bool]]:
     conditions: dict[str, Callable[[], sa.ColumnElement[bool]]] = {
-        "managers": lambda: _manager_is(shape.managers),
+        "managers": lambda: _manager_is(shape.managers, in_unit=part != CLOSED and not shape.fields.isdisjoint(_UNIT)),
         "scope": lambda: _c.org.in_(_units("scope")),
         "org": lambda: _c.org.in_(_units("org")),
         "user_class": lambda: _c.user_class == sa.bindparam("user_class"),
@@ -191,10 +197,11 @@ def _narrowing(shape: _Shape) -> list[sa.ColumnElement[bool]]:
     return [condition() for name, condition in conditions.items() if name in shape.fields]
 
 
-def _manager_is(many: int) -> sa.ColumnElement[bool]:
-    if many == 1:
-        return _c.manager == sa.bindparam("manager_0")
-    return _c.manager.in_([sa.bindparam(f"manager_{place}") for place in range(many)])
+def _manager_is(many: int, *, in_unit: bool) -> sa.ColumnElement[bool]:
+    # Open ones within a unit are read off the unit's index, which holds their manager: the index of managers, which
+    # this keeps from being chosen, leads to the closed ones too, row by row.
+    manager = sa.func.coalesce(_c.manager, "") if in_unit else _c.manager
+    return manager.in_([sa.bindparam(f"manager_{place}") for place in range(many)])
 
 
 def _units(name: str) -> sa.CompoundSelect[Any]:

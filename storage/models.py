@@ -89,9 +89,8 @@ class Application(Table, table=True):
         sa.Index("ix_application_manager", "manager", "id"),
         sa.Index("ix_application_premises", "premises_id"),
         sa.Index("ix_application_external", "external_id"),
-        # The board of one manager, and of one unit: open applications by due date. The one of a unit holds what the
-        # overview of a supervisor counts besides, which is read from here alone.
-        _partial("ix_application_board", "manager", "due_on", "id", where="closed_at IS NULL"),
+        # The board of a unit, and of a manager in it: open applications by due date. It holds what the overview of a
+        # supervisor counts besides, which is read from here alone.
         _partial(
             "ix_application_unit", "org", "due_on", "id", "manager", "state", "submitted_at", where="closed_at IS NULL"
         ),
