@@ -51,6 +51,13 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "long": ("单元格超过 100,000 个字符", "a cell of more than 100,000 characters"),
     "ragged_short": ("这一行的列数少于表头", "this row has fewer columns than the header"),
     "ragged_long": ("这一行的列数多于表头", "this row has more columns than the header"),
+    "shape": (
+        "不是 OCEL 2.0 的对象或事件: 缺编号或类型, 或属性、关联的写法不对",
+        "no object or event of OCEL 2.0: without an id or a type, or with attributes or relationships of another form",
+    ),
+    "orphan": (
+        "总表 (object 或 event) 中没有它的编号", "the table of all objects or events does not hold its id",
+    ),
     "quote": ("引号没有闭合, 只退回这一行", "a quotation mark is not closed; only this line is given back"),
 }  # fmt: skip
 """Code of a fault → what is said of it."""

@@ -8,18 +8,20 @@ before.
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
-from workflow.replay.intake.faults import BadHistory, clean
-from workflow.replay.intake.raw import Raw, Spool, identifier
-from workflow.replay.intake.text import chunks, opened
+from workflow.replay.intake import ocel_sqlite
+from workflow.replay.intake.faults import BadHistory, clean, unreadable
+from workflow.replay.intake.raw import Raw, Spool
+from workflow.replay.intake.text import chunks, encoding_of, opened
 from workflow.replay.intake.xes import elements, inside
 
 _LARGEST_JSON: Final = 2 << 30
+_OWN: Final = ("id", "type", "time", "case")
+"""Columns of ours: an attribute of such a name is called `attribute:name`."""
 
 
 class Thing(NamedTuple):
@@ -33,11 +35,23 @@ class Thing(NamedTuple):
 class Happening(NamedTuple):
     """An event: its attributes, and the objects it names as (id, qualifier)."""
 
-    id: str
-    type: str
+    id: str | None
+    type: str | None
     time: str | None
     attributes: list[tuple[str, Any]]
     related: list[tuple[str, str]]
+
+
+_Read = TypeVar("_Read", Thing, Happening)
+
+
+class Torn(NamedTuple):
+    """What stands in the place of an object or event and is none. `fault`: the code of what is wrong; `type`: of the
+    object, where it is known."""
+
+    content: Any
+    fault: str = "shape"
+    type: str | None = None
 
 
 def read(path: Path, case_object: str | None, stem: Path) -> tuple[Raw, ...]:
@@ -47,21 +61,19 @@ def read(path: Path, case_object: str | None, stem: Path) -> tuple[Raw, ...]:
         head = file.read(64)
     if head.startswith(b"SQLite format 3\0"):
         things, happenings = _sqlite(path)
-    elif head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    elif head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<"):
         things, happenings = _xml(path)
     else:
         things, happenings = _json(path)
-    try:
-        return _spooled(path, things, happenings, case_object, stem)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BadHistory(f"{path.name}: 不是 OCEL 2.0 日志 / is no OCEL 2.0 log: {error}") from error
+    return _spooled(path, things, happenings, case_object, stem)
 
 
 def _spooled(
-    path: Path, things: Iterable[Thing], happenings: Iterable[Happening], case_object: str | None, stem: Path
-) -> tuple[Raw, ...]:
+    path: Path, things: Iterable[Thing | Torn], happenings: Iterable[Happening | Torn], case_object: str | None,
+    stem: Path,
+) -> tuple[Raw, ...]:  # fmt: skip
     objects = list(things)
-    types = sorted({thing.type for thing in objects})
+    types = sorted({thing.type for thing in objects if isinstance(thing, Thing)})
     kind = case_object or (types[0] if len(types) == 1 else None)
     if kind not in types:
         raise BadHistory(
@@ -71,32 +83,78 @@ def _spooled(
     cases = Spool(stem.with_name(stem.name + "-objects"), ("id",))
     changes = Spool(stem.with_name(stem.name + "-changes"), ("case", "attribute", "old", "new", "time"))
     events = Spool(stem.with_name(stem.name + "-events"), ("case", "id", "type", "time"))
-    ids = set()
-    for thing in objects:
+    ids = {thing.id for thing in objects if isinstance(thing, Thing) and thing.type == kind}
+    torn: dict[str, list[tuple[int, str, str]]] = {"cases": [], "events": []}
+    for number, thing in enumerate(objects, start=1):
+        if isinstance(thing, Torn):
+            if thing.type in (None, kind):
+                torn["cases"].append((number, _shown(thing.content, ids), thing.fault))
+            continue
         if thing.type != kind:
             continue
-        ids.add(thing.id)
         first: dict[str, str | None] = {}
         latest: dict[str, str | None] = {}
         for name, time, value in sorted(thing.attributes, key=lambda one: one[1]):
             text = _text(value)
             if name in latest and text != latest[name]:
                 change = {"case": thing.id, "attribute": name, "old": latest[name], "new": text, "time": time}
-                changes.add(change, changes.rows + 1)
+                changes.add(change, number)
             latest[name] = text
             first.setdefault(name, text)
-        cases.add({**first, "id": thing.id}, cases.rows + 1)
+        cases.add({**{_foreign(name): text for name, text in first.items()}, "id": thing.id}, number)
     for number, one in enumerate(happenings, start=1):
-        row = {"id": one.id, "type": one.type, "time": one.time}
-        row |= {name: text for name, value in one.attributes if (text := _text(value)) is not None}
-        for other, qualifier in one.related:
-            if other not in ids:
-                row[f"object:{qualifier}"] = other
+        if isinstance(one, Torn):
+            torn["events"].append((number, _shown(one.content, ids), one.fault))
+            continue
+        row: dict[str, str | None] = {
+            _foreign(name): text for name, value in one.attributes if (text := _text(value)) is not None
+        }
+        row |= {f"object:{qualifier}": other for other, qualifier in one.related if other not in ids}
+        row.update(id=one.id, type=one.type, time=one.time)
         for case in dict.fromkeys(other for other, _ in one.related if other in ids) or (None,):
             events.add({**row, "case": case}, number)
     return (
-        cases.raw("cases", path.name), events.raw("events", path.name), changes.raw("changes", path.name),
+        cases.raw("cases", path.name, torn=torn["cases"]), events.raw("events", path.name, torn=torn["events"]),
+        changes.raw("changes", path.name),
     )  # fmt: skip
+
+
+def _foreign(name: str) -> str:
+    return f"attribute:{name}" if name.lower() in _OWN or name.startswith("#") else name
+
+
+def _shown(content: Any, ids: set[str]) -> str:
+    """What is no object or event as a text, behind the ids of the cases that it names."""
+
+    def inside(one: Any) -> Iterator[str]:
+        if isinstance(one, dict):
+            one = list(one.values())
+        if isinstance(one, list):
+            for part in one:
+                yield from inside(part)
+        elif _is_scalar(one):
+            yield str(one)
+
+    named = dict.fromkeys(text for text in inside(content) if text in ids)
+    text = json.dumps(content, ensure_ascii=False, default=str)
+    return "; ".join([*named, text])[:500].encode(errors="replace").decode()
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+def _name(value: Any) -> str:
+    """An id, a type, the name of an attribute: a text, or a number. Raises TypeError for anything else."""
+    text = _text(value) if _is_scalar(value) else None
+    if text is None or not text.strip():
+        raise TypeError(f"no name: {value!r}")
+    return text
+
+
+def _said(value: Any) -> str | None:
+    """A text or a number as text, None where there is none. Raises TypeError for anything else."""
+    return None if value is None or value == "" else _name(value)
 
 
 def _text(value: Any) -> str | None:
@@ -104,12 +162,19 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return clean(str(value))
+    if isinstance(value, (list, dict)):
+        value = json.dumps(value, ensure_ascii=False)
+    text = value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return unreadable("bytes", text.encode(errors="replace").decode())
+    return clean(text)
 
 
-def _json(path: Path) -> tuple[Iterator[Thing], Iterator[Happening]]:
+def _json(path: Path) -> tuple[Iterator[Thing | Torn], Iterator[Happening | Torn]]:
     size, parts = 0, []
     for chunk in chunks(path):
         size += len(chunk)
@@ -117,90 +182,65 @@ def _json(path: Path) -> tuple[Iterator[Thing], Iterator[Happening]]:
             raise BadHistory(f"{path.name}: 超过 2 GiB, 请改用 OCEL 的 SQLite 格式 / over 2 GiB; use the SQLite form")
         parts.append(chunk)
     try:
-        log = json.loads(b"".join(parts).decode("utf-8-sig"))
-        objects, events = log["objects"], log["events"]
+        log = json.loads(b"".join(parts).decode(encoding_of(path)))
+        objects, events = ([*_listed(log[name])] for name in ("objects", "events"))
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise BadHistory(
             f"{path.name}: 不是完整的 OCEL 2.0 JSON / is no whole OCEL 2.0 JSON: {error!r:.200}"
         ) from error
-    return (
-        (
-            Thing(o["id"], o["type"], [(a["name"], a.get("time") or "", a["value"]) for a in o.get("attributes") or ()])
-            for o in objects
-        ),
-        (
-            Happening(
-                e["id"], e["type"], e.get("time"),
-                [(a["name"], a["value"]) for a in e.get("attributes") or ()],
-                [(r["objectId"], r.get("qualifier") or "") for r in e.get("relationships") or ()],
-            )
-            for e in events
-        ),
+    return _whole(objects, _thing), _whole(events, _happening)
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise TypeError(f"no list: {value!r:.50}")
+    return value or []
+
+
+def _whole(given: Iterable[Any], read_one: Callable[[Any], _Read]) -> Iterator[_Read | Torn]:
+    """Each of them as it is meant; one that is broken costs itself alone."""
+    for one in given:
+        try:
+            yield read_one(one)
+        except (KeyError, TypeError, AttributeError):
+            yield Torn(one)
+
+
+def _thing(o: Any) -> Thing:
+    attributes = [(_name(a["name"]), _said(a.get("time")) or "", a["value"]) for a in _listed(o.get("attributes"))]
+    return Thing(_name(o["id"]), _name(o["type"]), attributes)
+
+
+def _happening(e: Any) -> Happening:
+    return Happening(
+        _said(e.get("id")), _said(e.get("type")), _said(e.get("time")),
+        [(_name(a["name"]), a["value"]) for a in _listed(e.get("attributes"))],
+        [(_name(r["objectId"]), _said(r.get("qualifier")) or "") for r in _listed(e.get("relationships"))],
     )  # fmt: skip
 
 
-def _xml(path: Path) -> tuple[Iterator[Thing], Iterator[Happening]]:
-    def things() -> Iterator[Thing]:
-        for one, _ in elements(path, {"object"}, "log"):
-            if one.get("type") is not None:
-                given = [(a.get("name", ""), a.get("time", ""), a.text) for a in inside(one, "attribute")]
-                yield Thing(one.attrib["id"], one.attrib["type"], given)
+def _xml(path: Path) -> tuple[Iterator[Thing | Torn], Iterator[Happening | Torn]]:
+    def given(tag: str) -> Iterator[dict[str, Any]]:
+        for one, _ in elements(path, {tag}, "log"):
+            if one.get("id") is None and one.get("type") is None:
+                continue  # an object that an event names in the manner of OCEL 1.0
+            attributes = [{**a.attrib, "value": a.text} for a in inside(one, "attribute")]
+            related = [
+                {"objectId": r.get("object-id"), "qualifier": r.get("qualifier")} for r in inside(one, "relationship")
+            ]
+            yield {**one.attrib, "attributes": attributes, "relationships": related}
 
-    def happenings() -> Iterator[Happening]:
-        for one, _ in elements(path, {"event"}, "log"):
-            if one.get("type") is not None:
-                yield Happening(
-                    one.attrib["id"], one.attrib["type"], one.get("time"),
-                    [(a.get("name", ""), a.text) for a in inside(one, "attribute")],
-                    [(r.attrib["object-id"], r.get("qualifier", "")) for r in inside(one, "relationship")],
-                )  # fmt: skip
-
-    return things(), happenings()
+    return _whole(given("object"), _thing), _whole(given("event"), _happening)
 
 
-def _sqlite(path: Path) -> tuple[Iterator[Thing], Iterator[Happening]]:
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as file:
-            things, happenings = _tables(file)
-    except sqlite3.Error as error:
-        raise BadHistory(
-            f"{path.name}: 不是完整的 OCEL 2.0 SQLite 日志 / is no whole OCEL 2.0 SQLite log: {error}"
-        ) from error
-    return iter(things), iter(happenings)
+def _sqlite(path: Path) -> tuple[Iterator[Thing | Torn], Iterator[Happening | Torn]]:
+    objects, events = ocel_sqlite.read(path)
 
+    def orphans(many: list[dict[str, Any]]) -> Iterator[Torn]:
+        for one in many:
+            yield Torn(one["row"], "orphan", _text(one["type"]))
 
-def _tables(file: sqlite3.Connection) -> tuple[list[Thing], list[Happening]]:
-    file.row_factory = sqlite3.Row
-
-    def by_type(kind: str) -> dict[str, list[Mapping[str, Any]]]:
-        """Rows of every table of one type of object or event, by id."""
-        found: dict[str, list[Mapping[str, Any]]] = {}
-        for name, table in file.execute(f"SELECT ocel_type, ocel_type_map FROM {kind}_map_type"):  # noqa: S608  # ours
-            del name
-            for row in file.execute(f"SELECT * FROM {identifier(f'{kind}_{table}')}"):  # noqa: S608  # quoted
-                found.setdefault(row["ocel_id"], []).append(dict(row))
-        return found
-
-    objects, events = by_type("object"), by_type("event")
-    things = []
-    for row in file.execute("SELECT ocel_id, ocel_type FROM object"):
-        given = []
-        for one in objects.get(row["ocel_id"], ()):
-            # A row of a later change fills only the attribute that changed.
-            changed = one.get("ocel_changed_field")
-            for name, value in one.items():
-                if name not in ("ocel_id", "ocel_time", "ocel_changed_field") and (changed in (None, name)):
-                    given.append((name, str(one.get("ocel_time") or ""), value))
-        things.append(Thing(row["ocel_id"], row["ocel_type"], given))
-    related: dict[str, list[tuple[str, str]]] = {}
-    for row in file.execute("SELECT ocel_event_id, ocel_object_id, ocel_qualifier FROM event_object"):
-        related.setdefault(row["ocel_event_id"], []).append((row["ocel_object_id"], row["ocel_qualifier"] or ""))
-    happenings = []
-    for row in file.execute("SELECT ocel_id, ocel_type FROM event"):
-        one = dict((events.get(row["ocel_id"]) or [{}])[0])
-        time = one.pop("ocel_time", None)
-        given_attributes = [(name, value) for name, value in one.items() if name != "ocel_id"]
-        happenings.append(
-            Happening(row["ocel_id"], row["ocel_type"], time, given_attributes, related.get(row["ocel_id"], []))
-        )
-    return things, happenings
+    return (
+        chain(_whole(objects.listed, _thing), orphans(objects.orphans)),
+        chain(_whole(events.listed, _happening), orphans(events.orphans)),
+    )
