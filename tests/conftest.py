@@ -19,26 +19,21 @@ import psycopg
 import pytest
 
 from storage import Database
-from storage import database as opening
-
-_AS_IN_SERVICE = {name: getattr(opening, name) for name in ("SQLITE_WRITER_PRAGMAS", "SQLITE_READER_PRAGMAS")}
+from storage import database as database_module
+from tests import disk
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_waits_for_the_disk() -> Iterator[None]:
-    """Only a power cut could tell the difference, and no test cuts the power: what a killed process has written is
-    there all the same.  Processes of their own write as they do in service, and so does who asks for `durable`."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, pragmas in _AS_IN_SERVICE.items():
-            patch.setattr(opening, name, tuple(one.replace("= FULL", "= OFF") for one in pragmas))
-        yield
+def _no_disk_is_waited_for() -> None:
+    """Processes of their own write as in service unless they say otherwise."""
+    disk.wait_for_none()
 
 
 @pytest.fixture
 def durable(monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite as in service, waiting for the disk."""
-    for name, pragmas in _AS_IN_SERVICE.items():
-        monkeypatch.setattr(opening, name, pragmas)
+    for name, pragmas in disk.AS_IN_SERVICE.items():
+        monkeypatch.setattr(database_module, name, pragmas)
 
 
 class PostgreSQL:

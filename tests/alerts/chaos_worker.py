@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from tests import disk
 from tests.core.driver import shipped_book
 from workflow.alerts import deliver, due, worker
 from workflow.alerts.channels.webhook import Limits
@@ -52,6 +53,7 @@ class Impatient:
 
 def main(url: str, started: str) -> None:
     """Work until told to stop or killed."""
+    disk.wait_for_none()
     deliver.REST_SECONDS = (1, 1, 1, 1, 1)  # type: ignore[misc]  # a minute of real rest would outlast the test
     health.EVERY.update(due=1, deliver=1)
     book: Any = Impatient(shipped_book())

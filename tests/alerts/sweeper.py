@@ -11,6 +11,7 @@ import time
 
 import structlog
 
+from tests import disk
 from tests.core.driver import shipped_book
 from tests.service.conftest import HandClock
 from workflow.alerts import due, upkeep
@@ -20,6 +21,7 @@ from workflow.service import Service
 
 def main(url: str, moment: str, mode: str) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    disk.wait_for_none()
     service = Service.open(url, book=shipped_book(), clock=HandClock(moment))
     pulse = Pulse(service, f"sweeper-{id(service)}", threading.Event())
     tell("ready")

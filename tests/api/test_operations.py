@@ -17,7 +17,7 @@ import pytest
 import structlog
 
 from storage import Contention, Database, OutcomeUnknown, Rejected, StorageUnavailable
-from tests.api.conftest import RESIDENTIAL, Face, Server
+from tests.api.conftest import PLAIN, RESIDENTIAL, Face, Server
 from workflow.service import Reply
 
 
@@ -143,9 +143,14 @@ def test_metrics_of_all_workers_are_added_up(serve: Callable[..., Server], key: 
     server = serve(workers=2)
     headers = {"Authorization": f"Bearer {key}"}
     for _ in range(12):
-        assert httpx.get(f"{server.url}/api/v1/calendar/2026", headers=headers, timeout=20).status_code == 200
+        assert (
+            httpx.get(f"{server.url}/api/v1/calendar/2026", headers=headers, timeout=20, verify=PLAIN).status_code
+            == 200
+        )
     for _ in range(4):
-        counted = _samples(httpx.get(f"{server.url}/metrics", timeout=20).text, "baozhuang_http_requests_total")
+        counted = _samples(
+            httpx.get(f"{server.url}/metrics", timeout=20, verify=PLAIN).text, "baozhuang_http_requests_total"
+        )
         assert counted['method="GET",route="/api/v1/calendar/{year}",status="200"'] == 12
     server.stop()
 
@@ -195,7 +200,9 @@ def test_a_stopped_server_answers_what_it_has_taken(serve: Callable[..., Server]
             number += 1
             body = {**RESIDENTIAL, "premises": {"id": f"{worker}-{number}"}}
             try:
-                answer = httpx.post(f"{server.url}/api/v1/applications", json=body, headers=headers, timeout=20)
+                answer = httpx.post(
+                    f"{server.url}/api/v1/applications", json=body, headers=headers, timeout=20, verify=PLAIN
+                )
             except httpx.TransportError:
                 return  # it no longer listens, or let go of a connection on which nothing had arrived
             (acknowledged if answer.status_code == 201 else refused).append(answer.text)

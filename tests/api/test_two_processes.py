@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from tests.api.conftest import RESIDENTIAL, Server
+from tests.api.conftest import PLAIN, RESIDENTIAL, Server
 
 
 def test_one_key_at_two_workers_at_once_is_one_application(serve: Callable[..., Server], key: str) -> None:
@@ -18,7 +18,7 @@ def test_one_key_at_two_workers_at_once_is_one_application(serve: Callable[..., 
     def post(path: str, body: dict[str, Any], idempotency_key: str) -> httpx.Response:
         # A new connection each time, so that both workers are reached.
         sent = {**headers, "Idempotency-Key": idempotency_key}
-        return httpx.post(f"{server.url}/api/v1{path}", json=body, headers=sent, timeout=20)
+        return httpx.post(f"{server.url}/api/v1{path}", json=body, headers=sent, timeout=20, verify=PLAIN)
 
     with ThreadPoolExecutor(8) as pool:
         for turn in range(5):
@@ -32,6 +32,6 @@ def test_one_key_at_two_workers_at_once_is_one_application(serve: Callable[..., 
             given = list(pool.map(post, [path] * 8, [done] * 8, [f"complete-{turn}"] * 8))
             assert {answer.status_code for answer in given} == {200}
             assert len({answer.content for answer in given}) == 1
-    shown = httpx.get(f"{server.url}/api/v1/applications", headers=headers, timeout=20).json()["items"]
+    shown = httpx.get(f"{server.url}/api/v1/applications", headers=headers, timeout=20, verify=PLAIN).json()["items"]
     assert [one["version"] for one in shown] == [2] * 5
     server.stop()
