@@ -323,6 +323,13 @@ def columns_of(sql: str) -> frozenset[str]:
     return frozenset({str(node.name) for node in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Column)})
 
 
+def json_text(column: str) -> str:
+    """SQL of a value as a JSON string."""
+    text = f"COALESCE(CAST({column} AS VARCHAR), '')"
+    escaped = f"replace(replace({text}, '\\', '\\\\'), '\"', '\\\"')"
+    return f"'\"' || regexp_replace({escaped}, '[\\x00-\\x1f]', ' ', 'g') || '\"'"
+
+
 def quoted(text: str) -> str:
     """`text` as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

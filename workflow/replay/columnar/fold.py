@@ -101,8 +101,6 @@ def prepare(engine: Engine, cases: Path, events: Path) -> None:
     engine.put("sources", arrow([("source", text), ("src", number_of)], SOURCE_NUMBERS.items()))
     # A record names its case by the id, which its own row says, or by the number, which few records have to be asked for.
     engine.view("numbers", "SELECT cid, case_no FROM c WHERE case_no <> ''")
-    several = engine.rows(f"SELECT count(*) FROM events_in WHERE regexp_matches(ref, {quoted(SEPARATORS)})")[0][0]
-    among = f" OR {_AMONG_SEVERAL}" if several else ""
     src = "COALESCE(sources.src, 0)"
     engine.make(
         "ev",
@@ -111,7 +109,8 @@ def prepare(engine: Engine, cases: Path, events: Path) -> None:
         {moment(engine, "e.recorded_at", src, "e.recorded_is_date")} AS recorded,
         COALESCE(e.value, '') AS value, COALESCE(e.ref, '') AS ref, COALESCE(e.batch, '') AS batch,
         COALESCE(e.actor, '') AS actor, COALESCE(e.device, '') AS device, e.amount, e.old_value, e.new_value,
-        COALESCE(e.ref = e.case_id, FALSE) OR numbers.cid IS NOT NULL{among} AS names_case, e."row" AS row_no
+        CASE WHEN e.ref = e.case_id OR numbers.cid IS NOT NULL THEN TRUE
+            WHEN regexp_matches(e.ref, {quoted(SEPARATORS)}) THEN {_AMONG_SEVERAL} ELSE FALSE END AS names_case, e."row" AS row_no
         FROM events_in AS e JOIN c ON c.case_id = e.case_id
         JOIN kinds ON kinds.activity = e.activity AND kinds.lifecycle = e.lifecycle
         LEFT JOIN sources ON sources.source = e.source

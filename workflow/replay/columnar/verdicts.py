@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pyarrow as pa
 
@@ -11,14 +11,7 @@ from definitions.detectors import Detectors
 from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, arrow, quoted
 from workflow.replay.columnar.fold import KINDS, STEPS, names_of_sources, source_of, systems
-
-if TYPE_CHECKING:
-    from workflow.replay.columnar.judge import _Plan
-
-UNJUDGED: Final = -1
-"""In the place of the branch of a rule that lacked evidence; 0: judged and nothing found, or the rule does not apply."""
-MOMENTS: Final = 12
-"""How many moments a finding may rest on."""
+from workflow.replay.columnar.plan import MOMENTS, UNJUDGED, Plan
 
 DEPTH: Final = 4
 """How many predecessors of predecessors a chain is followed through; found ones need no following."""
@@ -30,7 +23,7 @@ _MASK: Final = 60
 """How many rules one number says "not judged" of."""
 
 
-def masks(plans: list[_Plan]) -> str:
+def masks(plans: list[Plan]) -> str:
     """SQL of the two numbers that say which rules could not judge a case."""
     if len(plans) > 2 * _MASK:
         raise ValueError(f"规则多于 {2 * _MASK} 条 / more than {2 * _MASK} rules")
@@ -44,14 +37,7 @@ def masks(plans: list[_Plan]) -> str:
     return ", ".join(f"CAST({half or '0'} AS BIGINT) AS u{at}" for at, half in enumerate(halves))
 
 
-def json_text(column: str) -> str:
-    """SQL of a value as a JSON string."""
-    text = f"COALESCE(CAST({column} AS VARCHAR), '')"
-    escaped = f"replace(replace({text}, '\\', '\\\\'), '\"', '\\\"')"
-    return f"'\"' || regexp_replace({escaped}, '[\\x00-\\x1f]', ' ', 'g') || '\"'"
-
-
-def evidence(run: Engine, plans: list[_Plan]) -> None:
+def evidence(run: Engine, plans: list[Plan]) -> None:
     """Table `picked`: the records behind each finding; `proof`: their JSON."""
     columns = [("rule", pa.string()), ("branch", pa.int32()), ("place", pa.int32()), ("accuses", pa.bool_())]
     roles, kinds = [], []
@@ -245,7 +231,7 @@ def _chains(run: Engine) -> None:
 
 
 def write(
-    run: Engine, plans: list[_Plan], rules: Detectors, out: Path, as_of_day: int
+    run: Engine, plans: list[Plan], rules: Detectors, out: Path, as_of_day: int
 ) -> tuple[dict[str, int], dict[str, int]]:
     """`findings.parquet` and `verdicts.parquet`; returns how many findings by rule and cases by verdict."""
     _suspected(run, rules)
@@ -282,7 +268,7 @@ def write(
     return by_rule, by_verdict
 
 
-def _write_verdicts(run: Engine, plans: list[_Plan], out: Path, as_of_day: int) -> None:
+def _write_verdicts(run: Engine, plans: list[Plan], out: Path, as_of_day: int) -> None:
     # Which rules lacked evidence is one number per case, and its words are looked up: there are few different ones.
     words = []
     for u0, u1 in run.rows("SELECT DISTINCT u0, u1 FROM judged ORDER BY u0, u1"):
