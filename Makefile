@@ -11,6 +11,9 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= auto
 
+# The tests start many processes: without bytecode each of them compiles the whole program first.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := var/tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --newline=lf --no-header \
@@ -52,8 +55,9 @@ run: setup  ## set up, fill a database with the demonstration once, print addres
 
 # ---- holding it to its word ------------------------------------------------------------------------------------------
 
+# Each worker begins with its part of the list in one piece, so that what a file sets up is set up once.
 test: setup  ## run the tests on all cores (ARGS="-k name" for a few of them, WORKERS=0 one after the other)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 check: setup  ## formatting, lint, types, import direction
 	$(BIN)/ruff format --check .
