@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from definitions.detectors import load_detectors
 from tests.from_yaml import from_yaml
 from tests.replay.columnar.conftest import Result, case, events, run
+from workflow.replay.columnar.fold import Compiled
 
 SCENARIOS: dict[str, list[dict[str, Any]]] = from_yaml(Path(__file__).parent / "scenarios.yaml")
 LISTED = [(f"{rule}-{at}", rule, one) for rule, ones in SCENARIOS.items() for at, one in enumerate(ones)]
@@ -35,3 +38,15 @@ def test_a_finding_says_what_it_rests_on(result: Result):
     assert '"field": "application.submit", "value": "2024-03-04 09:00:00", "source": "marketing"' in found["evidence"]
     assert "2024-03-03 10:00:00" in found["explanation"]
     assert "2024-03-03 10:00:00" in found["explanation_en"]
+
+
+def test_other_numbers_are_spelt_out_anew():
+    shipped = load_detectors()
+
+    def spelt(at_least: float) -> str:
+        rules = msgspec.structs.replace(shipped, gates={**shipped.gates, "comparable": at_least})
+        return Compiled(rules).expression("documents_complete OR 3 >= :comparable", None)
+
+    assert [spelt(1), spelt(2), spelt(1.0), spelt(1)] == [
+        f"documents_complete OR 3 >= {number}" for number in ("1", "2", "1.0", "1")
+    ]
