@@ -231,7 +231,7 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
     there = " ".join(f"WHEN '{event}.occurred_at' THEN w.{moment} IS NOT NULL" for event, moment in dated.items())
     engine.make(
         "changes",
-        f"""SELECT h.*, CASE h.field {there} ELSE TRUE END AS there, w.submitted, w.t0, w.whole, w.total_limit, x.used, {", ".join(per_step)} FROM (
+        f"""SELECT h.*, CASE h.field {there} ELSE TRUE END AS there, w.submitted, w.t0, w.whole, w.deducts, w.total_limit, x.used, {", ".join(per_step)} FROM (
             SELECT cid, occurred, src, ref, value AS field, {text("old_value")} AS was, {text("new_value")} AS now, row_no
             FROM rare WHERE k = {KINDS["correction.changed"]} AND value LIKE '%.occurred_at' AND occurred IS NOT NULL) AS h
         JOIN w ON w.cid = h.cid JOIN clocks AS x ON x.cid = h.cid""",
@@ -251,18 +251,13 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
             gained = f"{span.format(*first)} - {span.format(*second)}"
             sum_better = f"NOT whole AND {limit} IS NOT NULL AND used <= total_limit AND used + {gained} > total_limit"
             judged.append((f"{step}_pass", f"field = '{field}' AND (({step_better}) OR ({sum_better}))"))
-    began = day("COALESCE(submitted, t0)")
-    for closing, field, first, second, limit, only in (
-        ("metering_pass", "metering.complete", (began, day("was")), (began, day("now")), "total_limit", "whole"),
-        ("metering_pass", "application.submit", (day("was"), day("metering_pass")), (day("now"), day("metering_pass")),
-         "total_limit", "whole"),
-        ("acceptance_pass", "application.submit", (day("was"), day("acceptance_pass")),
-         (day("now"), day("acceptance_pass")), "limit_acceptance", "TRUE"),
-    ):  # fmt: skip
-        better = f"{past_due(*first, limit)} AND NOT {past_due(*second, limit)}"
-        judged.append((closing, f"field = '{field}.occurred_at' AND {only} AND {better}"))
+    by_was, by_now = (past_due(day(side), day("acceptance_pass"), "limit_acceptance") for side in ("was", "now"))
+    judged.append(("acceptance_pass", f"field = 'application.submit.occurred_at' AND {by_was} AND NOT {by_now}"))
+    judged.append(("metering_pass", "late_was AND NOT late_now"))
+    _whole_before_and_after(engine)
     parts = [
-        f"SELECT cid, occurred, src, ref, now, row_no, {closing} AS closing FROM changes WHERE there AND ({when})"
+        f"SELECT c.cid, occurred, src, ref, now, c.row_no, {closing} AS closing FROM changes AS c "
+        f"LEFT JOIN wholes AS o ON o.cid = c.cid AND o.row_no = c.row_no WHERE there AND ({when})"
         for closing, when in judged
     ]
     engine.make("bettered", " UNION ALL ".join(parts))
@@ -276,6 +271,35 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
             AND ABS(e.occurred // {MOMENT_UNIT} - b.now // {MOMENT_UNIT}) <= {days} * {1440 * MOMENT_MINUTE}
             WHERE b.ref <> '') AS backed ON backed.cid = b.cid AND backed.row_no = b.row_no
         WHERE backed.cid IS NULL) AS b ON b.cid = l.cid GROUP BY l.cid""",
+    )
+
+
+def _whole_before_and_after(engine: Engine) -> None:
+    """Table `wholes`: whether the whole process was late by the time that was changed, and whether it is by the new one."""
+    spans = []
+    for side in ("was", "now"):
+        for field, start, end in (
+            ("metering.complete", "COALESCE(submitted, t0)", side), ("application.submit", side, "metering_pass"),
+        ):  # fmt: skip
+            spans.append(
+                f"""SELECT cid, row_no, '{side}' AS side, deducts, total_limit, {day(start)} AS start_day, {day(end)} AS end_day
+                FROM changes WHERE whole AND field = '{field}.occurred_at'"""
+            )
+    engine.make("whole_spans", " UNION ALL ".join(spans))
+    engine.make(
+        "whole_rests",
+        f"""SELECT x.cid, x.row_no, x.side, {resting("x.end_day - 1")} AS off FROM whole_spans AS x
+        JOIN fm AS f ON f.cid = x.cid WHERE x.deducts GROUP BY x.cid, x.row_no, x.side""",
+    )
+    late = "end_day > start_day AND wd_at(end_day - 1) - wd_at(start_day) - COALESCE(o.off, 0) >= total_limit"
+    columns = ", ".join(
+        f"max(CASE WHEN x.side = '{side}' AND {late} THEN 1 ELSE 0 END) = 1 AS late_{side}" for side in ("was", "now")
+    )
+    engine.make(
+        "wholes",
+        f"""SELECT x.cid, x.row_no, {columns} FROM whole_spans AS x
+        LEFT JOIN whole_rests AS o ON o.cid = x.cid AND o.row_no = x.row_no AND o.side = x.side
+        WHERE x.start_day IS NOT NULL AND x.end_day IS NOT NULL GROUP BY x.cid, x.row_no""",
     )
 
 
