@@ -67,6 +67,19 @@ def test_every_inspector_above_the_unit_is_told_once(watched: Office):
     assert alert.case_id is None
 
 
+def test_an_application_held_back_is_told_the_same_day(watched: Office):
+    case_id = watched.case(1)  # Monday 2024-01-08
+    asked = {"case_id": case_id, "activity": "service_contact", "occurred_at": "2023-12-29T10:00:00",
+             "source": "callcentre", "value": "connection_request"}  # fmt: skip
+    assert watched.service.receive_evidence(CLERK, [asked])[0]["accepted"]
+    assert [(row.rule, row.severity, row.stands) for row in stored(watched)] == [("D07", "high", True)]
+    sweep(watched)
+    with watched.service.database.read() as tx:
+        told = [(row.key, row.level, row.status) for row in tx.list_alerts(AlertFilter())]
+    assert told == [("D07", "orange", "open")]
+    assert letters(watched) == [("top", "【检查发现】"), ("watch", "【检查发现】")]
+
+
 def test_the_unit_does_not_learn_of_it_from_the_alerts(watched: Office):
     send(watched, watched.case(1))
     sweep(watched)

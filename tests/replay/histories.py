@@ -349,15 +349,16 @@ class History:
         return self
 
 
-def small_history(seed: int, size: int = 40, share: float = 0.6) -> History:
-    """A mixed file: some lawful cases, some of the patterns, each labelled."""
+def small_history(seed: int, size: int = 40, share: float = 0.6, rules: Iterable[str] = ()) -> History:
+    """A mixed file: some lawful cases, some of the patterns, each labelled. `rules`: patterns of these alone."""
     import tests.replay.patterns  # noqa: F401 - fills PATTERNS
 
     maker = Maker(seed)
     history = History()
+    patterns = [one for one in PATTERNS if one.rule in rules] if rules else PATTERNS
     while len(history.cases) < size:
         if maker.rng.random() < share:
-            history.take(draw(maker, maker.rng.choice(PATTERNS)))
+            history.take(draw(maker, maker.rng.choice(patterns)))
         else:
             history.take([maker.lawful()])
     return history.shuffled(maker.rng)
@@ -425,9 +426,9 @@ _VALUES = {
 }  # fmt: skip
 
 
-def disturbed(seed: int, size: int = 25) -> History:  # noqa: C901, PLR0912 - a list of what goes wrong
-    """A file without labels, in which anything may be wrong."""
-    history = small_history(seed, size, share=0.7)
+def disturbed(seed: int, size: int = 25, rules: Iterable[str] = ()) -> History:  # noqa: C901, PLR0912 - a list of what goes wrong
+    """A file without labels, in which anything may be wrong. `rules`: of the patterns, those of these rules alone."""
+    history = small_history(seed, size, share=0.7, rules=rules)
     rng = random.Random(seed + 1)
     for case in history.cases:
         if rng.random() < 0.2:

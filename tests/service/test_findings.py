@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from storage import FindingFilter, FindingRow
+from tests.core.driver import PAPERS
 from tests.service.conftest import CLERK, Desk
 from workflow.core.events import Principal
 
@@ -132,3 +133,167 @@ def test_dates_are_of_the_business_zone(desk: Desk, home: str):
     desk.service.receive_evidence(CLERK, [meter(home, "2024-01-07T15:30:00Z")])
     assert rules(desk) == [("D02", "critical", True)]
     assert dt.date.fromisoformat(found(desk)[0].found_at[:10]) == dt.date(2024, 1, 8)
+
+
+# ---- records side by side --------------------------------------------------------------------------------------------
+
+
+def step(desk: Desk, case_id: str, when: str, name: str, **fields: Any) -> None:
+    desk.clock.set(when)
+    answer = desk.do(case_id, name, **fields)
+    assert answer.refusal is None, answer.refusal
+
+
+def standing(desk: Desk, case_id: str) -> dict[str, FindingRow]:
+    judge(desk, case_id)
+    return {row.rule: row for row in found(desk) if row.stands}
+
+
+def send(desk: Desk, case_id: str, activity: str, when: str, **more: Any) -> None:
+    record = {"case_id": case_id, "activity": activity, "occurred_at": when, **more}
+    (answer,) = desk.service.receive_evidence(CLERK, [record])
+    assert answer["accepted"], answer
+
+
+def asked_for(desk: Desk, case_id: str, when: str, **more: Any) -> None:
+    send(desk, case_id, "service_contact", when, value="connection_request", source="callcentre", **more)
+
+
+def test_an_application_held_back(desk: Desk, home: str):
+    asked_for(desk, home, "2024-01-05T10:00:00")  # Friday, a working day before
+    assert rules(desk) == []
+    asked_for(desk, home, "2023-12-29T10:00:00")  # five working days before: 2 3 4 5 8 January
+    (row,) = found(desk)
+    assert (row.rule, row.severity) == ("D07", "high")
+    assert [(one["field"], one["value"]) for one in json.loads(row.evidence)["records"]] == [
+        ("service_contact.observed", "2023-12-29 10:00:00"),
+        ("application.submit", "2024-01-08 09:00:00"),
+    ]
+
+
+@pytest.mark.parametrize(("recorded", "excused"), [("2024-01-02T11:00:00", True), ("2024-01-08T10:00:00", False)])
+def test_papers_asked_for_in_between_excuse_when_they_were_entered_in_between(desk, home, recorded, excused):
+    asked_for(desk, home, "2023-12-29T10:00:00")
+    send(desk, home, "document", "2024-01-02T10:00:00", lifecycle="requested", value="identity", recorded_at=recorded,
+         source="marketing")  # fmt: skip
+    assert ("D07" in standing(desk, home)) is not excused
+
+
+@pytest.fixture
+def shop(desk: Desk) -> str:
+    """A low-voltage application accepted on Monday 2024-01-08, whose plan was due on the third working day, the 11th,
+    and was given on the 12th."""
+    desk.clock.set("2024-01-08 09:00")
+    case_id = desk.submit("lv_other").case_id or ""
+    step(desk, case_id, "2024-01-08 09:30", "complete_step", step="acceptance")
+    step(desk, case_id, "2024-01-12 10:00", "complete_step", step="supply_plan")
+    return case_id
+
+
+def correct_the_plan(desk: Desk, case_id: str, to: str) -> None:
+    step(desk, case_id, "2024-01-15 10:00", "correct", field="supply_plan.complete.occurred_at", new_value=to,
+         reason="录错")  # fmt: skip
+    step(desk, case_id, "2024-01-15 11:00", "countersign")
+
+
+def test_a_correction_that_turned_late_into_on_time(desk: Desk, shop: str):
+    assert set(standing(desk, shop)) == {"L01"}
+    correct_the_plan(desk, shop, "2024-01-11T10:00:00+08:00")
+    assert {rule: row.severity for rule, row in standing(desk, shop).items()} == {"D13": "critical"}
+    # The marketing system's own records say nothing for its correction; another system's does.
+    send(desk, shop, "site_survey", "2024-01-11T09:00:00", source="marketing")
+    assert set(standing(desk, shop)) == {"D13"}
+    send(desk, shop, "contract_signed", "2024-01-11T15:00:00", source="contract")
+    assert standing(desk, shop) == {}
+
+
+def test_a_correction_that_changes_no_verdict(desk: Desk, shop: str):
+    correct_the_plan(desk, shop, "2024-01-12T09:00:00+08:00")
+    assert set(standing(desk, shop)) == {"L01"}
+
+
+@pytest.mark.parametrize(("entered", "flawed"), [("2024-01-10 09:00", False), ("2024-01-11 09:00", True)])
+def test_a_suspension_entered_long_after_it_began(desk: Desk, home: str, entered: str, flawed: bool):
+    """A notice of force majeure excuses what is opened within a working day of the start, the 9th."""
+    dates: dict[str, Any] = {"from": "2024-01-09", "to": "2024-01-10"}
+    step(desk, home, entered, "suspend", reason="force_majeure", notice="防汛一级响应", note="补录", **dates)
+    step(desk, home, entered, "countersign")
+    rows = standing(desk, home)
+    assert ("D16" in rows) is flawed
+    if flawed:
+        assert rows["D16"].explanation == "中止(2024-01-09)不当: 事后补录"
+
+
+def test_a_suspension_that_is_to_go_on_has_not_yet_taken_half_of_the_time(desk: Desk):
+    """Applied for on Monday the 8th, suspended from Wednesday the 17th with proof: on Thursday one working day of
+    eight is gone, whatever end is foreseen; on the 29th eight of fifteen are."""
+    desk.clock.set("2024-01-08 09:00")
+    case_id = desk.submit("lv_zero").case_id or ""
+    desk.clock.set("2024-01-18 09:00")
+    for life, when in (("start", "2024-01-17T10:00:00"), ("end", "2024-02-20T10:00:00")):
+        send(desk, case_id, "suspension", when, lifecycle=life, value="customer", ref="KH-1", source="marketing",
+             recorded_at="2024-01-17T10:05:00")  # fmt: skip
+    assert "D16" not in standing(desk, case_id)
+    desk.clock.set("2024-01-29 09:00")
+    assert standing(desk, case_id)["D16"].explanation == "中止(2024-01-17 10:00:00)不当: 中止占去过半时间"
+
+
+def test_what_is_said_is_wrong_with_the_suspension_that_is_named(desk: Desk, home: str):
+    """The first lacks the customer's proof, the second was entered late."""
+    desk.clock.set("2024-01-15 09:00")
+    for when, value, recorded in (("09", "customer", "09"), ("10", "force_majeure", "15")):
+        for life, hour in (("start", "09"), ("end", "18")):
+            send(desk, home, "suspension", f"2024-01-{when}T{hour}:00:00", lifecycle=life, value=value,
+                 source="marketing", recorded_at=f"2024-01-{recorded}T18:30:00")  # fmt: skip
+    assert standing(desk, home)["D16"].explanation == "中止(2024-01-09 09:00:00)不当: 以客户原因中止而无凭证"
+
+
+@pytest.mark.parametrize(
+    ("second", "severity"), [(["缺接地计算", "图纸未签字"], "high"), (["缺接地计算"], None)], ids=["grown", "within"]
+)
+def test_returned_again(desk: Desk, second: list[str], severity: str | None):
+    case_id = designed(desk, "2024-03-11 09:00")
+    step(desk, case_id, "2024-03-11 15:00", "return_step", step="design_review", defects=["缺接地计算"])
+    step(desk, case_id, "2024-03-12 09:00", "submit_step", step="design_review")
+    step(desk, case_id, "2024-03-12 15:00", "return_step", step="design_review", defects=second)
+    row = standing(desk, case_id).get("D17")
+    assert (row and row.severity) == severity
+
+
+def designed(desk: Desk, handed_in: str) -> str:
+    """A high-voltage application whose plan was given on Thursday 2024-03-07 and whose design is handed in."""
+    desk.clock.set("2024-03-04 10:00")
+    case_id = desk.submit("hv_single").case_id or ""
+    step(desk, case_id, "2024-03-04 15:00", "complete_step", step="acceptance")
+    step(desk, case_id, "2024-03-07 15:00", "complete_step", step="supply_plan")
+    step(desk, case_id, handed_in, "submit_step", step="design_review", documents=list(PAPERS["design_review"]))
+    return case_id
+
+
+@pytest.mark.parametrize(("came", "late"), [("2024-03-11T09:00:00", True), ("2024-03-12T09:00:00", False)])
+def test_a_design_that_lay_before_its_clock_was_started(desk: Desk, came: str, late: bool):
+    """The clock was started on Wednesday the 13th."""
+    case_id = designed(desk, "2024-03-13 09:00")
+    for paper in PAPERS["design_review"]:
+        send(desk, case_id, "document", came, lifecycle="received", value=paper["kind"], source="archive")
+    assert ("D30" in standing(desk, case_id)) is late
+
+
+@pytest.mark.parametrize(("asked", "late"), [("design_documents", False), ("commitment_letter", True)])
+def test_only_what_may_be_asked_for_explains_a_late_clock(desk: Desk, asked: str, late: bool):
+    case_id = designed(desk, "2024-03-13 09:00")
+    for paper in PAPERS["design_review"]:
+        send(desk, case_id, "document", "2024-03-11T09:00:00", lifecycle="received", value=paper["kind"])
+    send(desk, case_id, "document", "2024-03-12T09:00:00", lifecycle="requested", value=asked, source="marketing")
+    assert ("D30" in standing(desk, case_id)) is late
+
+
+@pytest.mark.parametrize(("ref", "accused"), [(None, True), ("KH-7", False)])
+def test_a_capacity_changed_after_acceptance(desk: Desk, ref: str | None, accused: bool):
+    """Above 160 kW a small business is no longer one of zero investment [L9]."""
+    desk.clock.set("2024-01-08 09:00")
+    case_id = desk.submit("lv_zero").case_id or ""
+    step(desk, case_id, "2024-01-08 09:30", "complete_step", step="acceptance")
+    send(desk, case_id, "correction", "2024-01-09T10:00:00", lifecycle="changed", value="case.capacity_kw",
+         old_value="100", new_value="200", source="marketing", **({"ref": ref} if ref else {}))  # fmt: skip
+    assert ("D33" in standing(desk, case_id)) is accused

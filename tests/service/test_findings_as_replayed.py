@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from definitions import load
 from definitions.detectors import load_detectors
-from tests.replay.histories import calendar, small_history
+from tests.replay.histories import History, calendar, disturbed, small_history
 from tests.replay.test_three_ways import AS_OF, BOOK, write
 from tests.service.conftest import CLERK, Desk
 from workflow.core.times import business_date
@@ -26,6 +26,8 @@ from workflow.replay.tables import CASES, EVENTS
 from workflow.service import live_history
 
 STEPS = ("acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering")
+SIDE_BY_SIDE = ("D07", "D13", "D16", "D17", "D30", "D33")
+"""Rules that hold a case's rare records against each other."""
 Finding = tuple[str, str, str, str, tuple[tuple[str, str, str], ...]]
 
 
@@ -50,6 +52,7 @@ def _told(rule: str, severity: str, zh: str, en: str, evidence: dict[str, Any]) 
 def test_the_rules_that_one_case_decides():
     rules = CaseRules(load_detectors(), load()).rules
     assert {"D01", "D02", "D03", "D04", "D08", "D11", "D27", "D28", "D29", "D31", "D41", "L01", "L02"} <= set(rules)
+    assert set(SIDE_BY_SIDE) <= set(rules)
     assert {"D14", "D35"} <= set(rules)  # with the cases of the same need beside it
     # Peers, strangers' cases or an organisation's habits decide these.
     assert not {"D10", "D12", "D18", "D22", "D24", "D34", "D37", "D38"} & set(rules)
@@ -57,19 +60,30 @@ def test_the_rules_that_one_case_decides():
 
 @pytest.mark.parametrize("seed", [0, 8, 9])
 def test_a_case_alone_is_judged_as_by_columns(seed, tmp_path):
-    history = small_history(seed)
+    assert compared(small_history(seed), tmp_path).total() > 10
+
+
+@pytest.mark.parametrize("seed", [3, 4, 7])
+def test_records_side_by_side_are_judged_as_by_columns(seed, tmp_path):
+    """Papers, returns, corrections, suspensions, late starts, guilty and excused, with whatever goes wrong in files."""
+    found = compared(disturbed(seed, 100, rules=SIDE_BY_SIDE), tmp_path)
+    assert min(found[rule] for rule in SIDE_BY_SIDE) >= 2
+
+
+def compared(history: History, folder: Path) -> Counter[str]:
+    """Judge every case of the history alone and by columns; answers how many findings of each rule were the same."""
     for case in history.cases:
         # Alone in its organisation, and without what only other cases explain.
         case.update(org=f"O-{case['case_id']}")
         case.pop("prior_capacity_kw", None)
         case.pop("account_opened_on", None)
     rules = CaseRules(load_detectors(), BOOK)
-    cases = write(tmp_path / "cases.parquet", CASES, history.cases)
+    cases = write(folder / "cases.parquet", CASES, history.cases)
     _without(cases, "prior_capacity_kw", "account_opened_on")
     expected = by_columns(
         cases,
-        write(tmp_path / "events.parquet", EVENTS, history.events),
-        tmp_path / "out",
+        write(folder / "events.parquet", EVENTS, history.events),
+        folder / "out",
         as_of=AS_OF,
         book=BOOK,
         days=calendar(),
@@ -78,7 +92,7 @@ def test_a_case_alone_is_judged_as_by_columns(seed, tmp_path):
     for event in history.events:
         rows[event["case_id"]].append(event)
     sites = {case["case_id"]: rules.site(calendar(), case, rows[case["case_id"]], AS_OF) for case in history.cases}
-    compared = 0
+    found: Counter[str] = Counter()
     for case in history.cases:
         beside = [
             site
@@ -91,8 +105,8 @@ def test_a_case_alone_is_judged_as_by_columns(seed, tmp_path):
         }
         wanted = {one for one in expected[case["case_id"]] if one[0] in rules.rules}
         assert alone == wanted, case["case_id"]
-        compared += len(alone)
-    assert compared > 10
+        found.update(one[0] for one in alone)
+    return found
 
 
 def _without(path: Path, *columns: str) -> None:

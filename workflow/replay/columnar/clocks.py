@@ -121,7 +121,7 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
         "rounds",
         f"""SELECT cid, def_id, grp, lim, place, g, began, finished, start_day,
             COALESCE(CASE WHEN finished IS NOT NULL THEN {day("finished")} END, open_end) AS end_day,
-            finished IS NULL AS is_open,
+            finished IS NULL AS is_open, began IS NULL OR went_on AS torn,
             lim IS NOT NULL AND (began IS NULL OR went_on) AS unknown
         FROM (SELECT y.*, {day("began")} AS start_day FROM (
             SELECT r.cid, r.def_id, r.grp, r.lim, r.place, r.g, r.finished,
@@ -245,7 +245,7 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         f"""SELECT cid, sum(CASE WHEN lim IS NOT NULL AND began IS NOT NULL AND (NOT last_only OR latest) THEN
                 GREATEST(wd_at(end_day) - wd_at(start_day), 0) ELSE 0 END) AS used_steps,
             max(CASE WHEN unknown THEN 1 ELSE 0 END) = 1 AS unknown,
-            min(CASE WHEN is_late THEN place * 1000 + g END) AS late_at FROM (
+            min(CASE WHEN is_late AND NOT torn THEN place * 1000 + g END) AS late_at FROM (
             SELECT r.*, s.last_only, {late} AS is_late,
             row_number() OVER (PARTITION BY r.cid, r.grp ORDER BY r.g DESC) = 1 AS latest
             FROM rounds AS r JOIN special AS s ON s.cid = r.cid) AS x GROUP BY cid""",

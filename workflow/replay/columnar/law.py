@@ -11,6 +11,7 @@ from definitions.book import Book
 from definitions.model import ClassificationRule, Definition
 from workflow.replay.columnar.engines import EPOCH, Engine, arrow, day_number, quoted
 from workflow.replay.columnar.fold import STEPS
+from workflow.replay.lists import papers_of
 
 NATION: Final = "000000"
 _FACTS: Final = ("customer_kind", "voltage", "capacity_kw", "enterprise_size", "supply_count", "area")
@@ -151,7 +152,7 @@ class Law:
         kinds = [("def_id", _INT), ("step", _INT), ("grp", _INT), ("lim", _INT), ("derived", _FLAG),
                  ("place", _INT)]  # fmt: skip
         self.engine.put("def_steps", arrow(kinds, steps))
-        papers = {(at, word): paper for at, item in enumerate(self.by_id) for word, paper in _papers(item).items()}
+        papers = {(at, word): paper for at, item in enumerate(self.by_id) for word, paper in papers_of(item).items()}
         kinds = [("def_id", _INT), ("word", _TEXT), ("place", _INT), ("kind", _TEXT), ("form", _TEXT)]
         self.engine.put("def_papers", arrow(kinds, ((*key, *value) for key, value in sorted(papers.items()))))
         words = {word: value[1] for (_, word), value in sorted(papers.items()) if value[1]}
@@ -229,24 +230,6 @@ def _definition_row(at: int, item: Definition) -> tuple[Any, ...]:
             step is not None and step.starts != "hand_in",
         ]
     return tuple(row)
-
-
-def _papers(item: Definition) -> dict[str, tuple[int, str, str]]:
-    """Every word that names a document the utility may ask for: the place of its step on the path, its kind, and its form
-    ("" where the word names the kind)."""
-    found: dict[str, tuple[int, str, str]] = {}
-    for extra in item.extra_documents:
-        if extra.effect == "agent":
-            for word in (extra.kind, extra.name.zh, extra.name.en, *extra.aliases):
-                found[word] = (0, extra.kind, "")
-    for place, step in enumerate(item.steps):
-        for rule in step.documents:
-            for form in rule.forms:
-                for word in (form.code, form.name.zh, form.name.en, *form.aliases):
-                    found.setdefault(word, (place, rule.kind, form.code))
-            for word in (rule.kind, rule.name.zh, rule.name.en, *rule.aliases):
-                found[word] = (place, rule.kind, "")
-    return found
 
 
 def earliest(days: dt.date, margin: int) -> dt.date:

@@ -10,38 +10,45 @@ from workflow.replay.columnar.clocks import TOTAL_START, day, resting
 from workflow.replay.columnar.engines import Engine, quoted
 from workflow.replay.columnar.fold import KINDS, STEPS
 from workflow.replay.columnar.law import Law
+from workflow.replay.lists import (
+    ACCEPTED_ON,
+    CLASS_FACTS,
+    ENTERED_LATE,
+    FIELD_WORK,
+    HANDED_IN,
+    INSPECTIONS,
+    NEAR_A_LIMIT,
+    OVER_HALF,
+    PROJECT,
+    WITHOUT_PROOF,
+    WORK_INSIDE,
+)
 from workflow.replay.references import BETWEEN, SEPARATORS
 
 _LAWFUL: Final = f"(^|{SEPARATORS})(volunteered({SEPARATORS}|$)|law:)"
-_HANDED_IN: Final = {
-    "design_review": ("designer_qualification", "design_documents"),
-    "mid_inspection": ("contractor_qualification", "concealed_works_records"),
-    "completion_inspection": ("completion_report",),
-}
-_UTILITY_WORK: Final = (
-    *(f"{step}.{life}" for step in STEPS for life in ("complete", "return")), "site_survey.observed",
-    "material_issued.observed", "meter_issued.observed", "meter_installed.observed", "work_ticket.observed",
-    "outage_plan.observed",
-)  # fmt: skip
+_UTILITY_WORK: Final = (*(f"{step}.{life}" for step in STEPS for life in ("complete", "return")), *FIELD_WORK)
 
 
 def received(engine: Engine) -> None:
     """Tables `got` (when each kind of paper was first received) and `documents` (when those of acceptance were complete),
     before the facts of a case are known."""
     number = KINDS["document.received"]
-    kinds = ("identity", "premises_title", "project_approval", *(k for kinds in _HANDED_IN.values() for k in kinds))
+    kinds = (*ACCEPTED_ON, PROJECT, *(k for kinds in HANDED_IN.values() for k in kinds))
     columns = ", ".join(f"min(CASE WHEN p.kind = '{one}' THEN e.occurred END) AS got_{one}" for one in kinds)
     engine.make(
         "got",
         f"""SELECT e.cid, e.high, {columns} FROM ev AS e JOIN papers AS p ON p.word = e.value WHERE e.k = {number}
         GROUP BY e.cid, e.high""",
     )
-    both = "got_identity IS NOT NULL AND got_premises_title IS NOT NULL"
+
+    def all_in(kinds: tuple[str, ...]) -> str:
+        known = " AND ".join(f"got_{one} IS NOT NULL" for one in kinds)
+        return f"CASE WHEN {known} THEN GREATEST({', '.join(f'got_{one}' for one in kinds)}) END"
+
     engine.make(
         "documents",
-        f"""SELECT cid, CASE WHEN high THEN CASE WHEN {both} AND got_project_approval IS NOT NULL
-            THEN GREATEST(got_identity, got_premises_title, got_project_approval) END
-            WHEN {both} THEN GREATEST(got_identity, got_premises_title) END AS documents_complete FROM got""",
+        f"""SELECT cid, CASE WHEN high THEN {all_in((*ACCEPTED_ON, PROJECT))} ELSE {all_in(ACCEPTED_ON)} END
+            AS documents_complete FROM got""",
     )
 
 
@@ -66,12 +73,14 @@ def _asks(engine: Engine, detectors: Detectors) -> None:
     requested = KINDS["document.requested"]
     contact = KINDS["service_contact.observed"]
     tolerance = str(detectors.gates["tolerance_minutes"])
+    # What was entered afterwards excuses nobody; where nobody says when it was entered, the time told has to do.
+    asked = "COALESCE(r.entered, r.occurred)"
     engine.make(
         "asks",
-        f"""SELECT r.cid, max(CASE WHEN {_between("r.occurred", "x.contact", "w.t0", tolerance)} THEN 1 ELSE 0 END) = 1 AS asked_after_contact,
-            max(CASE WHEN {_between("r.occurred", "w.documents_complete", "w.t0", tolerance)} THEN 1 ELSE 0 END) = 1
+        f"""SELECT r.cid, max(CASE WHEN {_between(asked, "x.contact", "w.t0", tolerance)} THEN 1 ELSE 0 END) = 1 AS asked_after_contact,
+            max(CASE WHEN {_between(asked, "w.documents_complete", "w.t0", tolerance)} THEN 1 ELSE 0 END) = 1
                 AS asked_after_documents
-        FROM rare AS r JOIN w ON w.cid = r.cid
+        FROM rare_events AS r JOIN w ON w.cid = r.cid
         LEFT JOIN (SELECT cid, min(occurred) AS contact FROM rare WHERE k = {contact} AND value = 'connection_request'
             GROUP BY cid) AS x ON x.cid = r.cid WHERE r.k = {requested} GROUP BY r.cid""",
     )
@@ -111,7 +120,7 @@ def _outside(engine: Engine) -> None:
     )
     engine.make(
         "refused",
-        """SELECT p.cid, p.occurred, p.word FROM placed AS p
+        """SELECT p.cid, p.occurred, p.row_no, p.word FROM placed AS p
         LEFT JOIN first_forms AS f ON f.cid = p.cid AND f.kind = p.kind
         WHERE p.is_outside OR (p.form <> '' AND p.form <> f.form)""",
     )
@@ -149,6 +158,7 @@ def _returns(engine: Engine) -> None:
         """SELECT l.cid, l.step, min(CASE WHEN l.n = 2 THEN l.m END) AS second, max(l.n) AS n,
             max(CASE WHEN l.value = '' THEN 1 ELSE 0 END) = 1 AS unread, COALESCE(max(g.grew), 0) = 1 AS grew
         FROM lists AS l LEFT JOIN (SELECT later.cid, later.step, 1 AS grew FROM items AS later
+            JOIN lists AS o ON o.cid = later.cid AND o.step = later.step AND o.n = 1 AND o.value <> ''
             LEFT JOIN items AS f ON f.cid = later.cid AND f.step = later.step AND f.n = 1 AND f.item = later.item
             WHERE later.n > 1 AND f.item IS NULL GROUP BY later.cid, later.step) AS g
         ON g.cid = l.cid AND g.step = l.step GROUP BY l.cid, l.step HAVING max(l.n) >= 2""",
@@ -157,7 +167,7 @@ def _returns(engine: Engine) -> None:
         "returns",
         """SELECT cid, min(CASE WHEN grew OR unread THEN second END) AS second_return,
             min(CASE WHEN grew OR unread THEN 0 ELSE 1 END) = 1 AS returns_excused,
-            max(CASE WHEN grew AND NOT unread THEN 1 ELSE 0 END) = 1 AS returns_grew
+            max(CASE WHEN grew THEN 1 ELSE 0 END) = 1 AS returns_grew
         FROM growth GROUP BY cid""",
     )
 
@@ -167,7 +177,7 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
     limit = detectors.detector("D30").thresholds["working_days"]
     tolerance = str(detectors.gates["tolerance_minutes"])
     parts, waits, columns = [], [], []
-    for step, kinds in _HANDED_IN.items():
+    for step, kinds in HANDED_IN.items():
         earlier_steps = STEPS[: STEPS.index(step)]
         passed = f"(w.{earlier_steps[-1]}_pass IS NOT NULL OR w.{earlier_steps[-1]}_waived > 0)"
         passes = ", ".join(f"w.{one}_pass" for one in earlier_steps)
@@ -182,7 +192,7 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
         "waited",
         f"""SELECT * FROM (SELECT g.cid, {", ".join(columns)} FROM got AS g JOIN w ON w.cid = g.cid) AS x WHERE {" OR ".join(f"({late})" for _, late in waits)}""",
     )
-    starts = ", ".join(str(KINDS[f"{step}.start"]) for step in ("mid_inspection", "completion_inspection"))
+    starts = ", ".join(str(KINDS[f"{step}.start"]) for step in INSPECTIONS)
     contact = KINDS["service_contact.observed"]
     found = [
         f"SELECT cid, ready_{step} AS ready, began_{step} AS began FROM waited WHERE {late}" for step, late in waits
@@ -199,7 +209,7 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
     engine.make(
         "excuses",
         f"""SELECT cid, occurred FROM rare WHERE k IN ({returns}) UNION ALL
-        SELECT r.cid, r.occurred FROM rare AS r LEFT JOIN (SELECT DISTINCT cid, row_no FROM placed WHERE is_outside) AS o
+        SELECT r.cid, r.occurred FROM rare AS r LEFT JOIN (SELECT DISTINCT cid, row_no FROM refused) AS o
         ON o.cid = r.cid AND o.row_no = r.row_no WHERE r.k = {KINDS["document.requested"]} AND o.cid IS NULL""",
     )
     engine.make(
@@ -256,20 +266,28 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
     judged.append(("metering_pass", "late_was AND NOT late_now"))
     _whole_before_and_after(engine)
     parts = [
-        f"SELECT c.cid, occurred, src, ref, now, c.row_no, {closing} AS closing FROM changes AS c "
+        f"SELECT c.cid, occurred, field, src, ref, now, c.row_no, {closing} AS closing FROM changes AS c "
         f"LEFT JOIN wholes AS o ON o.cid = c.cid AND o.row_no = c.row_no WHERE there AND ({when})"
         for closing, when in judged
     ]
     engine.make("bettered", " UNION ALL ".join(parts))
+    # The record that was corrected, and its system, say nothing for the correction of it.
+    engine.make(
+        "corrected",
+        """SELECT DISTINCT b.cid, b.row_no, e.src FROM bettered AS b
+        JOIN kinds ON kinds.activity || '.' || kinds.lifecycle || '.occurred_at' = b.field
+        JOIN ev AS e ON e.cid = b.cid AND e.k = kinds.k WHERE b.ref <> ''""",
+    )
     engine.make(
         "improved",
         f"""SELECT l.cid, min(CASE WHEN b.occurred >= b.closing THEN b.occurred END) AS improved_after,
             min(CASE WHEN b.closing IS NULL OR b.occurred < b.closing THEN b.occurred END) AS improved_before,
             max(CASE WHEN l.there THEN 0 ELSE 1 END) = 1 AS changed_lost
         FROM changes AS l LEFT JOIN (SELECT b.* FROM bettered AS b LEFT JOIN (SELECT DISTINCT b.cid, b.row_no FROM bettered AS b
-            JOIN ev AS e ON e.cid = b.cid AND e.src <> b.src AND e.k <> {KINDS["correction.changed"]}
+            JOIN ev AS e ON e.cid = b.cid AND e.src > 0 AND e.src <> b.src AND e.k <> {KINDS["correction.changed"]}
             AND ABS(e.occurred // {MOMENT_UNIT} - b.now // {MOMENT_UNIT}) <= {days} * {1440 * MOMENT_MINUTE}
-            WHERE b.ref <> '') AS backed ON backed.cid = b.cid AND backed.row_no = b.row_no
+            LEFT JOIN corrected AS o ON o.cid = b.cid AND o.row_no = b.row_no AND o.src = e.src
+            WHERE b.ref <> '' AND o.cid IS NULL) AS backed ON backed.cid = b.cid AND backed.row_no = b.row_no
         WHERE backed.cid IS NULL) AS b ON b.cid = l.cid GROUP BY l.cid""",
     )
 
@@ -299,14 +317,14 @@ def _whole_before_and_after(engine: Engine) -> None:
         "wholes",
         f"""SELECT x.cid, x.row_no, {columns} FROM whole_spans AS x
         LEFT JOIN whole_rests AS o ON o.cid = x.cid AND o.row_no = x.row_no AND o.side = x.side
-        WHERE x.start_day IS NOT NULL AND x.end_day IS NOT NULL GROUP BY x.cid, x.row_no""",
+        WHERE x.start_day IS NOT NULL AND x.end_day IS NOT NULL GROUP BY x.cid, x.row_no HAVING count(DISTINCT x.side) = 2""",
     )
 
 
 def _loosened(engine: Engine, law: Law) -> None:
     """D33: a fact of the class changed after acceptance, with a longer limit or zero investment lost."""
     number = {"capacity_kw": "DOUBLE", "supply_count": "BIGINT"}
-    fields = ("customer_kind", "voltage", "capacity_kw", "enterprise_size", "supply_count", "area")
+    fields = (*CLASS_FACTS, "area")
 
     def columns(side: str) -> dict[str, str]:
         return {
@@ -314,7 +332,7 @@ def _loosened(engine: Engine, law: Law) -> None:
             for name in fields
         } | {"hv_request_ref": "asked"}
 
-    listed = ", ".join(quoted(f"case.{name}") for name in (*fields, "business_type") if name != "area")
+    listed = ", ".join(quoted(f"case.{name}") for name in (*CLASS_FACTS, "business_type"))
     asked = "(e.ref <> '' AND NOT e.only_uploads)"
     engine.make(
         "reclassed",
@@ -352,14 +370,19 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     near = rule["near_working_days"]
     whole_end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})"
     tolerance = str(gates["tolerance_minutes"])
+
+    def at(moment: str) -> str:
+        return f"({moment} // {MOMENT_UNIT})"
+
     inside = f"{earlier('s.began', 'e.occurred', tolerance)} AND {earlier('e.occurred', 's.finished', tolerance)}"
+    # Of a round that nobody knows the start or the end of, nobody can say that it was near its limit, or not running.
     engine.make(
         "susp_rounds",
-        f"""SELECT s.cid, s.g, max(CASE WHEN r.lim >= {rule["smallest_budget"]} AND r.began <= s.began
-                AND (r.finished IS NULL OR r.finished > s.began)
+        f"""SELECT s.cid, s.g, max(CASE WHEN r.lim >= {rule["smallest_budget"]} AND NOT r.torn AND {at("r.began")} <= {at("s.began")}
+                AND (r.finished IS NULL OR {at("r.finished")} > {at("s.began")})
                 AND ABS(r.lim - (wd_at({day("s.began")}) - wd_at(r.start_day))) <= {near} THEN 1 ELSE 0 END) AS near_step,
-            max(CASE WHEN r.began < COALESCE(s.finished, {as_of_day} * {MOMENT_DAY}) AND (r.finished IS NULL OR r.finished > s.began)
-                THEN 1 ELSE 0 END) AS overlaps
+            max(CASE WHEN r.torn OR ({at("r.began")} < COALESCE({at("s.finished")}, {as_of_day} * {MOMENT_DAY // MOMENT_UNIT})
+                AND (r.finished IS NULL OR {at("r.finished")} > {at("s.began")})) THEN 1 ELSE 0 END) AS overlaps
         FROM susp AS s JOIN rounds AS r ON r.cid = s.cid GROUP BY s.cid, s.g""",
     )
     # What an earlier suspension took from the total is not used, nor is the day on which this one opens.
@@ -374,14 +397,14 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         f"""SELECT DISTINCT s.cid, s.g FROM susp AS s JOIN ev AS e ON e.cid = s.cid
         WHERE e.k IN ({work}) AND s.finished IS NOT NULL AND {inside}""",
     )
-    ends = f"COALESCE({day('s.finished')}, {whole_end})"
+    ends = f"LEAST(COALESCE({day('s.finished')}, {whole_end}), {whole_end})"
     flaws = {
-        "临近时限才中止": f"COALESCE(r.near_step, 0) = 1 OR (w.whole AND w.total_limit >= {rule['smallest_budget']} AND "
+        NEAR_A_LIMIT: f"COALESCE(r.near_step, 0) = 1 OR (w.whole AND w.submitted IS NOT NULL AND w.total_limit >= {rule['smallest_budget']} AND "
         f"ABS(w.total_limit - (wd_at({day('s.began')}) - wd_at({TOTAL_START}) - COALESCE(o.off, 0))) <= {near})",
-        "事后补录": f"wd_at({day('s.recorded')}) - wd_at({day('s.began')}) > {rule['recorded_working_days']}",
-        "以客户原因中止而无凭证": f"s.ground = 'customer' AND s.ref = '' AND {str(bool(expected)).upper()}",
-        "中止期间有供电企业的作业": "k.cid IS NOT NULL",
-        "中止占去过半时间": f"(wd_at({ends}) - wd_at({day('s.began')})) > {rule['share_of_elapsed']} * "
+        ENTERED_LATE: f"wd_at({day('s.recorded')}) - wd_at({day('s.began')}) > {rule['recorded_working_days']}",
+        WITHOUT_PROOF: f"s.ground = 'customer' AND s.ref = '' AND {str(bool(expected)).upper()}",
+        WORK_INSIDE: "k.cid IS NOT NULL",
+        OVER_HALF: f"(wd_at({ends}) - wd_at({day('s.began')})) > {rule['share_of_elapsed']} * "
         f"(wd_at({whole_end}) - wd_at({day('w.t0')}))",
     }
     flaw = "CASE " + " ".join(f"WHEN {when} THEN '{name}'" for name, when in flaws.items()) + " END"
@@ -403,7 +426,8 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     )
     engine.make(
         "flaws",
-        """SELECT cid, min(CASE WHEN flaw IS NOT NULL THEN began END) AS flawed_suspension,
-            min(flaw) AS suspension_flaw, max(CASE WHEN unjudged THEN 1 ELSE 0 END) = 1 AS suspension_unjudged
-        FROM flawed GROUP BY cid""",
+        """SELECT x.cid, flawed_suspension, min(CASE WHEN began = flawed_suspension THEN flaw END) AS suspension_flaw,
+            max(CASE WHEN unjudged THEN 1 ELSE 0 END) = 1 AS suspension_unjudged
+        FROM flawed AS x JOIN (SELECT cid, min(CASE WHEN flaw IS NOT NULL THEN began END) AS flawed_suspension
+            FROM flawed GROUP BY cid) AS f ON f.cid = x.cid GROUP BY x.cid, flawed_suspension""",
     )

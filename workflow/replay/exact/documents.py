@@ -56,10 +56,11 @@ def asked_outside_the_list(book: Book, definition: Definition, state: State, his
 
 
 def _in_force(definition: Definition, state: State, history: History, record: Record) -> StepRule:
-    """The step in force when the record was made: the first that had not been passed by then."""
+    """The step in force when the record was made: the one behind the last that had been passed by then."""
     course = path(definition, state.facts.important_customer)
-    for step in course:
-        ends = [one for part in step.parts for one in history.all(part) if one.lifecycle in ("complete", "waive")]
-        if all(record.before(end) for end in ends):
-            return step
-    return course[-1]
+    passed = [at for at, step in enumerate(course) if any(_ended(history, part, record) for part in step.parts)]
+    return course[min(max(passed, default=-1) + 1, len(course) - 1)]
+
+
+def _ended(history: History, part: str, record: Record) -> bool:
+    return any(one.lifecycle in ("complete", "waive") and not record.before(one) for one in history.all(part))

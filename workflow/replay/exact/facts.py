@@ -16,13 +16,16 @@ from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, Fact
 from definitions.model import Definition
+from workflow.replay.exact import papers, suspensions
 from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list
 from workflow.replay.exact.judge import HV_STEPS, ExactVerdict, JudgedRound, judge_case
 from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment, time_of
 from workflow.replay.exact.needs import Site, explained, nearness, of_the_same_need
-from workflow.replay.exact.rounds import reconstruct
+from workflow.replay.exact.papers import Papers
+from workflow.replay.exact.rounds import Reconstruction, reconstruct
 from workflow.replay.exact.rows import History, Record, Row
+from workflow.replay.exact.suspensions import Suspensions
 from workflow.replay.references import only_uploads, references
 
 STEPS: Final = ("acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering")
@@ -38,6 +41,8 @@ class Event(dict[str, Any]):
         source, ref = row.get("source"), row.get("ref") or ""
         super().__init__(
             value=row.get("value") or "",
+            old_value=row.get("old_value"),
+            new_value=row.get("new_value"),
             ref=ref,
             batch=row.get("batch") or "",
             actor=row.get("actor") or "",
@@ -114,6 +119,7 @@ class Common:
         self.asked_in_writing = frozenset(rules.detector("D26").thresholds["request_documents"])  # type: ignore[arg-type]  # a list, as its file says
         self.folded = {name: Folded(fact, rules.gates) for name, fact in rules.folded.items()}
         self.derived = {name: compiled(text, rules.gates) for name, text in rules.derived.items()}
+        self.papers, self.suspensions = Papers(rules), Suspensions(rules)
 
 
 class CaseFacts(dict[str, Any]):
@@ -173,7 +179,7 @@ _WORDS: Final = """
     group_metering
     restart_known ending_proved restarted_by earlier_endings earlier_ending_case quick_return near_known near_limit
 """
-SUPPLIED: Final = frozenset(_WORDS.split())
+SUPPLIED: Final = frozenset((*_WORDS.split(), *papers.FACTS, *suspensions.FACTS))
 """The supplied facts that one case shows by itself, or with those of the same need beside it. That its organisation has
 a kind of record at all is shown by the case's own; it only ever decides whether a rule lacks evidence."""
 ASSUMED: Final = frozenset({"earlier_case_of_premises"})
@@ -183,9 +189,9 @@ ASSUMED: Final = frozenset({"earlier_case_of_premises"})
 def _supplied(
     facts: CaseFacts, book: Book, calendar: WorkingCalendar, *, row: Row, rows: list[Row], as_of: dt.date
 ) -> dict[str, Any]:
-    history = History(rows)
+    history, common = History(rows), facts._common  # noqa: SLF001  # one thing in two parts
     business = row.get("business_type") or ""
-    asked = any(one.value in facts._common.asked_in_writing for one in history.all("document", "received"))  # noqa: SLF001  # one thing in two parts
+    asked = any(one.value in common.asked_in_writing for one in history.all("document", "received"))
     not_governed = business == "transfer"
     start = history.submission
     on = None if start is None else start.date
@@ -195,7 +201,11 @@ def _supplied(
     law = None if on is None or not_governed else definition_of(book, lenient, on, region)
     as_filed = None if on is None else definition_of(book, filed, on, region)
     by_rules = None if on is None else definition_of(book, strict, on, region)
+    built = _built(calendar, law, row, history)
+    refused = _refused(book, law, built, history)
     high = high_voltage(row)
+    facts["as_of_day"] = _day_number(as_of)
+    facts["not_governed"] = not_governed
     judged = judge_case(book, calendar, {**row, "user_class": filed or None}, rows, as_of)
     return {
         "business_type": business,
@@ -210,25 +220,34 @@ def _supplied(
         "lv": high is False,
         "class_by_rules": None if not_governed else strict,
         "law_class": None if not_governed else (lenient or (filed if filed in book.classes else None)),
-        "not_governed": not_governed,
         "high_voltage_asked": asked,
         "total_limit": law and law.total.limit,
         "filed_limit": as_filed and as_filed.total.limit,
         "rules_limit": by_rules and by_rules.total.limit,
         "zero_investment": None if law is None else law.charges.zero_investment,
         "filed_zero": as_filed is not None and as_filed.charges.zero_investment,
-        "as_of_day": _day_number(as_of),
         "withdraw_ref_expected": True,
         "torn": False,
         **_path(law or as_filed, row.get("important_customer")),
-        **_outside(facts, book, calendar, law, row=row, history=history),
+        **_outside(facts, refused, high),
         **_clocks(facts, judged, law is not None or not_governed),
         **nearness(
             judged,
             whole=None if law is None else law.total.kind == "whole_process",
             submitted=facts["submitted"] is not None,
-            restart=facts._common.restart,  # noqa: SLF001  # as above
+            restart=common.restart,
         ),
+        **common.papers.facts(
+            facts,
+            book,
+            calendar,
+            row,
+            on=on,
+            law=law,
+            used=judged.used_filed,
+            refused={one.row or 0 for one in refused},
+        ),
+        **common.suspensions.facts(facts, calendar, law, built),
         **{f"org_has_{what}": _has(facts, kinds) for what, kinds in _OF_THE_ORG.items()},
     }
 
@@ -301,18 +320,29 @@ def _path(law: Definition | None, important: bool | None) -> dict[str, Any]:
     }
 
 
-def _outside(
-    facts: CaseFacts, book: Book, calendar: WorkingCalendar, law: Definition | None, *, row: Row, history: History
-) -> dict[str, Any]:
+_REBUILT: Final = (("document", "requested"), ("suspension", "start"))
+"""What is held against the state that the case was in."""
+
+
+def _built(calendar: WorkingCalendar, law: Definition | None, row: Row, history: History) -> Reconstruction | None:
+    """The case as the engine would hold it; None where no rule asks for that."""
+    if law is None or not any(history.all(*one) for one in _REBUILT):
+        return None
+    return reconstruct(calendar, law, row, history)
+
+
+def _refused(book: Book, law: Definition | None, built: Reconstruction | None, history: History) -> list[Record]:
+    """The papers that were asked for outside the closed lists."""
+    return [] if law is None or built is None else asked_outside_the_list(book, law, built.state, history)
+
+
+def _outside(facts: CaseFacts, refused: list[Record], high: bool | None) -> dict[str, Any]:
     """D23: what was asked for outside the closed lists, and inspections that low voltage does not have."""
-    asked: list[Record] = []
-    if law is not None and history.all("document", "requested"):
-        asked = asked_outside_the_list(book, law, reconstruct(calendar, law, row, history).state, history)
-    first = min(asked, key=lambda one: (one.at, one.value or ""), default=None)
+    first = min(refused, key=lambda one: (one.at, one.value or ""), default=None)
     extra = [
         event["occurred"]
         for event in facts.events
-        if high_voltage(row) is False
+        if high is False
         and event.kind.partition(".")[0] in HV_STEPS
         and event.kind.partition(".")[2] != "waive"
         and event["occurred"] is not None

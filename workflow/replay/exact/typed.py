@@ -37,6 +37,7 @@ def event_rows(rows: Iterable[Mapping[str, Any]], steps: tuple[str, ...]) -> Ite
             "recorded_is_date": recorded_is_date,
             "source": row.get("source") if row.get("source") in SOURCES else None,
             "value": value,
+            **{name: _changed(row, name) for name in ("old_value", "new_value")},
             "row": number,
         }
 
@@ -49,6 +50,17 @@ def wall_clock(text: str) -> str:
     if at.tzinfo is not None:
         at = at.astimezone(BUSINESS_ZONE).replace(tzinfo=None)
     return at.isoformat(sep=" ")
+
+
+def _changed(row: Mapping[str, Any], name: str) -> str | None:
+    """What a correction says; a time as intake writes it, None for one that cannot be read."""
+    text: str | None = row.get(name)
+    if text is None or row["activity"] != "correction" or not (row.get("value") or "").endswith(".occurred_at"):
+        return text
+    try:
+        return wall_clock(text)
+    except ValueError:
+        return None
 
 
 def _moment(text: str | None) -> tuple[dt.datetime | None, bool]:

@@ -1,0 +1,360 @@
+"""Facts of one case that need its rare records side by side: papers, returns, late starts, corrections (D07 D13 D17 D30
+D33). Suspensions have a module of their own.
+
+Conditions are of the language of the rules, with the thresholds of their files; moments and days are its numbers.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from definitions._expressions import MOMENT_DAY, MOMENT_UNIT
+from definitions.book import Book
+from definitions.calendar import WorkingCalendar
+from definitions.detectors import Detectors
+from definitions.model import Definition, StepRule
+from workflow.replay.exact.classes import NATION, class_by_rules, definition_of, high_voltage
+from workflow.replay.exact.judge import STEPS, looser
+from workflow.replay.exact.language import Compiled, compiled, moment
+from workflow.replay.exact.rows import Row
+from workflow.replay.exact.suspensions import late_whole
+from workflow.replay.lists import ACCEPTED_ON, CLASS_FACTS, HANDED_IN, INSPECTIONS, PROJECT, papers_of
+from workflow.replay.references import listed
+
+if TYPE_CHECKING:
+    from workflow.replay.exact.facts import CaseFacts, Event
+
+FACTS: Final = (
+    "asked_after_contact", "asked_after_documents", "documents_complete", "second_return", "returns_grew",
+    "returns_excused", "waiting_start", "late_start", "improved_after", "improved_before", "changed_lost", "loosened",
+    "change_unknown",
+)  # fmt: skip
+
+
+class Papers:
+    """The conditions with their thresholds; build once, ask of any number of cases."""
+
+    def __init__(self, rules: Detectors) -> None:
+        def condition(text: str, *of: str) -> Any:
+            return compiled(
+                text, {**rules.gates, **{k: v for one in of for k, v in rules.detector(one).thresholds.items()}}
+            )
+
+        self._between = condition("NOT earlier(at, low) AND NOT earlier(high, at)")
+        self._earlier = condition("earlier(a, b)")
+        self._started_late = condition("wdays(ready, began) > :working_days", "D30")
+        self._better = condition("past_due(was_from, was_to, budget) AND NOT past_due(now_from, now_to, budget)")
+        self._sum_better = condition(
+            "used <= total AND used + GREATEST(wd_at(was_to) - wd_at(was_from), 0)"
+            " - GREATEST(wd_at(now_to) - wd_at(now_from), 0) > total"
+        )
+        self._near_in_time = condition(
+            f"ABS(instant(at) - instant(now)) <= :other_record_days * {MOMENT_DAY // MOMENT_UNIT}", "D13"
+        )
+
+    def facts(
+        self,
+        case: CaseFacts,
+        book: Book,
+        calendar: WorkingCalendar,
+        row: Row,
+        *,
+        on: dt.date | None,
+        law: Definition | None,
+        used: int | None,
+        refused: set[int],
+    ) -> dict[str, Any]:
+        """The facts named in `FACTS`. `on`: the date of the submission; `law`: the definition the case is judged by;
+        `used`: its used working days; `refused`: the rows of requests that the closed lists do not allow."""
+        got = _received(case, book, row)
+        needed = (*ACCEPTED_ON, PROJECT) if high_voltage(row) else ACCEPTED_ON
+        complete = _last_of(got, needed)
+        return {
+            "documents_complete": complete,
+            **self._asked(case, complete),
+            **_returns(case),
+            **self._late_starts(case, got, complete, refused),
+            **self._corrections(case, None if law is None else _Counted(law, used, calendar)),
+            **_reclassed(case, book, row, on),
+        }
+
+    def holds_between(self, case: CaseFacts, at: int | None, low: int | None, high: int | None) -> bool:
+        """Whether a moment lies between two others, as far as their clocks can tell."""
+        return self._between({"at": at, "low": low, "high": high}, case.worked) is True
+
+    def is_earlier(self, case: CaseFacts, a: int | None, b: int | None) -> bool:
+        """Whether a moment is known to lie before another, as far as their clocks can tell."""
+        return self._earlier({"a": a, "b": b}, case.worked) is True
+
+    def _asked(self, case: CaseFacts, complete: int | None) -> dict[str, bool]:
+        """D07: what was entered afterwards excuses nobody; where nobody says when it was entered, the time told has to
+        do."""
+        contact = min(
+            (at for one, at in _dated(case, "service_contact.observed") if one["value"] == "connection_request"),
+            default=None,
+        )
+        asked = [_or(one["entered"], one["occurred"]) for one in case.events if one.kind == "document.requested"]
+        return {
+            "asked_after_contact": any(self.holds_between(case, at, contact, case["t0"]) for at in asked),
+            "asked_after_documents": any(self.holds_between(case, at, complete, case["t0"]) for at in asked),
+        }
+
+    def _late_starts(
+        self, case: CaseFacts, got: Mapping[str, int], complete: int | None, refused: set[int]
+    ) -> dict[str, int | None]:
+        """D30: what should have started a step's clock, and when it was started, where nothing was asked for in
+        between."""
+        excuses = [at for one, at in _dated(case, *(f"{step}.return" for step in STEPS))]
+        excuses += [at for one, at in _dated(case, "document.requested") if one.row not in refused]
+        late = [
+            (ready, began)
+            for ready, began in self._starts(case, got, complete)
+            if ready is not None
+            and began is not None
+            and self._started_late({"ready": ready, "began": began}, case.worked) is True
+            and not any(self.holds_between(case, at, ready, began) for at in excuses)
+        ]
+        return {
+            "waiting_start": min((ready for ready, _ in late), default=None),
+            "late_start": min((began for _, began in late), default=None),
+        }
+
+    def _starts(
+        self, case: CaseFacts, got: Mapping[str, int], complete: int | None
+    ) -> Iterator[tuple[int | None, int | None]]:
+        yield complete, case["acceptance_start"]
+        for step, kinds in HANDED_IN.items():
+            before = STEPS[: STEPS.index(step)]
+            ready = _last_of(got, kinds)
+            if ready is None or not (case[f"{before[-1]}_pass"] is not None or case[f"{before[-1]}_waived"] > 0):
+                continue
+            # Papers handed in early wait for the step before: nothing could have started.
+            passes = [at for one in before if (at := case[f"{one}_pass"]) is not None]
+            yield max([ready, *passes]), case[f"{step}_start"]
+        starts = [at for _, at in _dated(case, *(f"{step}.start" for step in INSPECTIONS))]
+        for one, asked in _dated(case, "service_contact.observed"):
+            if one["value"] == "inspection_request":
+                yield asked, min((at for at in starts if not self.is_earlier(case, at, asked)), default=None)
+
+    def _corrections(self, case: CaseFacts, by: _Counted | None) -> dict[str, Any]:
+        """D13: changed times that turned late into on time, after and before what they change had closed; and whether a
+        record whose time was changed is not there."""
+        after, before, lost = [], [], False
+        for one, at in _dated(case, "correction.changed"):
+            if not one["value"].endswith(".occurred_at"):
+                continue
+            changed = _CHANGED.get(one["value"])
+            if changed is not None and case[changed] is None:
+                lost = True
+                continue
+            if by is None:
+                continue
+            change = _Change(one["value"], _time(one["old_value"]), _time(one["new_value"]))
+            closings = list(self._bettered(case, by, change))
+            if not closings or self._backed(case, one, change.now):
+                continue
+            after += [at for closing in closings if closing is not None and at >= closing]
+            before += [at for closing in closings if closing is None or at < closing]
+        return {
+            "improved_after": min(after, default=None),
+            "improved_before": min(before, default=None),
+            "changed_lost": lost,
+        }
+
+    def _bettered(self, case: CaseFacts, by: _Counted, change: _Change) -> Iterator[int | None]:
+        """Of each limit that the change of a time keeps: when what it limits was done, None while it is not."""
+        law, whole = by.law, by.law.total.kind == "whole_process"
+        rules = {step.code: step for step in law.steps}
+
+        side = "to" if change.field.endswith(".complete.occurred_at") else "from"
+
+        def keeps(budget: int | None, begun: int | None, done: int | None, when: Compiled = self._better) -> bool:
+            """Whether the budget is kept now and was not before; of start and end, one is what was changed."""
+            was, now = ({"from": begun, "to": done, side: at} for at in (change.was, change.now))
+            days = {f"{then}_{end}": _day(at) for then, of in (("was", was), ("now", now)) for end, at in of.items()}
+            return when({"budget": budget, "used": by.used, "total": law.total.limit, **days}, case.worked) is True
+
+        for step in STEPS:
+            if change.field in (f"{step}.start.occurred_at", f"{step}.complete.occurred_at"):
+                done, limit = case[f"{step}_pass"], _limit(rules, step)
+                span = (_start_of(case, rules, step), done)
+                if keeps(limit, *span) or (not whole and limit is not None and keeps(limit, *span, self._sum_better)):
+                    yield done
+        if whole and change.field in _OF_THE_WHOLE:
+            began, done = _or(case["submitted"], case["t0"]), case["metering_pass"]
+            spans = [(began, at) if side == "to" else (at, done) for at in (change.was, change.now)]
+            if [late_whole(case, by.calendar, law, *span) for span in spans] == [True, False]:
+                yield done
+        if change.field == _SUBMITTED and keeps(_limit(rules, "acceptance"), None, case["acceptance_pass"]):
+            yield case["acceptance_pass"]
+
+    def _backed(self, case: CaseFacts, correction: Event, now: int | None) -> bool:
+        """Whether an approval and a record of another system stand for the correction. The record that was corrected,
+        and its system, say nothing for it."""
+        kind = correction["value"].removesuffix(".occurred_at")
+        own = {0, correction["src"], *(one["src"] for one in case.events if one.kind == kind)}
+        return correction["ref"] != "" and any(
+            self._near_in_time({"at": one["occurred"], "now": now}, case.worked) is True
+            for one in case.events
+            if one["src"] not in own and one.kind != "correction.changed"
+        )
+
+
+_SUBMITTED: Final = "application.submit.occurred_at"
+_OF_THE_WHOLE: Final = ("metering.complete.occurred_at", _SUBMITTED)
+_CHANGED: Final = {
+    _SUBMITTED: "submitted",
+    **{f"{step}.start.occurred_at": f"{step}_start" for step in STEPS},
+    **{f"{step}.complete.occurred_at": f"{step}_pass" for step in STEPS},
+}
+"""The fact that is there where the record of a changed time is."""
+
+
+class _Counted(NamedTuple):
+    """What limits a case: its definition, the working days it has used, and how they are counted."""
+
+    law: Definition
+    used: int | None
+    calendar: WorkingCalendar
+
+
+class _Change(NamedTuple):
+    """A corrected time: whose, from when to when."""
+
+    field: str
+    was: int | None
+    now: int | None
+
+
+def _dated(case: CaseFacts, *kinds: str) -> Iterator[tuple[Event, int]]:
+    """The events of these kinds whose time is known."""
+    return ((one, one["occurred"]) for one in case.events if one.kind in kinds and one["occurred"] is not None)
+
+
+def _or(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first
+
+
+def _day(at: int | None) -> int | None:
+    return None if at is None else at // MOMENT_DAY
+
+
+def _last_of(got: Mapping[str, int], kinds: Iterable[str]) -> int | None:
+    """When the last of several papers came; None until all are in."""
+    moments = [got.get(kind) for kind in kinds]
+    known = [at for at in moments if at is not None]
+    return max(known) if len(known) == len(moments) else None
+
+
+def _received(case: CaseFacts, book: Book, row: Row) -> dict[str, int]:
+    """When each kind of paper was first received."""
+    got: dict[str, int] = {}
+    kinds = _kinds(book, row.get("region") or NATION)
+    for one, at in _dated(case, "document.received"):
+        kind = kinds.get(one["value"])
+        if kind is not None:
+            got[kind] = min(at, got.get(kind, at))
+    return got
+
+
+@functools.lru_cache(maxsize=256)
+def _kinds(book: Book, region: str) -> Mapping[str, str]:
+    """The kind of paper that each word means in a region, at whatever time."""
+    code = region if len(region) == 6 and region.isascii() and region.isdigit() else NATION
+    items = (item for one in book.classes for _, _, item in book.timeline(one, code))
+    return {word: kind for item in items for word, (_, kind, _) in papers_of(item).items()}
+
+
+def _returns(case: CaseFacts) -> dict[str, Any]:
+    """D17: several returns of one step, and whether the later lists stay within the first."""
+    seconds, grown = [], []
+    for step in STEPS:
+        # A row said twice is one return.
+        lists = sorted({(at, one["value"]) for one, at in _dated(case, f"{step}.return")})
+        if len(lists) < 2:
+            continue
+        first = set(listed(lists[0][1]))
+        grew = lists[0][1] != "" and any(set(listed(text)) - first for _, text in lists[1:])
+        grown.append(grew)
+        if grew or any(text == "" for _, text in lists):
+            seconds.append(lists[1][0])
+    return {
+        "second_return": min(seconds, default=None),
+        "returns_grew": any(grown),
+        "returns_excused": bool(grown) and not seconds,
+    }
+
+
+def _limit(rules: Mapping[str, StepRule], step: str) -> int | None:
+    """The limit of a step that is none of several merged into one."""
+    return rules[step].limit if step in rules and rules[step].parts == (step,) else None
+
+
+def _start_of(case: CaseFacts, rules: Mapping[str, StepRule], step: str) -> int | None:
+    if step == "acceptance":
+        return _or(case["submitted"], case["acceptance_start"])
+    of = next((rule for rule in rules.values() if step in rule.parts), None)
+    derived = case["acceptance_pass"] if of is not None and of.starts != "hand_in" else None
+    return _or(case[f"{step}_start"], derived)
+
+
+def _time(text: str | None) -> int | None:
+    """The moment that a correction speaks of; None where it cannot be read."""
+    if text is None:
+        return None
+    try:
+        return moment(dt.datetime.fromisoformat(text), None, len(text) == 10)
+    except ValueError:
+        return None
+
+
+_NUMBERS: Final[Mapping[str, Callable[[str], float]]] = {
+    "capacity_kw": float,
+    "supply_count": lambda text: int(float(text)),
+}
+
+
+def _reclassed(case: CaseFacts, book: Book, row: Row, on: dt.date | None) -> dict[str, Any]:
+    """D33: the first change of a fact after acceptance that gave a longer limit or lost zero investment, and whether
+    there is one of which nobody can say that."""
+    accepted = case["acceptance_complete"]
+    found, unknown = [], False
+    for one, at in _dated(case, "correction.changed"):
+        name = one["value"].removeprefix("case.")
+        if name == one["value"] or name not in (*CLASS_FACTS, "business_type"):
+            continue
+        if accepted is None or at <= accepted or (one["ref"] != "" and not one["only_uploads"]):
+            continue
+        old, new = one["old_value"], one["new_value"]
+        freed = name == "business_type" and new == "transfer" and old not in (None, "transfer")
+        was, now = (
+            _definition(book, row if name == "business_type" else {**row, name: _fact(name, text)}, on)
+            for text in (old, new)
+        )
+        governed = not case["not_governed"]
+        if freed or (governed and was is not None and now is not None and looser(now, was)):
+            found.append(at)
+        elif governed and (was is None or now is None):
+            unknown = True
+    return {"loosened": min(found, default=None), "change_unknown": unknown}
+
+
+def _fact(name: str, text: str | None) -> Any:
+    """What a correction says that a fact was or is; None where it cannot be read."""
+    if text is None or name not in _NUMBERS:
+        return text
+    try:
+        return _NUMBERS[name](text)
+    except ValueError:
+        return None
+
+
+def _definition(book: Book, row: Row, on: dt.date | None) -> Definition | None:
+    """The definition of the class by these facts; a region's promise to whoever files is not asked for."""
+    if on is None:
+        return None
+    user_class = class_by_rules(book, {**row, "user_class": "lv_other"}, on, hv_requested=True)
+    return definition_of(book, user_class, on, row.get("region"))

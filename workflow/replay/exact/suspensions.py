@@ -1,0 +1,211 @@
+"""What is wrong with the suspensions of one case (D16), by the rounds that the engine's own reconstruction gives."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from definitions._expressions import MOMENT_DAY, MOMENT_UNIT
+from definitions.calendar import WorkingCalendar
+from definitions.detectors import Detectors
+from definitions.model import Definition
+from workflow.core.counting import ONE_DAY, OPEN_ENDED, merged, used_days
+from workflow.replay.exact.judge import STEPS
+from workflow.replay.exact.language import EPOCH, compiled, time_of
+from workflow.replay.exact.rounds import Reconstruction
+from workflow.replay.lists import (
+    ENTERED_LATE,
+    FIELD_WORK,
+    NEAR_A_LIMIT,
+    OVER_HALF,
+    WITHOUT_PROOF,
+    WORK_INSIDE,
+)
+
+if TYPE_CHECKING:
+    from workflow.replay.exact.facts import CaseFacts
+
+FACTS: Final = ("flawed_suspension", "suspension_flaw", "suspension_unjudged")
+_WORK: Final = frozenset((*(f"{step}.{life}" for step in STEPS for life in ("complete", "return")), *FIELD_WORK))
+_WHEN: Final = {
+    NEAR_A_LIMIT: "near_a_limit",
+    ENTERED_LATE: "wdays(began, recorded) > :recorded_working_days",
+    # Among too few to compare, gate (c) does not gate: an absent reference says what it says.
+    WITHOUT_PROOF: "ground = 'customer' AND ref = ''",
+    WORK_INSIDE: "worked_inside",
+    OVER_HALF: "wd_at(LEAST(COALESCE(date_of(finished), last_day), last_day)) - wd_at(date_of(began))"
+    " > :share_of_elapsed * (wd_at(last_day) - wd_at(date_of(t0)))",
+}
+
+
+class _Stretch(NamedTuple):
+    """A suspension. `recorded`: when its beginning was entered, where that is known."""
+
+    began: int
+    finished: int | None
+    recorded: int | None
+    ground: str
+    ref: str
+
+
+class Suspensions:
+    """The conditions with their thresholds; build once, ask of any number of cases."""
+
+    def __init__(self, rules: Detectors) -> None:
+        values = {**rules.gates, **rules.detector("D16").thresholds}
+        self._flaws = {name: compiled(text, values) for name, text in _WHEN.items()}
+        self._near = compiled("budget >= :smallest_budget AND ABS(budget - used) <= :near_working_days", values)
+        # When a notice of force majeure was acted on nobody knows without the time of entry.
+        self._noticed = compiled(
+            "ground = 'force_majeure' AND ref <> ''"
+            " AND (recorded IS NULL OR wdays(began, recorded) <= :notice_working_days)",
+            values,
+        )
+        self._inside = compiled("earlier(began, at) AND earlier(at, finished)", values)
+
+    def facts(
+        self, case: CaseFacts, calendar: WorkingCalendar, law: Definition | None, built: Reconstruction | None
+    ) -> dict[str, Any]:
+        """The facts named in `FACTS`. `built`: the case as the engine would hold it, where a law is known."""
+        found = _Suspended(case, calendar, law, built, _stretches(case))
+        judged = [one for one in found.stretches if not _waiting(found, one)]
+        flawed = min(
+            ((one.began, flaw) for one in judged if (flaw := self._flaw(found, one)) is not None), default=None
+        )
+        return {
+            "flawed_suspension": flawed and flawed[0],
+            "suspension_flaw": flawed and flawed[1],
+            "suspension_unjudged": any(one.recorded is None for one in judged),
+        }
+
+    def _flaw(self, of: _Suspended, one: _Stretch) -> str | None:
+        """What is wrong with a suspension, first of all."""
+        case, known = of.case, one._asdict()
+        if self._noticed(known, case.worked) is True:
+            return None
+        ended = next((at for name in ("metering_complete", "ended") if (at := case[name]) is not None), None)
+        facts = {
+            **known,
+            "t0": case["t0"],
+            "last_day": case["as_of_day"] if ended is None else ended // MOMENT_DAY,
+            "near_a_limit": self._near_a_limit(of, one),
+            "worked_inside": one.finished is not None
+            and any(
+                self._inside({**known, "at": event["occurred"]}, case.worked) is True
+                for event in case.events
+                if event.kind in _WORK
+            ),
+        }
+        return next((name for name, when in self._flaws.items() if when(facts, case.worked) is True), None)
+
+    def _near_a_limit(self, of: _Suspended, one: _Stretch) -> bool:
+        """Whether a running step, or the whole process, was near its limit when the suspension opened."""
+        if of.law is None or of.built is None:
+            return False
+        limits = {step.code: step.limit for step in of.law.steps}
+        opened = time_of(one.began)
+        left = [
+            (limits[step], of.calendar.count(start.date(), opened.date()))
+            for step, start, end in _rounds(of.built)
+            if start <= opened and (end is None or end > opened)
+        ]
+        if of.law.total.kind == "whole_process" and of.case["submitted"] is not None:
+            left.append((of.law.total.limit, _used_of_the_whole(of, of.law, one)))
+        return any(self._near({"budget": budget, "used": used}, of.case.worked) is True for budget, used in left)
+
+
+class _Suspended(NamedTuple):
+    """A case with its suspensions."""
+
+    case: CaseFacts
+    calendar: WorkingCalendar
+    law: Definition | None
+    built: Reconstruction | None
+    stretches: tuple[_Stretch, ...]
+
+
+def _used_of_the_whole(of: _Suspended, law: Definition, one: _Stretch) -> int:
+    """What an earlier suspension took from the total is not used, nor is the day on which this one opens."""
+    start, opened = _date(of.case["submitted"]), _date(one.began)
+    if opened < start:  # said to begin before the application
+        return -of.calendar.count(opened, start)
+    off = _resting(of.stretches, law)
+    return used_days(of.calendar, start, opened, off)
+
+
+def late_whole(
+    case: CaseFacts, calendar: WorkingCalendar, law: Definition, start: int | None, end: int | None
+) -> bool | None:
+    """Whether a whole process from one moment to another is late, what its suspensions take from it left out; None
+    where a moment is not known or lies outside the calendar."""
+    if start is None or end is None or None in (case.worked(start // MOMENT_DAY), case.worked(end // MOMENT_DAY - 1)):
+        return None
+    first, last = _date(start), _date(end)
+    off = _resting(_stretches(case), law)
+    return last > first and used_days(calendar, first, last - ONE_DAY, off) >= law.total.limit
+
+
+def _resting(stretches: Iterable[_Stretch], law: Definition) -> tuple[tuple[dt.date, dt.date], ...]:
+    """What suspensions take from the total, first and last days."""
+    days = ((_date(s.began), OPEN_ENDED if s.finished is None else _date(s.finished), s.ground) for s in stretches)
+    return merged((first, last) for first, last, ground in days if ground in law.total.deductible and last >= first)
+
+
+def _stretches(case: CaseFacts) -> tuple[_Stretch, ...]:
+    """The suspensions, each with the end that follows it; what begins while another runs belongs to that one."""
+
+    def in_order(event: Any) -> tuple[int, bool, int]:
+        at, is_end = event["occurred"], event.kind == "suspension.end"
+        # An end that is only a date lasts the day.
+        return at + (MOMENT_DAY - MOMENT_UNIT if is_end and at % 2 else 0), is_end, event.row
+
+    of = ("suspension.start", "suspension.end")
+    events = sorted((one for one in case.events if one.kind in of and one["occurred"] is not None), key=in_order)
+    number, ends = 0, []
+    for one in events:
+        ends.append(number)
+        number += one.kind == "suspension.end"
+    found = []
+    for _, group in groupby(zip(ends, events, strict=True), key=lambda pair: pair[0]):
+        together = [one for _, one in group]
+        starts = [one for one in together if one.kind == "suspension.start"]
+        if starts:
+            entered = (one["entered"] for one in starts if one["entered"] is not None)
+            finished = (one["occurred"] for one in together if one.kind == "suspension.end")
+            found.append(
+                _Stretch(
+                    began=min(one["occurred"] for one in starts),
+                    finished=next(finished, None),
+                    recorded=min(entered, default=None),
+                    ground=max(one["value"] for one in starts),
+                    ref=max(one["ref"] for one in starts),
+                )
+            )
+    return tuple(found)
+
+
+def _waiting(of: _Suspended, one: _Stretch) -> bool:
+    """Wholly inside the customer's own waiting time: no round of a step sum runs while it lasts. Where nobody knows
+    when a round began or ended, nobody knows that."""
+    law, built = of.law, of.built
+    if law is None or built is None or law.total.kind == "whole_process":
+        return False
+    if not of.case["acceptance_completes"] or built.torn:
+        return False
+    until = EPOCH + dt.timedelta(days=of.case["as_of_day"]) if one.finished is None else time_of(one.finished)
+    return not any(start < until and (end is None or end > time_of(one.began)) for _, start, end in _rounds(built))
+
+
+def _rounds(built: Reconstruction) -> Iterator[tuple[str, dt.datetime, dt.datetime | None]]:
+    """The rounds that ran, in wall clock: step, start and end; one that a waiver cut short came to no result."""
+    for step in built.state.steps:
+        for turn in step.rounds:
+            if turn.outcome != "waive":
+                ended = turn.ended_at
+                yield step.code, turn.started_at.replace(tzinfo=None), ended and ended.replace(tzinfo=None)
+
+
+def _date(at: int) -> dt.date:
+    return time_of(at).date()

@@ -1,0 +1,50 @@
+"""Lists that a rule means and its text does not spell out: papers, work, facts of the class, for every judge."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from definitions.model import Definition
+
+ACCEPTED_ON: Final = ("identity", "premises_title")
+"""The papers of acceptance; high voltage needs `PROJECT` too."""
+PROJECT: Final = "project_approval"
+HANDED_IN: Final = {
+    "design_review": ("designer_qualification", "design_documents"),
+    "mid_inspection": ("contractor_qualification", "concealed_works_records"),
+    "completion_inspection": ("completion_report",),
+}
+"""What is handed in for a step, and so starts its clock (D30)."""
+INSPECTIONS: Final = ("mid_inspection", "completion_inspection")
+"""The steps that a customer asks for by a request for inspection."""
+FIELD_WORK: Final = (
+    "site_survey.observed", "material_issued.observed", "meter_issued.observed", "meter_installed.observed",
+    "work_ticket.observed", "outage_plan.observed",
+)  # fmt: skip
+"""The utility's work that other systems observe; a completed or returned step is work too (D16)."""
+CLASS_FACTS: Final = ("customer_kind", "voltage", "capacity_kw", "enterprise_size", "supply_count")
+"""Facts of a case that decide its class and may be corrected (D33), beside the kind of business."""
+NEAR_A_LIMIT: Final = "临近时限才中止"
+ENTERED_LATE: Final = "事后补录"
+WITHOUT_PROOF: Final = "以客户原因中止而无凭证"
+WORK_INSIDE: Final = "中止期间有供电企业的作业"
+OVER_HALF: Final = "中止占去过半时间"
+"""What may be wrong with a suspension (D16), the first of them said."""
+
+
+def papers_of(item: Definition) -> dict[str, tuple[int, str, str]]:
+    """Every word that names a document the utility may ask for: the place of its step on the path, its kind, and its
+    form ("" where the word names the kind)."""
+    found: dict[str, tuple[int, str, str]] = {}
+    for extra in item.extra_documents:
+        if extra.effect == "agent":
+            for word in (extra.kind, extra.name.zh, extra.name.en, *extra.aliases):
+                found[word] = (0, extra.kind, "")
+    for place, step in enumerate(item.steps):
+        for rule in step.documents:
+            for form in rule.forms:
+                for word in (form.code, form.name.zh, form.name.en, *form.aliases):
+                    found.setdefault(word, (place, rule.kind, form.code))
+            for word in (rule.kind, rule.name.zh, rule.name.en, *rule.aliases):
+                found[word] = (place, rule.kind, "")
+    return found
