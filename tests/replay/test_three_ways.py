@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from definitions import load
+from tests.core.driver import FACTS as CASES_OF
 from tests.core.driver import REGIONS
 from tests.replay.histories import FACTS, History, calendar, disturbed, organisations, small_history
 from tests.replay.oracle.judge import judge as oracle
+from tests.replay.oracle.test_oracle import event as record
 from workflow.replay.columnar.judge import judge as columnar
 from workflow.replay.exact import judge_case
 from workflow.replay.tables import CASES, EVENTS, PRESENT_COLUMNS, Column
@@ -118,6 +120,25 @@ def test_columns_and_oracle_agree_on_organisations(seed, odd, tmp_path):
     by_columns(history, tmp_path)
     found = pq.read_table(tmp_path / "out" / "findings.parquet").to_pylist()
     assert {(row["case_id"] or row["org"], row["rule"], row["severity"]) for row in found} == answer.fired()
+
+
+@pytest.mark.parametrize(("important", "asked"), [(False, []), (True, [("D23", "high")])])
+def test_what_may_be_asked_for_follows_the_steps_that_the_case_takes(important, asked, tmp_path):
+    """In the sample city a dual supply has no design review and no intermediate inspection unless its customer is
+    important: behind the plan the completion report is next."""
+    facts = {**CASES_OF["hv_dual"], "user_class": "hv_dual", "business_type": "new", "region": "420100"}
+    case = {"case_id": "A", "case_no": "A-1", "org": "O", **facts, "important_customer": important}
+    events = [
+        record("application", "submit", "2024-03-04 09:00"),
+        record("acceptance", "complete", "2024-03-04 10:00"),
+        record("supply_plan", "complete", "2024-03-14 10:00"),
+        record("document", "requested", "2024-03-15 09:00", value="completion_report"),
+    ]
+    rows = [{**one, "case_id": "A", "row": at} for at, one in enumerate(events, 1)]
+    exact = judge_case(BOOK, calendar(), case, rows, dt.date(2024, 3, 20)).findings
+    assert [(one.rule, one.severity) for one in exact if one.rule == "D23"] == asked
+    fired, _ = by_columns(History([case], rows), tmp_path)
+    assert [(rule, severity) for _, rule, severity in fired if rule == "D23"] == asked
 
 
 def test_no_order_of_rows_changes_a_finding_or_the_record_it_names(tmp_path):

@@ -89,19 +89,28 @@ def _asks(engine: Engine, detectors: Detectors) -> None:
 def _outside(engine: Engine) -> None:
     """D23: what was asked for outside the closed list at the step in force, second forms of one kind included."""
     requested = KINDS["document.requested"]
-    in_force = (
-        "GREATEST("
-        + ", ".join(
-            f"CASE WHEN w.{step}_complete < r.occurred THEN {at + 1} ELSE 0 END" for at, step in enumerate(STEPS)
-        )
-        + ")"
+    waived = " ".join(f"WHEN {KINDS[f'{step}.waive']} THEN {at + 1}" for at, step in enumerate(STEPS))
+    engine.make(
+        "waived_by_then",
+        f"""SELECT r.cid, r.row_no, max(CASE v.k {waived} END) AS reached FROM rare AS r
+        JOIN rare AS v ON v.cid = r.cid AND v.occurred <= r.occurred WHERE r.k = {requested} GROUP BY r.cid, r.row_no""",
     )
+    passed = ", ".join(
+        f"CASE WHEN w.{step}_complete < r.occurred THEN {at + 1} ELSE 0 END" for at, step in enumerate(STEPS)
+    )
+    # In force is the step behind the last that has been passed, of those that the case takes.
+    design, mid, completion = (STEPS.index(step) for step in HANDED_IN)
     engine.make(
         "asked",
-        f"""SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, w.def_id, {in_force} AS reached, w.group_acceptance
+        f"""SELECT cid, occurred, row_no, word, def_id, CASE WHEN reached NOT IN ({design}, {mid}) THEN reached
+            WHEN reached = {design} AND wants_design_review THEN {design} WHEN wants_mid_inspection THEN {mid}
+            ELSE {completion} END AS reached
+        FROM (SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, w.def_id, w.wants_design_review,
+            w.wants_mid_inspection, GREATEST({passed}, COALESCE(v.reached, 0)) AS reached
         FROM (SELECT cid, occurred, row_no, unnest(string_split_regex(value, '{BETWEEN}')) AS word FROM rare
             WHERE k = {requested} AND occurred IS NOT NULL AND NOT regexp_matches(ref, '{_LAWFUL}')) AS r
-        JOIN w ON w.cid = r.cid WHERE w.def_id IS NOT NULL AND trim(r.word) <> ''""",
+        JOIN w ON w.cid = r.cid LEFT JOIN waived_by_then AS v ON v.cid = r.cid AND v.row_no = r.row_no
+        WHERE w.def_id IS NOT NULL AND trim(r.word) <> '') AS x""",
     )
     # How far the path has come is counted in national steps; a paper's place in steps of the case's own path.
     engine.make(
