@@ -75,10 +75,15 @@ class Tx(
     def successors(self, case: CaseRow, personal: PersonalRow | None = None) -> list[CaseRow]:
         """The applications that continue `case`, which ended: same premises or customer, linked to it. `personal`: who
         it is about, when that was read before."""
+        candidates = self.alike(case, case.submitted_at, personal)
+        return [row for row in candidates if row.predecessor == case.id]
+
+    def alike(self, case: CaseRow, closed_since: str, personal: PersonalRow | None = None) -> list[CaseRow]:
+        """As `same_need`, of the premises, customer and address of `case`, which may be among them itself. `personal`:
+        who it is about, when that was read before."""
         personal = personal or self.personal(case.id)
         customer, address = (None, None) if personal is None else (personal.customer_id, personal.address)
-        candidates = self.same_need(case.premises_id, customer, address, case.submitted_at)
-        return [row for row in candidates if row.predecessor == case.id]
+        return self.same_need(case.premises_id, customer, address, closed_since)
 
     def same_need(
         self, premises_id: str, customer_id: str | None, address: str | None, closed_since: str

@@ -91,7 +91,7 @@ def compared(history: History, folder: Path) -> Counter[str]:
     rows = defaultdict(list)
     for event in history.events:
         rows[event["case_id"]].append(event)
-    sites = {case["case_id"]: rules.site(calendar(), case, rows[case["case_id"]], AS_OF) for case in history.cases}
+    sites = {case["case_id"]: rules.site(calendar(), case, rows[case["case_id"]]) for case in history.cases}
     found: Counter[str] = Counter()
     for case in history.cases:
         beside = [

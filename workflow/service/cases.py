@@ -308,9 +308,7 @@ class Cases:
 
     def _link_successors(self, tx: Tx, context: Context, ended: Held) -> None:
         """A case ended after its need was filed anew: link the newer application to it."""
-        person = tx.personal(ended.row.id)
-        customer, address = (None, None) if person is None else (person.customer_id, person.address)
-        for row in tx.same_need(ended.row.premises_id, customer, address, write(context.now)):
+        for row in tx.alike(ended.row, write(context.now)):
             if row.closed_at is not None or row.submitted_at < ended.row.submitted_at:
                 continue
             successor = self.held(tx, _existing(tx.case(row.id, lock=True)))

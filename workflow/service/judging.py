@@ -115,7 +115,7 @@ class Judging:
         now = self._clock.now()
         calendar, today = self._calendars.refresh(tx), business_date(now)
         told = history(tx, case_id)
-        beside = [self._site(tx, calendar, one.id, today) for one in self._of_the_same_need(tx, case)]
+        beside = [self._site(tx, calendar, one.id) for one in self._of_the_same_need(tx, case)]
         found = self.rules.judge(
             calendar, told.case, event_rows(told.events, self.steps), today, [one for one in beside if one is not None]
         )
@@ -147,18 +147,16 @@ class Judging:
         restart: Any = self.detectors.detector("D14").thresholds
         again: Any = self.detectors.detector("D35").thresholds
         longest = dt.timedelta(days=max(again["window_days"], restart["after_days"]))
-        person = tx.personal(case.id)
-        customer, address = (None, None) if person is None else (person.customer_id, person.address)
         since = write(dt.datetime.fromisoformat(case.submitted_at) - longest)
         return [
             one
-            for one in tx.same_need(case.premises_id, customer, address, since)
+            for one in tx.alike(case, since)
             if one.id != case.id and one.voltage == case.voltage and (_ended(one) or _ended(case))
         ]
 
-    def _site(self, tx: Tx, calendar: WorkingCalendar, case_id: str, today: dt.date) -> Site | None:
+    def _site(self, tx: Tx, calendar: WorkingCalendar, case_id: str) -> Site | None:
         told = history(tx, case_id)
-        return self.rules.site(calendar, told.case, event_rows(told.events, self.steps), today)
+        return self.rules.site(calendar, told.case, event_rows(told.events, self.steps))
 
     def _keep(self, tx: Tx, case: CaseRow, found: tuple[Found, ...], at: str) -> bool:
         there = {row.rule: row for row in tx.findings_of("", case.id)}

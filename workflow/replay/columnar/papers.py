@@ -318,7 +318,7 @@ def _whole_before_and_after(engine: Engine) -> None:
         f"""SELECT x.cid, x.row_no, x.side, {resting("x.end_day - 1")} AS off FROM whole_spans AS x
         JOIN fm AS f ON f.cid = x.cid WHERE x.deducts GROUP BY x.cid, x.row_no, x.side""",
     )
-    late = "end_day > start_day AND wd_at(end_day - 1) - wd_at(start_day) - COALESCE(o.off, 0) >= total_limit"
+    late = past_due("start_day", "end_day", "total_limit + COALESCE(o.off, 0)")
     columns = ", ".join(
         f"max(CASE WHEN x.side = '{side}' AND {late} THEN 1 ELSE 0 END) = 1 AS late_{side}" for side in ("was", "now")
     )

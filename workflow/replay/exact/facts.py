@@ -19,7 +19,7 @@ from definitions.model import Definition
 from workflow.replay.exact import papers, suspensions
 from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list
-from workflow.replay.exact.judge import HV_STEPS, ExactVerdict, JudgedRound, judge_case
+from workflow.replay.exact.judge import HV_STEPS, STEPS, ExactVerdict, JudgedRound, judge_case
 from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment, time_of
 from workflow.replay.exact.needs import Site, explained, nearness, of_the_same_need
 from workflow.replay.exact.papers import Papers
@@ -28,7 +28,6 @@ from workflow.replay.exact.rows import History, Record, Row
 from workflow.replay.exact.suspensions import Suspensions
 from workflow.replay.references import only_uploads, references
 
-STEPS: Final = ("acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering")
 _DAY: Final = 86_400_000_000 * 64
 
 
@@ -93,11 +92,11 @@ class Folded:
         self._where: Compiled | None = None if fact.where is None else compiled(fact.where, values)
         self.column = {"recorded": "recorded", "entered": "entered"}.get(fact.take.partition("_")[2], "occurred")
 
-    def takes(self, event: Event, case: CaseFacts) -> bool:
+    def takes(self, event: Event, case: Told) -> bool:
         """Whether the condition of the fact holds for an event."""
         return self._where is None or self._where(event, case.worked) is True
 
-    def of_case(self, case: CaseFacts) -> Any:
+    def of_case(self, case: Told) -> Any:
         """The fact of a case; a number of nothing is nought."""
         held = [event for event in case.events if event.kind in self.of and self.takes(event, case)]
         if self.take == "count":
@@ -122,31 +121,17 @@ class Common:
         self.papers, self.suspensions = Papers(rules), Suspensions(rules)
 
 
-class CaseFacts(dict[str, Any]):
-    """The facts of one case by name; a fact that only a whole file shows is a KeyError. `beside`: the cases found by
-    the same premises, or the same customer and address; None: nobody looked. `site`: what the case tells those of its
-    need, None where it does not say enough."""
+class Told(dict[str, Any]):
+    """What the events of one case tell, by name: folded facts and those derived from them. `site`: what the case tells
+    those of its need, None where it does not say enough."""
 
-    def __init__(
-        self,
-        common: Common,
-        book: Book,
-        calendar: WorkingCalendar,
-        *,
-        row: Row,
-        rows: Iterable[Row],
-        as_of: dt.date,
-        beside: Iterable[Site] | None = None,
-    ) -> None:
+    def __init__(self, common: Common, calendar: WorkingCalendar, *, row: Row, rows: Iterable[Row]) -> None:
         super().__init__()
-        rows = list(rows)
         names = frozenset(one for one in (row.get("case_id"), row.get("case_no")) if one)
         self.events = [Event(one, names) for one in rows]
         self._common, self._calendar = common, calendar
         gate_load_times(self.events, common.gates)
         self.site = _site(self, row)
-        self.update(_supplied(self, book, calendar, row=row, rows=rows, as_of=as_of))
-        self.update(of_the_same_need(self.site, beside, common.restart, common.again, self.worked))
 
     def __missing__(self, name: str) -> Any:
         folded = self._common.folded.get(name)
@@ -165,6 +150,27 @@ class CaseFacts(dict[str, Any]):
         date = EPOCH.date() + dt.timedelta(days=day)
         first, last = self._calendar.first_day, self._calendar.last_day
         return self._calendar.count(first, date) if first <= date <= last else None
+
+
+class CaseFacts(Told):
+    """The facts of one case by name; a fact that only a whole file shows is a KeyError. `beside`: the cases found by
+    the same premises, or the same customer and address; None: nobody looked."""
+
+    def __init__(
+        self,
+        common: Common,
+        book: Book,
+        calendar: WorkingCalendar,
+        *,
+        row: Row,
+        rows: Iterable[Row],
+        as_of: dt.date,
+        beside: Iterable[Site] | None = None,
+    ) -> None:
+        rows = list(rows)
+        super().__init__(common, calendar, row=row, rows=rows)
+        self.update(_supplied(self, book, calendar, row=row, rows=rows, as_of=as_of))
+        self.update(of_the_same_need(self.site, beside, common.restart, common.again, self.worked))
 
 
 _WORDS: Final = """
@@ -252,7 +258,7 @@ def _supplied(
     }
 
 
-def _site(facts: CaseFacts, row: Row) -> Site | None:
+def _site(facts: Told, row: Row) -> Site | None:
     voltage, capacity, claimed = row.get("voltage"), row.get("capacity_kw"), facts["t0"]
     if not row.get("premises_id") or voltage is None or capacity is None or claimed is None:
         return None

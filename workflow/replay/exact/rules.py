@@ -16,7 +16,8 @@ from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import MOMENT_OR_NONE, PLACE, Detector, Detectors
 from definitions.model import Frozen
-from workflow.replay.exact.facts import ASSUMED, STEPS, SUPPLIED, CaseFacts, Common, Folded
+from workflow.replay.exact.facts import ASSUMED, SUPPLIED, CaseFacts, Common, Folded, Told
+from workflow.replay.exact.judge import STEPS
 from workflow.replay.exact.language import compiled, moment_text, source_of
 from workflow.replay.exact.needs import Site
 from workflow.replay.exact.rows import Row
@@ -66,9 +67,9 @@ class CaseRules:
         facts = CaseFacts(self._common, self._book, calendar, row=case, rows=events, as_of=as_of, beside=beside)
         return tuple(found for rule in self._rules if (found := rule.judge(facts)) is not None)
 
-    def site(self, calendar: WorkingCalendar, case: Row, events: Iterable[Row], as_of: dt.date) -> Site | None:
-        """What a case tells those of its need; None where it does not say enough. Raises as `judge`."""
-        return CaseFacts(self._common, self._book, calendar, row=case, rows=events, as_of=as_of).site
+    def site(self, calendar: WorkingCalendar, case: Row, events: Iterable[Row]) -> Site | None:
+        """What a case tells those of its need; None where it does not say enough. It is not judged for that."""
+        return Told(self._common, calendar, row=case, rows=events).site
 
 
 def _decidable(detectors: Detectors) -> set[str]:

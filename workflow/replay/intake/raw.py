@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -128,7 +129,7 @@ def distinct_names(given: Sequence[str]) -> Iterator[str]:
     """Column names of which none can be taken for another: empty ones are numbered, and so is every one of several that
     are the same as names are compared, the first too."""
     labels = [label(one) for one in given]
-    taken = {one for one in labels if labels.count(one) == 1}
+    taken = {one for one, many in Counter(labels).items() if many == 1}
     counts: dict[str, int] = {}
     for index, (name, own) in enumerate(zip(given, labels, strict=True), start=1):
         if not own:
