@@ -20,6 +20,9 @@ from storage.transaction import Tx
 SCHEMAS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
 """The revisions of the schema, oldest first; the last is the one this program works on."""
 
+READERS = 15
+"""Connections for reading that a process keeps, as they are needed; who comes later waits for one."""
+
 _BACKENDS = {
     "sqlite": (SQLITE, "sqlite"),
     "postgresql": (POSTGRESQL, "postgresql+psycopg"),
@@ -62,9 +65,11 @@ class Database:
         self._registry = threading.Lock()
         self._turn = threading.Lock()
         self._writing = _engine(url, lock_seconds, SQLITE_WRITER_PRAGMAS, poolclass=sa.NullPool)
+        # None beyond those kept: to open one for a single read takes longer than most reads.
         self._reading = _engine(
-            url, lock_seconds, SQLITE_READER_PRAGMAS, poolclass=sa.QueuePool, pool_timeout=lock_seconds
-        )
+            url, lock_seconds, SQLITE_READER_PRAGMAS, poolclass=sa.QueuePool, pool_size=READERS, max_overflow=0,
+            pool_timeout=lock_seconds,
+        )  # fmt: skip
         self._wal = WalKeeper(self._writing.connect) if backend is SQLITE else None
 
     @classmethod

@@ -6,8 +6,7 @@ import datetime as dt
 import re
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
-from anyio.lowlevel import RunVar
+from anyio import to_thread
 from fastapi import Depends, Header, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -32,22 +31,6 @@ _bearer = HTTPBearer(
 )
 
 
-AT_ONCE = 4
-"""Keys looked up at the same time: one takes less than it takes to open a connection for it, of which the pool keeps
-five."""
-_looking_up: RunVar[CapacityLimiter] = RunVar("looking_up")
-
-
-def _few_at_once() -> CapacityLimiter:
-    """The limit of this event loop."""
-    try:
-        return _looking_up.get()
-    except LookupError:
-        limiter = CapacityLimiter(AT_ONCE)
-        _looking_up.set(limiter)
-        return limiter
-
-
 async def _principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Principal:
@@ -55,7 +38,7 @@ async def _principal(
     secret = "" if credentials is None else credentials.credentials.strip()
     principal = None
     if secret.isascii() and secret.isprintable() and 0 < len(secret) <= _LONGEST_KEY:
-        principal = await to_thread.run_sync(service_of(request).authenticate, secret, limiter=_few_at_once())
+        principal = await to_thread.run_sync(service_of(request).authenticate, secret)
     if principal is None:
         raise Problem(
             "not-authenticated",
