@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from definitions.model import Definition
@@ -30,6 +31,14 @@ WITHOUT_PROOF: Final = "以客户原因中止而无凭证"
 WORK_INSIDE: Final = "中止期间有供电企业的作业"
 OVER_HALF: Final = "中止占去过半时间"
 """What may be wrong with a suspension (D16), the first of them said."""
+
+
+def changeable(steps: Iterable[str]) -> dict[str, str]:
+    """Every time that a correction may change (D13), by what it calls it: the fact that is there where the record is."""
+    times = {"application.submit.occurred_at": "submitted"}
+    for step in steps:
+        times |= {f"{step}.start.occurred_at": f"{step}_start", f"{step}.complete.occurred_at": f"{step}_pass"}
+    return times
 
 
 def papers_of(item: Definition) -> dict[str, tuple[int, str, str]]:

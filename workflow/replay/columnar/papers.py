@@ -22,6 +22,7 @@ from workflow.replay.lists import (
     PROJECT,
     WITHOUT_PROOF,
     WORK_INSIDE,
+    changeable,
 )
 from workflow.replay.references import BETWEEN, SEPARATORS
 
@@ -243,11 +244,7 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
         return f"(({micros} + 2208988800000000) * {MOMENT_UNIT} + {date_only})"
 
     per_step = [f"w.{step}_start, w.{step}_pass, w.limit_{step}, w.derived_{step}" for step in STEPS]
-    dated = {"application.submit": "submitted"}
-    dated |= {f"{step}.start": f"{step}_start" for step in STEPS} | {
-        f"{step}.complete": f"{step}_pass" for step in STEPS
-    }
-    there = " ".join(f"WHEN '{event}.occurred_at' THEN w.{moment} IS NOT NULL" for event, moment in dated.items())
+    there = " ".join(f"WHEN '{field}' THEN w.{moment} IS NOT NULL" for field, moment in changeable(STEPS).items())
     engine.make(
         "changes",
         f"""SELECT h.*, CASE h.field {there} ELSE TRUE END AS there, w.submitted, w.t0, w.whole, w.deducts, w.total_limit, x.used, {", ".join(per_step)} FROM (

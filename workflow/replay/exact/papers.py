@@ -21,7 +21,7 @@ from workflow.replay.exact.judge import STEPS, looser
 from workflow.replay.exact.language import Compiled, compiled, moment
 from workflow.replay.exact.rows import Row
 from workflow.replay.exact.suspensions import late_whole
-from workflow.replay.lists import ACCEPTED_ON, CLASS_FACTS, HANDED_IN, INSPECTIONS, PROJECT, papers_of
+from workflow.replay.lists import ACCEPTED_ON, CLASS_FACTS, HANDED_IN, INSPECTIONS, PROJECT, changeable, papers_of
 from workflow.replay.references import listed
 
 if TYPE_CHECKING:
@@ -205,12 +205,7 @@ class Papers:
 
 _SUBMITTED: Final = "application.submit.occurred_at"
 _OF_THE_WHOLE: Final = ("metering.complete.occurred_at", _SUBMITTED)
-_CHANGED: Final = {
-    _SUBMITTED: "submitted",
-    **{f"{step}.start.occurred_at": f"{step}_start" for step in STEPS},
-    **{f"{step}.complete.occurred_at": f"{step}_pass" for step in STEPS},
-}
-"""The fact that is there where the record of a changed time is."""
+_CHANGED: Final = changeable(STEPS)
 
 
 class _Counted(NamedTuple):
