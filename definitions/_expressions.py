@@ -11,7 +11,7 @@ says where it comes from.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import sqlglot
@@ -23,6 +23,8 @@ MOMENT_UNIT: Final = 64
 MOMENT_DAY: Final = 86_400_000_000 * MOMENT_UNIT
 MOMENT_MINUTE: Final = 60_000_000
 DIALECT: Final = "duckdb"
+THIS: Final = "this"
+"""What a condition calls the one fact, of several, that it is asked of."""
 
 _ALLOWED: Final = (
     exp.Abs, exp.Add, exp.And, exp.Anonymous, exp.Between, exp.Boolean, exp.Case, exp.Coalesce, exp.Column, exp.Concat,
@@ -106,9 +108,8 @@ def most_alike(*values: str) -> str:
     return f"GREATEST({', '.join(counts)})"
 
 
-def _three_in_a_row(minutes: str, *moments: str) -> str:
-    """Whether three moments, with none known between them in the order given, lie within so many minutes."""
-    hits = []
+def _threes(minutes: str, moments: Sequence[str]) -> Iterator[tuple[tuple[str, str, str], str]]:
+    """Any three moments, and whether they lie within so many minutes, none known between them in the order given."""
     count = len(moments)
     for i in range(count):
         for j in range(i + 1, count):
@@ -117,9 +118,23 @@ def _three_in_a_row(minutes: str, *moments: str) -> str:
                 between = [m for at, m in enumerate(moments) if i < at < k and at != j]
                 spread = f"GREATEST({a}, {b}, {c}) // {MOMENT_UNIT} - LEAST({a}, {b}, {c}) // {MOMENT_UNIT}"
                 known = [f"({m}) IS NOT NULL" for m in (a, b, c)] + [f"({m}) IS NULL" for m in between]
-                hits.append(f"({' AND '.join([*known, f'{spread} <= {_span(minutes)}'])})")
+                yield (a, b, c), f"({' AND '.join([*known, f'{spread} <= {_span(minutes)}'])})"
+
+
+def _three_in_a_row(minutes: str, *moments: str) -> str:
+    """Whether three moments, with none known between them in the order given, lie within so many minutes."""
+    hits = [hit for _, hit in _threes(minutes, moments)]
     many = " + ".join(f"CASE WHEN ({m}) IS NULL THEN 0 ELSE 1 END" for m in moments)
     return f"({many} >= 3 AND ({' OR '.join(hits)}))"
+
+
+def _one_of_three(one: str, minutes: str, *moments: str) -> str:
+    """Whether `one` is among such three moments."""
+    return (
+        "("
+        + " OR ".join(f"({one} IN ({', '.join(three)}) AND {hit})" for three, hit in _threes(minutes, moments))
+        + ")"
+    )
 
 
 _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
@@ -136,6 +151,7 @@ _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
     "past_due": (past_due, 3, 3),
     "most_alike": (most_alike, 2, 12),
     "three_in_a_row": (_three_in_a_row, 4, 12),
+    "one_of_three": (_one_of_three, 5, 13),
 }
 _PRIMITIVES: Final = {"wd_at": 1, "moment_text": 1}
 
@@ -182,6 +198,15 @@ def _check_call(node: exp.Anonymous, text: str) -> None:
 def names(tree: exp.Expr) -> set[str]:
     """The facts that `tree` names."""
     return {str(node.name) for node in tree.find_all(exp.Column)}
+
+
+def about(text: str, name: str) -> str:
+    """`text` with the fact `name` where it speaks of `this`."""
+    tree = parse(text).copy()
+    for node in tree.find_all(exp.Column):
+        if node.name == THIS:
+            node.replace(exp.column(name))
+    return tree.sql(dialect=DIALECT)
 
 
 def thresholds(tree: exp.Expr) -> set[str]:

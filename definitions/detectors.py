@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from definitions._expressions import ExpressionError, Threshold, check
+from definitions._expressions import THIS, ExpressionError, Threshold, check
 from definitions._shapes import (
     INVALID,
     At,
@@ -72,12 +72,14 @@ class Fact(Frozen, frozen=True):
 
 class Branch(Frozen, frozen=True):
     """One degree of a finding; the first that holds speaks. `witness`: the facts that accuse; `against`: what they are
-    held against; `each_enough`: whether any record that a witness is folded from is enough by itself."""
+    held against; `witness_if`: which witnesses it rests on, where not on all, as a condition on `this` one;
+    `each_enough`: whether any record that a witness is folded from is enough by itself."""
 
     severity: Severity
     when: str
     witness: tuple[str, ...]
     against: tuple[str, ...] = ()
+    witness_if: str | None = None
     each_enough: bool = False
 
 
@@ -179,7 +181,7 @@ _FACTS: Final = MapOf(_WORD, _FACT)
 _THRESHOLDS: Final = MapOf(_WORD, _NumberOrWords())
 _BRANCH: Final = Record(
     {"severity": OneOf(SEVERITIES), "when": _EXPRESSION, "witness": ListOf(Str(_WORD))},
-    {"against": ListOf(Str(_WORD)), "each_enough": Bool()},
+    {"against": ListOf(Str(_WORD)), "witness_if": _EXPRESSION, "each_enough": Bool()},
 )
 _COMMON: Final[Mapping[str, Shape]] = {
     "name": _NAME,
@@ -344,6 +346,7 @@ def _build(
                         one["when"],
                         one["witness"],
                         one.get("against", ()),
+                        one.get("witness_if"),
                         one.get("each_enough", False),
                     )
                     for one in facts["findings"]
@@ -381,6 +384,8 @@ def _check(built: Detectors, files: Mapping[str, str]) -> Iterator[Problem]:
         known = {*shared, *one.facts}
         for text in (one.applies, one.needs, *(branch.when for branch in one.branches)):
             yield from _faults(file, "", text, known, given)
+        for branch in one.branches:
+            yield from _faults(file, "witness_if", branch.witness_if, {*known, THIS}, given)
         named = {name for branch in one.branches for name in (*branch.witness, *branch.against)}
         named |= {name for text in (one.explanation.zh, one.explanation.en) for name in PLACE.findall(text)}
         for name in sorted(named - known - set(one.thresholds) - {"severity"}):

@@ -34,7 +34,7 @@ OVER_HALF: Final = "中止占去过半时间"
 
 
 def changeable(steps: Iterable[str]) -> dict[str, str]:
-    """Every time that a correction may change (D13), by what it calls it: the fact that is there where the record is."""
+    """Each time that a correction may change (D13), by what it calls it: the fact that is there where the record is."""
     times = {"application.submit.occurred_at": "submitted"}
     for step in steps:
         times |= {f"{step}.start.occurred_at": f"{step}_start", f"{step}.complete.occurred_at": f"{step}_pass"}

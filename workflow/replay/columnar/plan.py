@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from definitions._expressions import about
 from definitions.detectors import MOMENT_OR_NONE, PLACE, Detector
 from workflow.replay.columnar.engines import columns_of, json_text, quoted
 from workflow.replay.columnar.fold import Compiled
@@ -30,6 +31,13 @@ class Plan:
         unjudged = f"CASE WHEN {needs} THEN 0 ELSE {UNJUDGED} END"
         self.branch = f"CAST(CASE WHEN {applies} THEN CASE {branches} ELSE {unjudged} END ELSE 0 END AS SMALLINT)"
         self.columns = {name: self._column(name) for name in self._names()}
+        self.resting = {
+            (at, name): self._column(about(branch.witness_if, name))
+            for at, branch in enumerate(one.branches, start=1)
+            if branch.witness_if
+            for name in branch.witness
+        }
+        """By branch and witness, when a finding rests on it, where not always."""
 
     def _names(self) -> list[str]:
         one = self.detector
@@ -42,7 +50,7 @@ class Plan:
 
     def reads(self) -> set[str]:
         """The columns of the wide row that a finding of this rule shows."""
-        return set().union(*(columns_of(text) for text in self.columns.values()))
+        return set().union(*(columns_of(text) for text in (*self.columns.values(), *self.resting.values())))
 
     def witnesses(self) -> list[str]:
         """Every moment that a finding of this rule may rest on, accusing ones first."""
@@ -87,14 +95,13 @@ class Plan:
             if place >= len(names):
                 moments.append(f"CAST(NULL AS BIGINT) AS m{place}")
                 continue
+            name = names[place]
             in_branch = [
-                at
+                f"(r_{self.rule} = {at} AND {self.resting.get((at, name), 'TRUE')})"
                 for at, branch in enumerate(self.detector.branches, start=1)
-                if names[place] in (*branch.witness, *branch.against)
+                if name in (*branch.witness, *branch.against)
             ]
-            moments.append(
-                f"CASE WHEN r_{self.rule} IN ({', '.join(map(str, in_branch))}) THEN {self.columns[names[place]]} END AS m{place}"
-            )
+            moments.append(f"CASE WHEN {' OR '.join(in_branch)} THEN {self.columns[name]} END AS m{place}")
         return (
             f"SELECT cid, {quoted(self.rule)} AS rule, r_{self.rule} AS branch, CASE r_{self.rule} {severity} END AS severity, "
             f"{', '.join(moments)}, {self.said()} AS said, {self.explanation('zh')} AS explanation, "

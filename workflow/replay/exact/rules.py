@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any, Final
 
-from definitions._expressions import names, parse
+from definitions._expressions import about, names, parse
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import MOMENT_OR_NONE, PLACE, Detector, Detectors
@@ -114,6 +114,12 @@ class _Rule:
         self._branches = [(branch, compiled(branch.when, values)) for branch in detector.branches]
         named = [name for branch in detector.branches for name in branch.witness]
         named += [name for branch in detector.branches for name in branch.against]
+        self._resting = {
+            (branch, name): compiled(about(branch.witness_if, name), values)
+            for branch in detector.branches
+            if branch.witness_if
+            for name in branch.witness
+        }
         self._witnesses = list(dict.fromkeys(named))
         texts = detector.explanation.zh + detector.explanation.en
         said = (m for m in PLACE.finditer(texts) if ":" in m[0] and not m[0].endswith(":moment}"))
@@ -126,7 +132,9 @@ class _Rule:
         branch = next((branch for branch, when in self._branches if when(facts, case.worked) is True), None)
         if branch is None:
             return None
-        accusing = (*branch.witness, *branch.against)
+        resting = ((name, self._resting.get((branch, name))) for name in branch.witness)
+        accusing = {name for name, when in resting if when is None or when(facts, case.worked) is True}
+        accusing.update(branch.against)
         shown = [record for name in self._witnesses if name in accusing and (record := self._record(name, facts, case))]
         said = {name: "" if facts[name] is None else str(facts[name]) for name in self._said}
         texts = self.detector.explanation
