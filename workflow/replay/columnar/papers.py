@@ -62,7 +62,7 @@ def make(engine: Engine, detectors: Detectors, law: Law, as_of_day: int) -> list
     _corrections(engine, detectors)
     _loosened(engine, law)
     _flaws(engine, detectors, as_of_day)
-    return ["asks", "outside", "returns", "late_starts", "improved", "loosened", "flaws", "extra_steps"]
+    return ["asks", "held", "outside", "returns", "late_starts", "improved", "loosened", "flaws", "extra_steps"]
 
 
 def _between(moment: str, low: str, high: str, tolerance: str) -> str:
@@ -71,6 +71,7 @@ def _between(moment: str, low: str, high: str, tolerance: str) -> str:
 
 
 def _asks(engine: Engine, detectors: Detectors) -> None:
+    """D07: whether a document was asked for before acceptance, once all were in, and after each contact."""
     requested = KINDS["document.requested"]
     contact = KINDS["service_contact.observed"]
     tolerance = str(detectors.gates["tolerance_minutes"])
@@ -78,12 +79,16 @@ def _asks(engine: Engine, detectors: Detectors) -> None:
     asked = "COALESCE(r.entered, r.occurred)"
     engine.make(
         "asks",
-        f"""SELECT r.cid, max(CASE WHEN {_between(asked, "x.contact", "w.t0", tolerance)} THEN 1 ELSE 0 END) = 1 AS asked_after_contact,
-            max(CASE WHEN {_between(asked, "w.documents_complete", "w.t0", tolerance)} THEN 1 ELSE 0 END) = 1
-                AS asked_after_documents
-        FROM rare_events AS r JOIN w ON w.cid = r.cid
-        LEFT JOIN (SELECT cid, min(occurred) AS contact FROM rare WHERE k = {contact} AND value = 'connection_request'
-            GROUP BY cid) AS x ON x.cid = r.cid WHERE r.k = {requested} GROUP BY r.cid""",
+        f"""SELECT r.cid, max(CASE WHEN {_between(asked, "w.documents_complete", "w.t0", tolerance)} THEN 1 ELSE 0 END) = 1
+            AS asked_after_documents
+        FROM rare_events AS r JOIN w ON w.cid = r.cid WHERE r.k = {requested} GROUP BY r.cid""",
+    )
+    engine.make(
+        "held",
+        f"""SELECT x.cid, min(x.occurred) AS held_contact FROM rare AS x JOIN w ON w.cid = x.cid
+        LEFT JOIN (SELECT * FROM rare_events WHERE k = {requested}) AS r
+        ON r.cid = x.cid AND {_between(asked, "x.occurred", "w.t0", tolerance)}
+        WHERE x.k = {contact} AND x.value = 'connection_request' AND r.cid IS NULL GROUP BY x.cid""",
     )
 
 

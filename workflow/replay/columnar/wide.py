@@ -10,12 +10,12 @@ from workflow.replay.columnar.engines import Engine, columns_of
 from workflow.replay.columnar.fold import STEPS, kinds
 
 _YES: Final = (
-    "asked_after_contact", "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",
+    "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",
     "one_day_common", "refs_known", "ending_proved", "quick_return", "serial_known",
     "near_known", "near_limit", "suspension_unjudged", "changed_lost", "change_unknown",
 )  # fmt: skip
 _PLAIN: Final = (
-    "outside_document", "outside_kind", "second_return", "waiting_start", "late_start", "improved_after",
+    "held_contact", "outside_document", "outside_kind", "second_return", "waiting_start", "late_start", "improved_after",
     "improved_before", "loosened", "flawed_suspension", "suspension_flaw", "lv_extra_step", "burst", "burst_size", "serial_median",
     "same_actor_step", "same_actor_steps", "restarted_by", "earlier_endings",
     "earlier_ending_case", "shared_ref", "shared_moment", "elsewhere",

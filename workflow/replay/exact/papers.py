@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workflow.replay.exact.facts import CaseFacts, Event
 
 FACTS: Final = (
-    "asked_after_contact", "asked_after_documents", "documents_complete", "second_return", "returns_grew",
+    "held_contact", "asked_after_documents", "documents_complete", "second_return", "returns_grew",
     "returns_excused", "waiting_start", "late_start", "improved_after", "improved_before", "changed_lost", "loosened",
     "change_unknown",
 )  # fmt: skip
@@ -89,16 +89,16 @@ class Papers:
         """Whether a moment is known to lie before another, as far as their clocks can tell."""
         return self._earlier({"a": a, "b": b}, case.worked) is True
 
-    def _asked(self, case: CaseFacts, complete: int | None) -> dict[str, bool]:
+    def _asked(self, case: CaseFacts, complete: int | None) -> dict[str, Any]:
         """D07: what was entered afterwards excuses nobody; where nobody says when it was entered, the time told has to
         do."""
-        contact = min(
-            (at for one, at in _dated(case, "service_contact.observed") if one["value"] == "connection_request"),
-            default=None,
-        )
+        contacts = [at for one, at in _dated(case, "service_contact.observed") if one["value"] == "connection_request"]
         asked = [_or(one["entered"], one["occurred"]) for one in case.events if one.kind == "document.requested"]
         return {
-            "asked_after_contact": any(self.holds_between(case, at, contact, case["t0"]) for at in asked),
+            "held_contact": min(
+                (one for one in contacts if not any(self.holds_between(case, at, one, case["t0"]) for at in asked)),
+                default=None,
+            ),
             "asked_after_documents": any(self.holds_between(case, at, complete, case["t0"]) for at in asked),
         }
 
