@@ -122,6 +122,12 @@ def test_a_key_for_an_unknown_role_or_unit_is_refused(cli):
     assert "orgs import" in cli.refused("keys", "create", "x", "--role", "manager", "--org", "nowhere")
 
 
+@pytest.mark.parametrize("name", ["", " ", "\u3000", "\u200b", "a\nb", "x" * 65])
+def test_a_key_without_a_legible_name_is_refused_for_events_carry_it(cli, name):
+    assert "署名" in cli.refused("keys", "create", name, "--role", "manager")
+    assert cli.json("keys", "list", "--json") == []
+
+
 def test_a_key_acts_as_its_own_principal_and_within_its_role(cli):
     key = cli.json("keys", "create", "检查组", "--role", "inspector", "--json")["key"]
     assert "not-permitted" in cli.refused("case", "submit", "-", "--key", key, stdin=json.dumps(APPLICATION))

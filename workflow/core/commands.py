@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
@@ -17,9 +18,22 @@ from workflow.core.times import BUSINESS_ZONE, FIRST_YEAR, LAST_YEAR
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
-def _printable(value: str) -> str:
+_UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+"""Unicode's categories of blanks, line breaks and marks without a width."""
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Characters that Unicode counts as letters or symbols and that show nothing."""
+
+
+def blank(text: str) -> bool:
+    """Whether nothing of `text` can be seen: no reason, no proof and no id is written there."""
+    return all(one in _FILLERS or unicodedata.category(one) in _UNSEEN for one in text)
+
+
+def _written(value: str) -> str:
     if _CONTROL.search(value):
         raise ValueError("含有控制字符 / contains control characters")
+    if blank(value):
+        raise ValueError("不能只有空白, 请填写内容 / must not be blank; write something down")
     return value
 
 
@@ -57,9 +71,9 @@ def _known_year(value: dt.date) -> dt.date:
 Moment = Annotated[dt.datetime, BeforeValidator(_moment), AfterValidator(_in_business_zone)]
 Day = Annotated[dt.date, BeforeValidator(_date), AfterValidator(_known_year)]
 DocumentDay = Annotated[dt.date, BeforeValidator(_date)]
-Code = Annotated[str, Field(min_length=1, max_length=64, strict=True), AfterValidator(_printable)]
-Line = Annotated[str, Field(min_length=1, max_length=500, strict=True), AfterValidator(_printable)]
-Prose = Annotated[str, Field(min_length=1, max_length=4000, strict=True), AfterValidator(_printable)]
+Code = Annotated[str, Field(min_length=1, max_length=64, strict=True), AfterValidator(_written)]
+Line = Annotated[str, Field(min_length=1, max_length=500, strict=True), AfterValidator(_written)]
+Prose = Annotated[str, Field(min_length=1, max_length=4000, strict=True), AfterValidator(_written)]
 Region = Annotated[str, Field(pattern=r"^[1-9]\d{5}$", strict=True)]
 Source = Literal[
     "marketing", "metering", "material", "dispatch", "contract", "finance", "callcentre", "customer_app",

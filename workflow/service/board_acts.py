@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import uuid6
 
 from storage import AbsenceRow, SavedViewRow, StaffRow, Tx
-from workflow.core.commands import COMMANDS
+from workflow.core.commands import COMMANDS, blank
 from workflow.core.events import Principal
 from workflow.core.refusals import Refusal, Refused, refuse
 from workflow.core.times import business_date, write
@@ -32,7 +32,7 @@ _MANAGERS: Final = ("manager", "supervisor")
 
 def save_view(service: Service, principal: Principal, name: str, query: str) -> None:
     """Keep the query of a board's address under a name; the same name again replaces it. Raises Refused."""
-    if not name or len(name) > LONGEST_NAME or len(query) > LONGEST_QUERY:
+    if blank(name) or len(name) > LONGEST_NAME or len(query) > LONGEST_QUERY:
         raise refuse(
             "malformed-request",
             f"请给视图起一个名称, 至多 {LONGEST_NAME} 个字",

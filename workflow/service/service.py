@@ -19,7 +19,7 @@ from definitions.book import Book, NoRuleInForce, UnknownClass
 from definitions.calendar import CalendarRangeError
 from storage import Database, Filter, KeyRow, OrgRow, StaffRow, Tx
 from workflow.core import view
-from workflow.core.commands import Submission
+from workflow.core.commands import Submission, blank
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
 from workflow.core.times import BUSINESS_ZONE, Clock, business_date, write
@@ -33,6 +33,7 @@ from workflow.service.law import Calendars, Law
 from workflow.service.writer import Reply, Writer
 
 MOST_PER_PAGE = 500
+_LONGEST_SIGNATURE = 64
 NATIONAL = "000000"
 """The code that stands for the whole country."""
 
@@ -208,7 +209,14 @@ class Service:
         return Principal(row.name, row.role, row.org)
 
     def create_key(self, name: str, role: str, org: str | None = None) -> dict[str, Any]:
-        """A new key; its secret is in the answer and nowhere else. Raises Refused for an unknown role or unit."""
+        """A new key; its secret is in the answer and nowhere else. Raises Refused for a name that signs nothing
+        legible, an unknown role or unit."""
+        if blank(name) or len(name) > _LONGEST_SIGNATURE or not name.isprintable():
+            raise refuse(
+                "malformed-request",
+                f"请写明密钥归谁所有: 1 至 {_LONGEST_SIGNATURE} 个可见字符, 不含换行; 事件以此署名",
+                f"Say whose key it is in 1 to {_LONGEST_SIGNATURE} visible characters on one line; events carry it",
+            )
         known = [code for code, rule in self.law.roles.items() if not rule.public]
         if role not in known:
             raise refuse(

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from workflow.core.commands import blank
+
 MOST_PROBLEMS = 50
 """Problems shown at once; more are counted."""
 
@@ -276,7 +278,7 @@ def _rows(name: str, rows: Grid, columns: Mapping[int, str]) -> Iterator[Row]:
 
 
 def _empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip(" \t\r\n　\xa0"))
+    return value is None or (isinstance(value, str) and blank(value))
 
 
 # ---- values ----------------------------------------------------------------------------------------------------------
