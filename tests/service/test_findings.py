@@ -12,6 +12,10 @@ from storage import FindingFilter, FindingRow
 from tests.core.driver import PAPERS
 from tests.service.conftest import CLERK, Desk
 from workflow.core.events import Principal
+from workflow.core.times import write
+from workflow.replay.exact.typed import event_rows
+from workflow.service.evidence import evidence_row
+from workflow.service.judging import history
 
 INSPECTOR = Principal("ins", "inspector")
 
@@ -224,28 +228,43 @@ def test_a_suspension_entered_long_after_it_began(desk: Desk, home: str, entered
         assert rows["D16"].explanation == "中止(2024-01-09)不当: 事后补录"
 
 
+def held(case_id: str, life: str, when: str, value: str, recorded: str, **more: Any) -> dict[str, Any]:
+    return {"case_id": case_id, "activity": "suspension", "lifecycle": life, "occurred_at": when, "value": value,
+            "recorded_at": recorded, "source": "marketing", **more}  # fmt: skip
+
+
+def judged_with(desk: Desk, case_id: str, rows: list[dict[str, Any]], on: str) -> dict[str, str]:
+    """What the rules find on a case as of a day, and how they explain it, with rows as a history from elsewhere has
+    them; the engine itself suspends for force majeure alone."""
+    judging = desk.service.judging
+    with desk.service.database.read() as tx:
+        told, calendar = history(tx, case_id), desk.service.calendars.refresh(tx)
+    events = event_rows([*told.events, *rows], judging.steps)
+    found_ = judging.rules.judge(calendar, told.case, events, dt.date.fromisoformat(on))
+    return {one.rule: one.explanation for one in found_}
+
+
 def test_a_suspension_that_is_to_go_on_has_not_yet_taken_half_of_the_time(desk: Desk):
     """Applied for on Monday the 8th, suspended from Wednesday the 17th with proof: on Thursday one working day of
     eight is gone, whatever end is foreseen; on the 29th eight of fifteen are."""
     desk.clock.set("2024-01-08 09:00")
     case_id = desk.submit("lv_zero").case_id or ""
-    desk.clock.set("2024-01-18 09:00")
-    for life, when in (("start", "2024-01-17T10:00:00"), ("end", "2024-02-20T10:00:00")):
-        send(desk, case_id, "suspension", when, lifecycle=life, value="customer", ref="KH-1", source="marketing",
-             recorded_at="2024-01-17T10:05:00")  # fmt: skip
-    assert "D16" not in standing(desk, case_id)
-    desk.clock.set("2024-01-29 09:00")
-    assert standing(desk, case_id)["D16"].explanation == "中止(2024-01-17 10:00:00)不当: 中止占去过半时间"
+    rows = [
+        held(case_id, life, when, "customer", "2024-01-17T10:05:00", ref="KH-1")
+        for life, when in (("start", "2024-01-17T10:00:00"), ("end", "2024-02-20T10:00:00"))
+    ]
+    assert "D16" not in judged_with(desk, case_id, rows, "2024-01-18")
+    assert judged_with(desk, case_id, rows, "2024-01-29")["D16"] == "中止(2024-01-17 10:00:00)不当: 中止占去过半时间"
 
 
 def test_what_is_said_is_wrong_with_the_suspension_that_is_named(desk: Desk, home: str):
     """The first lacks the customer's proof, the second was entered late."""
-    desk.clock.set("2024-01-15 09:00")
-    for when, value, recorded in (("09", "customer", "09"), ("10", "force_majeure", "15")):
-        for life, hour in (("start", "09"), ("end", "18")):
-            send(desk, home, "suspension", f"2024-01-{when}T{hour}:00:00", lifecycle=life, value=value,
-                 source="marketing", recorded_at=f"2024-01-{recorded}T18:30:00")  # fmt: skip
-    assert standing(desk, home)["D16"].explanation == "中止(2024-01-09 09:00:00)不当: 以客户原因中止而无凭证"
+    rows = [
+        held(home, life, f"2024-01-{when}T{hour}:00:00", value, f"2024-01-{recorded}T18:30:00")
+        for when, value, recorded in (("09", "customer", "09"), ("10", "force_majeure", "15"))
+        for life, hour in (("start", "09"), ("end", "18"))
+    ]
+    assert judged_with(desk, home, rows, "2024-01-15")["D16"] == "中止(2024-01-09 09:00:00)不当: 以客户原因中止而无凭证"
 
 
 @pytest.mark.parametrize(
@@ -288,12 +307,55 @@ def test_only_what_may_be_asked_for_explains_a_late_clock(desk: Desk, asked: str
     assert ("D30" in standing(desk, case_id)) is late
 
 
-@pytest.mark.parametrize(("ref", "accused"), [(None, True), ("KH-7", False)])
-def test_a_capacity_changed_after_acceptance(desk: Desk, ref: str | None, accused: bool):
-    """Above 160 kW a small business is no longer one of zero investment [L9]."""
+@pytest.mark.parametrize(("proof", "accused"), [({}, True), ({"ref": "KH-7", "source": "customer_app"}, False)])
+def test_a_capacity_changed_after_acceptance(desk: Desk, proof: dict[str, str], accused: bool):
+    """Above 160 kW a small business is no longer one of zero investment [L9]. The second signature is no wish of the
+    customer."""
     desk.clock.set("2024-01-08 09:00")
     case_id = desk.submit("lv_zero").case_id or ""
     step(desk, case_id, "2024-01-08 09:30", "complete_step", step="acceptance")
-    send(desk, case_id, "correction", "2024-01-09T10:00:00", lifecycle="changed", value="case.capacity_kw",
-         old_value="100", new_value="200", source="marketing", **({"ref": ref} if ref else {}))  # fmt: skip
+    step(desk, case_id, "2024-01-09 10:00", "correct", field="case.capacity_kw", new_value=200, reason="核实容量",
+         **({"evidence": proof} if proof else {}))  # fmt: skip
+    step(desk, case_id, "2024-01-09 11:00", "countersign")
     assert ("D33" in standing(desk, case_id)) is accused
+
+
+@pytest.mark.parametrize(
+    ("activity", "lifecycle", "value"),
+    [
+        ("application", "submit", None), ("application", "terminate", "changed_need"), ("acceptance", "complete", None),
+        ("suspension", "start", "force_majeure"), ("correction", "changed", "case.capacity_kw"),
+        ("meter_instaled", "observed", None), ("meter_installed", "start", None), ("document", "observed", None),
+        ("service_contact", "observed", "hello"),
+    ],
+)  # fmt: skip
+def test_a_record_from_elsewhere_does_not_make_the_course_of_an_application(desk, home, activity, lifecycle, value):
+    """Else whoever may send records excuses what was found: an application said to have come before the meter."""
+    desk.service.receive_evidence(CLERK, [meter(home, "2024-01-05T15:00:00")])
+    record = {"case_id": home, "activity": activity, "lifecycle": lifecycle, "occurred_at": "2024-01-02T10:00:00",
+              "source": "marketing", **({"value": value} if value else {})}  # fmt: skip
+    (answer,) = desk.service.receive_evidence(CLERK, [record])
+    assert not answer["accepted"]
+    assert activity in answer["reason"]
+    assert rules(desk) == [("D02", "critical", True)]
+
+
+def test_what_was_kept_before_is_left_out_too(desk: Desk, home: str):
+    forged = {"case_id": home, "activity": "application", "lifecycle": "submit", "occurred_at": "2024-01-02T10:00:00"}
+    with desk.service.database.write() as tx:
+        tx.add_evidence(evidence_row("e1", home, forged, write(desk.clock.now()), "x"))
+    desk.service.receive_evidence(CLERK, [meter(home, "2024-01-05T15:00:00")])
+    assert rules(desk) == [("D02", "critical", True)]
+
+
+@pytest.mark.parametrize(("on", "excused"), [("2024-06-07", False), ("2024-06-08", True)])
+def test_a_plan_said_to_have_lapsed_while_it_was_valid_excuses_no_ending(desk: Desk, on: str, excused: bool):
+    """A low-voltage plan of 2024-03-07 is valid for three months, to 2024-06-07."""
+    desk.clock.set("2024-03-04 09:00")
+    case_id = desk.submit("lv_other").case_id or ""
+    step(desk, case_id, "2024-03-04 09:30", "complete_step", step="acceptance")
+    step(desk, case_id, "2024-03-07 10:00", "complete_step", step="supply_plan")
+    step(desk, case_id, f"{on} 10:00", "terminate", reason="lapsed")
+    with desk.service.database.read() as tx:
+        (ending,) = (row for row in history(tx, case_id).events if row["lifecycle"] == "terminate")
+    assert ending["value"] == ("lapsed" if excused else "other")

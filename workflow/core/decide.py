@@ -26,6 +26,7 @@ from workflow.core.documents import (
     steps_until,
 )
 from workflow.core.evolve import suspension_of
+from workflow.core.inner import plan_lapsed
 from workflow.core.legal import grounds_refusal
 from workflow.core.machine import ENDINGS, ENERGISED, fire, machine_for, path
 from workflow.core.milestones import reach_milestone
@@ -138,7 +139,9 @@ def _current_rule(deed: Deed, stated: str | None) -> StepRule:
 
 def _request_documents(deed: Deed, command: commands.RequestDocuments) -> None:
     rule = _current_rule(deed, command.step)
-    lawful = check_asked(deed.definition, deed.context.rules.legal_basis, deed.open_state, rule, command.documents)
+    lawful, forms = check_asked(
+        deed.definition, deed.context.rules.legal_basis, deed.open_state, rule, command.documents
+    )
     basis = {kind_of(deed.definition, one.kind): one.legal_basis or "" for one in command.documents}
     deed.emit(
         "documents_requested",
@@ -146,6 +149,7 @@ def _request_documents(deed: Deed, command: commands.RequestDocuments) -> None:
             "step": rule.code,
             "documents": [document.model_dump(exclude_none=True) for document in command.documents],
             "lawful": [msgspec.to_builtins(Asked(kind, rule.code, basis[kind])) for kind in lawful],
+            **({"forms": msgspec.to_builtins(forms)} if forms else {}),
         },
     )
 
@@ -344,7 +348,12 @@ def _withdraw(deed: Deed, command: commands.Withdraw) -> None:
 
 
 def _terminate(deed: Deed, command: commands.Terminate) -> None:
-    _end(deed, "terminate", {"note": command.note} if command.note else {})
+    ending: dict[str, Any] = {"note": command.note} if command.note else {}
+    if command.reason == "lapsed" and not plan_lapsed(
+        deed.definition, deed.open_state, business_date(deed.occurred_at)
+    ):
+        ending["still_valid"] = True
+    _end(deed, "terminate", ending)
 
 
 def _correct(deed: Deed, command: commands.Correct) -> None:

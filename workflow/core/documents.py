@@ -14,7 +14,7 @@ from workflow.core.commands import DocumentAsked, DocumentIn
 from workflow.core.legal import lifts_document_ban
 from workflow.core.machine import path
 from workflow.core.refusals import Refusal, Refused, refusal
-from workflow.core.state import Document, State
+from workflow.core.state import Document, Form, State
 
 
 def clauses_of(definition: Definition, ids: Iterable[str]) -> tuple[Clause, ...]:
@@ -184,16 +184,19 @@ def received(
 
 def check_asked(
     definition: Definition, legal: LegalBasisRule, state: State, step: StepRule, asked: Sequence[DocumentAsked]
-) -> tuple[str, ...]:
-    """Check what the utility asks for at `step`; returns the kinds that a law newly adds to the list. What an earlier
-    step let follow later may still be asked for. Raises Refused for a kind outside the list, a second form of one kind,
-    or one already provided, unless a law is named [L25]."""
+) -> tuple[tuple[str, ...], tuple[Form, ...]]:
+    """Check what the utility asks for at `step`; returns the kinds that a law newly adds to the list, and the forms
+    asked for that were left open before. What an earlier step let follow later may still be asked for. Raises Refused
+    for a kind outside the list, a second form of one kind, now or after an earlier request, or a kind already provided,
+    unless a law is named [L24 L25]."""
     steps = steps_until(definition, state, step.code)
     listed = {document.kind: document for rule in steps for document in rule.documents}
     agent = {e.kind for e in definition.extra_documents if e.effect == "agent"}
     first = step.code == definition.steps[0].code
     provided = {document.kind for document in state.documents}
     seen: set[str] = set()
+    chosen = {one.kind: one.form for one in state.forms}
+    fresh: list[Form] = []
     known = {one.kind for one in state.asked}
     lawful: dict[str, None] = {}
     extra: list[str] = []
@@ -215,24 +218,22 @@ def check_asked(
             continue
         seen.add(kind)
         try:
-            _form(rule, document.form)
+            form = _form(rule, document.form)
         except LookupError:
             forms.append(f"{document.kind}: {document.form}")
-    if extra:
-        raise Refused(_not_allowed(definition, step, extra, "不得要求清单外资料", "Documents outside the list"))
-    if second:
-        raise Refused(
-            _not_allowed(
-                definition,
-                step,
-                second,
-                "同类资料一种即可, 不得重复要求",
-                "One form of a kind is enough; a second may not be asked for",
-            )
-        )
-    if forms:
-        raise Refused(_not_allowed(definition, step, forms, "不认识的证件形式", "Unknown form of a document"))
-    return tuple(lawful)
+            continue
+        if form is not None and kind not in chosen:
+            fresh.append(Form(kind, form))
+        elif form is not None and chosen[kind] != form:
+            second.append(f"{document.kind}: {document.form}")
+    for wrong, zh, en in (
+        (extra, "不得要求清单外资料", "Documents outside the list"),
+        (second, "同类资料一种即可, 不得重复要求", "One form of a kind is enough; a second may not be asked for"),
+        (forms, "不认识的证件形式", "Unknown form of a document"),
+    ):
+        if wrong:
+            raise Refused(_not_allowed(definition, step, wrong, zh, en))
+    return tuple(lawful), tuple(fresh)
 
 
 def refuse_missing(definition: Definition, step: str, lacking: Sequence[dict[str, Any]]) -> Refusal:

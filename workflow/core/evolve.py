@@ -20,6 +20,7 @@ from workflow.core.state import (
     Closing,
     Document,
     Facts,
+    Form,
     Given,
     Link,
     Milestone,
@@ -173,7 +174,8 @@ def _documents_registered(state: State, event: Event) -> State:
 
 
 def _documents_requested(state: State, event: Event) -> State:
-    return replace(state, asked=(*state.asked, *_many(event.payload["lawful"], Asked)))
+    forms = _many(event.payload.get("forms", ()), Form)
+    return replace(state, asked=(*state.asked, *_many(event.payload["lawful"], Asked)), forms=(*state.forms, *forms))
 
 
 def _unchanged(state: State, _event: Event) -> State:

@@ -139,6 +139,12 @@ def plan_timer(definition: Definition, state: State) -> Timer | None:
     return _plan(start, rule.months, business_date(state.ended) if state.closed else None, kept=False)
 
 
+def plan_lapsed(definition: Definition, state: State, on: dt.date) -> bool:
+    """Whether the delivered supply plan had lapsed by `on`: its last day was over and nothing had kept it."""
+    timer = plan_timer(definition, state)
+    return timer is not None and timer.status == "running" and timer.due_on is not None and timer.due_on < on
+
+
 @functools.lru_cache(maxsize=4096)
 def _plan(start: dt.date, months: int, ended: dt.date | None, *, kept: bool) -> Timer:
     """The same for every plan delivered on one day, and asked for at every command that follows it."""

@@ -90,6 +90,13 @@ class Asked(Compact, frozen=True):
     legal_basis: str
 
 
+class Form(Compact, frozen=True):
+    """The form in which a document of a kind was first asked for; another may not be asked for as well [L24 L25]."""
+
+    kind: str
+    form: str
+
+
 class Suspension(Compact, frozen=True):
     """A suspension in effect: whole days, both dates included; `to` None while it lasts. `event` proposed it;
     `resumed_at` is when work went on before its last day was over."""
@@ -219,6 +226,7 @@ class State(Compact, frozen=True):
     chain: tuple[Link, ...] = ()
     rating: int | None = None
     milestones: tuple[Milestone, ...] = ()
+    forms: tuple[Form, ...] = ()
 
     @property
     def closed(self) -> bool:

@@ -145,7 +145,9 @@ def _ended(told: _Told, event: Event) -> None:
     payload = event.payload
     evidence = payload.get("evidence") or {}
     source = evidence.get("source") or event.source  # the customer's request is proved by the channel it came through
-    why = payload.get("reason") or payload.get("ground") or payload.get("legal_basis")
+    # That a plan had lapsed excuses an ending (D14): not where the record itself shows that it had not.
+    given = "other" if payload.get("still_valid") else payload.get("reason")
+    why = given or payload.get("ground") or payload.get("legal_basis")
     told.say(event, "application", _ENDINGS[event.type], value=why, ref=evidence.get("ref"), source=source)
 
 
@@ -186,7 +188,9 @@ def _resumed(told: _Told, event: Event) -> None:
 
 
 def _corrected(told: _Told, event: Event, signed: Event) -> None:
-    given = signed.payload["proposal"]
+    """What approved a changed time is the second signature (D13); a changed fact is the customer's wish, or is not
+    (D33)."""
+    given, evidence = signed.payload["proposal"], signed.payload.get("evidence") or {}
     field = given["field"]
     timed = field.endswith(".occurred_at")
     old, new = (
@@ -198,7 +202,7 @@ def _corrected(told: _Told, event: Event, signed: Event) -> None:
         _change_time(told.rows, activity, lifecycle, old, new)
     told.say(
         signed, "correction", "changed", value=field if timed else f"case.{field}", old_value=old, new_value=new,
-        ref=f"countersigned:{event.seq}:{event.actor}",
+        ref=f"countersigned:{event.seq}:{event.actor}" if timed else evidence.get("ref"),
     )  # fmt: skip
 
 

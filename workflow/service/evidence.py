@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 from pydantic import Field, ValidationError
@@ -20,14 +20,22 @@ from workflow.core.commands import Code, Line, Moment, Prose, Source, Strict
 from workflow.core.evolve import replay
 from workflow.core.timers import timers
 from workflow.core.times import write
+from workflow.replay.tables import LIFECYCLES, OBSERVED, VALUES
 from workflow.service.cases import from_row
 from workflow.service.law import Law
 from workflow.service.projection import begun, case_row, deadline_row, pending_rows, rounds_changed
 
+TOLD: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(OBSERVED, ("observed",)),
+    "document": LIFECYCLES["document"],
+}
+"""What a record of another system may tell. The course of an application, its suspensions and its corrections are what
+the commands recorded: a record from elsewhere must neither make it nor excuse it [L15]."""
+
 
 class Record(Strict):
-    """One row of the replay contract's `events` table. `note`: what else whoever wrote it down wants to be known; no
-    rule reads it."""
+    """One row of the replay contract's `events` table, of those in `TOLD`. `note`: what else whoever wrote it down
+    wants to be known; no rule reads it."""
 
     case_id: Code
     activity: Code
@@ -59,11 +67,30 @@ def _checked(record: Any) -> tuple[dict[str, Any], str | None]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "record"
         return {}, f"{where} 无法读取 / cannot read {where}: {first['msg']}"
+    if not observed(read.activity, read.lifecycle):
+        return {}, _not_told(read)
+    if (known := VALUES.get((read.activity, "observed"))) is not None and read.value not in known:
+        words = ", ".join(known)
+        return {}, f"{read.activity} 的 value 应为 {words} 之一 / the value of {read.activity} is one of {words}"
     kept = read.model_dump(exclude_none=True)
     for name in ("occurred_at", "recorded_at"):
         if name in kept:
             kept[name] = write(kept[name])
     return kept, None
+
+
+def observed(activity: str, lifecycle: str | None) -> bool:
+    """Whether records of other systems tell this."""
+    return (lifecycle or "observed") in TOLD.get(activity, ())
+
+
+def _not_told(read: Record) -> str:
+    what = f"{read.activity}.{read.lifecycle or 'observed'}"
+    of = ", ".join(f"{activity}.{life}" for activity, lives in TOLD.items() for life in lives)
+    return (
+        f"不接收 {what}: 申请的环节、中止和更正以本系统的命令为准; 可接收: {of} / {what} is not taken: steps, "
+        f"suspensions and corrections of an application are recorded by commands; taken are: {of}"
+    )
 
 
 def evidence_row(id_: str, case_id: str, record: dict[str, Any], received_at: str, received_by: str) -> EvidenceRow:

@@ -28,6 +28,7 @@ from workflow.replay.exact.rules import CaseRules, Found
 from workflow.replay.exact.typed import event_rows
 from workflow.replay.from_engine import Row, rows
 from workflow.service.cases import from_row
+from workflow.service.evidence import observed
 from workflow.service.law import Calendars, Law
 
 AT_ONCE = 20
@@ -52,7 +53,9 @@ def history(tx: Tx, case_id: str) -> History:
     person = tx.personal(case_id)
     told = rows([from_row(row) for row in tx.events(case_id)], None if person is None else person.customer_id)
     records: list[Row] = [msgspec.json.decode(row.content) for row in tx.evidence(case_id)]
-    return History(told.case, [*told.events, *records])
+    return History(
+        told.case, [*told.events, *(one for one in records if observed(one["activity"], one.get("lifecycle")))]
+    )
 
 
 class Judging:
