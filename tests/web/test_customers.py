@@ -69,14 +69,19 @@ def do(office: site.Office, number: str, *commands: dict[str, object]) -> None:
 
 
 WALKS = {
-    "residential": (HOME, "从申请到送电不超过 5 个工作日", ["acceptance", "metering"]),
-    "lv_other": (SHOP, "供电企业各环节用时合计不超过 6 个工作日", ["acceptance", "supply_plan", "metering"]),
+    "residential": (HOME, "从申请到送电不超过 5 个工作日", "自申请之日起算", ["acceptance", "metering"]),
+    "lv_other": (
+        SHOP,
+        "供电企业各环节用时合计不超过 6 个工作日",
+        "补齐后供电企业开始计时",
+        ["acceptance", "supply_plan", "metering"],
+    ),
 }
 
 
 @pytest.mark.parametrize("user_class", WALKS)
 def test_from_the_form_to_the_rating(browser, at: site.Office, pdf: Path, user_class: str):
-    form, limit, steps = WALKS[user_class]
+    form, limit, counted, steps = WALKS[user_class]
     with screen(browser, at, None, width=390, scripts=False) as window:
         window.goto("/apply")
         fill(window, at, {**form, "phone": "打我电话"})
@@ -97,6 +102,7 @@ def test_from_the_form_to_the_rating(browser, at: site.Office, pdf: Path, user_c
         assert "证件.pdf" in main_text(window)
         follow(window, "下一步: 确认提交")
         assert "还缺: 用电地址物权证件" in main_text(window)
+        assert counted in main_text(window)
         press(window, "提交申请")
         number, code = window.locator(".ticket dd").all_inner_texts()
         assert re.fullmatch(r"[0-9A-Z]{5}-[0-9A-Z]{5}", code)
@@ -108,6 +114,7 @@ def test_from_the_form_to_the_rating(browser, at: site.Office, pdf: Path, user_c
         window.fill("[name=code]", code.lower())
         press(window, "查询")
         assert "现在等您" in main_text(window)
+        assert counted in main_text(window)
         assert "解放路" in main_text(window)
         for personal in ("张三丰", "13800001111", "301"):
             assert personal not in main_text(window)
