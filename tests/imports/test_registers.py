@@ -115,6 +115,51 @@ def test_staff_faults(service, workbook, tmp_path):
         assert tx.staff() == []
 
 
+def test_a_bad_role_hides_no_other_fault(service, workbook, tmp_path):
+    import_orgs(service, ADMIN, workbook("o.xlsx", 机构=ORGS))
+    path = tmp_path / "s.csv"
+    path.write_text(
+        "id,name,org,role,substitute\n"
+        "1,张敏,T1,boss,\n"
+        "2,李强,XX,manager,无此人\n"
+        "3,沈知远,T1,manager,3\n"
+        "4,周宁,T1,manager,周宁\n"
+        "5,吴岚,T1,manager,1,多一格\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(BadFile) as refused:
+        import_staff(service, ADMIN, path)
+    told = sorted(refused.value.problems)
+    assert [one.split(" / ")[0] for one in told] == [
+        "s.csv:2: 角色“boss”应为: " + told[0].split("应为: ")[1].split(" / ")[0],
+        "s.csv:3: 没有单位 XX, 请先导入组织机构",
+        "s.csv:3: 没有替班人 无此人",
+        "s.csv:4: 3 不能替自己的班",
+        "s.csv:5: 周宁 不能替自己的班",
+        "s.csv:6: 单元格多于表头; 请检查这一行的分隔符",
+    ]
+    with service.database.read() as tx:
+        assert tx.staff() == []
+
+
+def test_a_unit_never_stands_above_the_one_it_belongs_to(service, workbook):
+    rows = [ORGS[1], ["C", None, "县", "甲", None, None], ["P", "C", "省", "乙", None, None]]
+    with pytest.raises(BadFile, match=r"o.xlsx \[机构\]:3: P \(省\) 不能归于 C \(县\)"):
+        import_orgs(service, ADMIN, workbook("o.xlsx", 机构=rows))
+    import_orgs(service, ADMIN, workbook("o.xlsx", 机构=ORGS))
+    lowered = [ORGS[1], ["P", None, "班组", "云泽省公司", "云泽电力", "960000"]]  # its county stays where it is
+    with pytest.raises(BadFile, match=r"o.xlsx \[机构\]:2: C1 \(县\) 不能归于 P \(班组\)"):
+        import_orgs(service, ADMIN, workbook("o.xlsx", 机构=lowered))
+
+
+def test_a_field_given_twice_in_json_is_no_guess(service, tmp_path):
+    path = tmp_path / "o.json"
+    path.write_text('[{"code": "P", "level": "province", "name": "甲", "name": "乙"}]', encoding="utf-8")
+    with pytest.raises(BadFile, match="字段重复"):
+        import_orgs(service, ADMIN, path)
+    assert orgs_of(service) == {}
+
+
 @pytest.fixture
 def case_id(service):
     facts = {
@@ -151,3 +196,13 @@ def test_records_as_json_lines(service, case_id, tmp_path):
     done = import_evidence(service, ADMIN, path, lambda *_: None)
     assert (done.records, done.accepted) == (3, 1)
     assert sorted(one["place"] for one in done.rejected) == ["e.jsonl:1.records[2]", "e.jsonl:2"]
+
+
+def test_a_record_that_goes_on_behind_its_header_is_rejected_by_itself(service, case_id, tmp_path):
+    path = tmp_path / "e.csv"
+    path.write_text(
+        f"case_id,activity,occurred_at\n{case_id},first_energy,2026-11-20\n{case_id},first_energy,2026-11-21,x\n",
+        encoding="utf-8",
+    )
+    done = import_evidence(service, ADMIN, path, lambda *_: None)
+    assert (done.accepted, [one["place"] for one in done.rejected]) == (1, ["e.csv:3"])

@@ -18,6 +18,7 @@ from workflow.core.events import Principal
 from workflow.service import access
 from workflow.service.service import Service
 from workflow.service.tables import (
+    BEYOND,
     BadFile,
     BadValue,
     Row,
@@ -96,7 +97,7 @@ class _Problems:
         self.sentences.append(f"{place}: {zh} / {en}")
 
     def stop(self) -> None:
-        """Raises BadFile when there was any."""
+        """Raises BadFile when there was any; called once everything has been looked at."""
         if self.sentences:
             raise BadFile(self.sentences)
 
@@ -111,6 +112,16 @@ def _records(path: Path, vocabulary: Vocabulary) -> Iterator[Row]:
         if isinstance(one, BadValue) or not isinstance(one, dict):
             raise BadFile([f"{place}: {one if isinstance(one, BadValue) else '应为对象 / must be an object'}"])
         yield Row(place, one)
+
+
+def _read(path: Path, vocabulary: Vocabulary, problems: _Problems, of: Callable[[Row], _T]) -> list[tuple[str, _T]]:
+    """What each row says, with its place; a row that goes on behind its header is a fault."""
+    found = []
+    for row in _records(path, vocabulary):
+        if row.beyond:
+            problems.add(row.place, *BEYOND)
+        found.append((row.place, of(row)))
+    return found
 
 
 def _texts(row: Row, problems: _Problems, columns: Vocabulary, required: tuple[str, ...]) -> dict[str, str | None]:
@@ -145,11 +156,10 @@ def import_orgs(service: Service, principal: Principal, path: Path) -> Brought:
     access.check_administers(service.law.roles, principal, "orgs")
     problems = _Problems()
     levels = {spelling: level for level, spellings in LEVELS.items() for spelling in spellings}
-    rows = [(row.place, _org(row, levels, problems)) for row in _records(path, ORG_COLUMNS)]
+    rows = _read(path, ORG_COLUMNS, problems, lambda row: _org(row, levels, problems))
     orgs = _unique(rows, lambda org: org.code, problems)
     places = {org.code: place for place, org in reversed(rows)}
-    problems.stop()
-    brought: Brought = service.writer.submit((2, ""), lambda tx: _put_orgs(tx, orgs, places)).result()
+    brought: Brought = service.writer.submit((2, ""), lambda tx: _put_orgs(tx, orgs, places, problems)).result()
     return brought
 
 
@@ -170,10 +180,10 @@ def _org(row: Row, levels: dict[str, str], problems: _Problems) -> OrgRow:
     return OrgRow(code, found["parent"], level, found["name"] or "", found["enterprise"], region)
 
 
-def _put_orgs(tx: Tx, orgs: list[OrgRow], places: dict[str, str]) -> Brought:
+def _put_orgs(tx: Tx, orgs: list[OrgRow], places: dict[str, str], problems: _Problems) -> Brought:
     there = {org.code: org for org in tx.orgs()}
     known = {**there, **{org.code: org for org in orgs}}
-    problems = _Problems()
+    _check_levels(known, places, problems)
     for org in orgs:
         above, passed = org.parent, {org.code}
         while above is not None:
@@ -193,6 +203,22 @@ def _put_orgs(tx: Tx, orgs: list[OrgRow], places: dict[str, str]) -> Brought:
     return _brought(orgs, {code: org._replace(path="") for code, org in there.items()}, lambda org: org.code)
 
 
+def _check_levels(known: dict[str, OrgRow], places: dict[str, str], problems: _Problems) -> None:
+    """No unit stands above the one it belongs to: told of the units of the file, and of those below them."""
+    ranks = {level: rank for rank, level in enumerate(LEVELS)}
+    for org in known.values():
+        above = known.get(org.parent or "")
+        place = places.get(org.code) or places.get(org.parent or "")
+        if above is None or place is None or not org.level or not above.level:
+            continue
+        if ranks[org.level] > ranks[above.level]:
+            problems.add(
+                place,
+                f"{org.code} ({LEVELS[org.level][1]}) 不能归于 {above.code} ({LEVELS[above.level][1]})",
+                f"{org.code}, a {org.level}, cannot belong to {above.code}, a {above.level}",
+            )
+
+
 def _brought(rows: list[_T], there: dict[str, _T], key: Callable[[_T], str]) -> Brought:
     added = sum(key(row) not in there for row in rows)
     unchanged = sum(there.get(key(row)) == row for row in rows)
@@ -208,11 +234,8 @@ def import_staff(service: Service, principal: Principal, path: Path) -> Brought:
     access.check_administers(service.law.roles, principal, "orgs")
     problems = _Problems()
     roles = _role_names(service.law.roles)
-    rows = [(row.place, _member(row, roles, problems)) for row in _records(path, STAFF_COLUMNS)]
-    staff = _unique(rows, lambda member: member.id, problems)
-    places = {member.id: place for place, member in reversed(rows)}
-    problems.stop()
-    brought: Brought = service.writer.submit((2, ""), lambda tx: _put_staff(tx, staff, places)).result()
+    rows = _read(path, STAFF_COLUMNS, problems, lambda row: _member(row, roles, problems))
+    brought: Brought = service.writer.submit((2, ""), lambda tx: _put_staff(tx, rows, problems)).result()
     return brought
 
 
@@ -242,40 +265,40 @@ class _Named(NamedTuple):
     by_name: dict[str, list[str]]
 
 
-def _put_staff(tx: Tx, staff: list[StaffRow], places: dict[str, str]) -> Brought:
+def _put_staff(tx: Tx, rows: list[tuple[str, StaffRow]], problems: _Problems) -> Brought:
     there = {member.id: member for member in tx.staff()}
     orgs = {org.code for org in tx.orgs()}
-    everybody = {**there, **{member.id: member for member in staff}}
+    everybody = {**there, **{member.id: member for _, member in rows}}
     named = _Named(set(everybody), {})
     for member in everybody.values():
         named.by_name.setdefault(member.name, []).append(member.id)
-    problems = _Problems()
-    rows = []
-    for member in staff:
-        if member.org not in orgs:
+    settled = []
+    for place, member in rows:
+        if member.org and member.org not in orgs:
             problems.add(
-                places[member.id],
+                place,
                 f"没有单位 {member.org}, 请先导入组织机构",
                 f"there is no unit {member.org}; import the org tree first",
             )
-        rows.append(member._replace(substitute=_substitute(member, named, places[member.id], problems)))
+        settled.append((place, member._replace(substitute=_substitute(member, named, place, problems))))
+    staff = _unique(settled, lambda member: member.id, problems)
     problems.stop()
-    tx.put_staff(rows)
-    return _brought(rows, there, lambda member: member.id)
+    tx.put_staff(staff)
+    return _brought(staff, there, lambda member: member.id)
 
 
 def _substitute(member: StaffRow, named: _Named, place: str, problems: _Problems) -> str | None:
     stated = member.substitute
-    if stated is None or stated in named.ids:
-        return stated
-    found = named.by_name.get(stated, [])
-    if len(found) == 1:
-        return found[0]
-    if found:
+    if stated is None:
+        return None
+    found = [stated] if stated in named.ids else named.by_name.get(stated, [])
+    if found == [member.id]:
+        problems.add(place, f"{stated} 不能替自己的班", f"{stated} cannot stand in for themselves")
+    elif len(found) > 1:
         problems.add(place, f"替班 {stated} 有多人同名, 请写工号", f"several people are called {stated}; give the id")
-    else:
+    elif not found:
         problems.add(place, f"没有替班人 {stated}", f"the substitute {stated} is unknown")
-    return None
+    return found[0] if len(found) == 1 else None
 
 
 # ---- records of other systems ----------------------------------------------------------------------------------------
@@ -324,6 +347,9 @@ def _record_rows(path: Path) -> Iterator[tuple[str, Any]]:
         return
     for table in read_tables(path, RECORD_COLUMNS):
         for row in table.rows:
+            if row.beyond:
+                yield row.place, BadValue(" / ".join(BEYOND))
+                continue
             try:
                 yield row.place, record_of(row)
             except BadValue as error:

@@ -52,10 +52,12 @@ class Uncomputed(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row: where it is (`file.xlsx [sheet] 12`) and its values by column name; empty cells are left out."""
+    """One row: where it is (`file.xlsx [sheet] 12`) and its values by column name; empty cells are left out. `beyond`:
+    it goes on behind the last column of the header, so that its cells may stand under the wrong names."""
 
     place: str
     values: dict[str, Any]
+    beyond: bool = False
 
 
 class Table(NamedTuple):
@@ -66,6 +68,9 @@ class Table(NamedTuple):
     unknown: tuple[str, ...]
     rows: list[Row]
 
+
+BEYOND = ("单元格多于表头; 请检查这一行的分隔符", "more cells than the header has; check the separators of this row")
+"""What is wrong with a row that goes `beyond`."""
 
 Vocabulary = Mapping[str, Sequence[str]]
 """Column names of ours, each with the other spellings it may have in a file."""
@@ -86,7 +91,7 @@ def read_json(path: Path) -> list[tuple[str, Any]]:
     text = _text(path)
     if path.suffix.lower() == ".json":
         try:
-            found = json.loads(text, parse_constant=_no_constant)
+            found = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             raise BadFile([f"{path.name}: 不是有效的 JSON / not valid JSON: {_brief(error)}"]) from error
         objects = found if isinstance(found, list) else [found]
@@ -95,7 +100,7 @@ def read_json(path: Path) -> list[tuple[str, Any]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                one = json.loads(line, parse_constant=_no_constant)
+                one = json.loads(line, object_pairs_hook=_object, parse_constant=_no_constant)
             except (ValueError, RecursionError) as error:
                 one = BadValue(f"不是有效的 JSON / not valid JSON: {_brief(error)}")
             found.append((f"{path.name}:{number}", one))
@@ -104,6 +109,13 @@ def read_json(path: Path) -> list[tuple[str, Any]]:
 
 def _brief(error: Exception) -> str:
     return "嵌套太深 / nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("同一对象中字段重复 / a field is given twice in one object")
+    return value
 
 
 def _no_constant(name: str) -> float:
@@ -242,8 +254,9 @@ def _table(name: str, rows: Grid, vocabulary: Vocabulary) -> Table | str | None:
     if repeated:
         return f"{name} {head[at][0]}: 列重复 / columns given twice: {', '.join(repeated)}"
     unknown = tuple(label for index, label in enumerate(labels) if label and index not in columns)
-    found = list(_rows(name, iter(head[body:]), columns))
-    found.extend(_rows(name, rows, columns))
+    width = max(index for index, label in enumerate(labels, start=1) if label)
+    found = list(_rows(name, iter(head[body:]), columns, width))
+    found.extend(_rows(name, rows, columns, width))
     return Table(name, tuple(columns.values()), unknown, found)
 
 
@@ -266,7 +279,7 @@ def _joined(labels: list[str], others: list[str], spellings: Mapping[str, str]) 
     ]
 
 
-def _rows(name: str, rows: Grid, columns: Mapping[int, str]) -> Iterator[Row]:
+def _rows(name: str, rows: Grid, columns: Mapping[int, str], width: int) -> Iterator[Row]:
     for number, values in rows:
         there = {
             column: values[index]
@@ -274,7 +287,7 @@ def _rows(name: str, rows: Grid, columns: Mapping[int, str]) -> Iterator[Row]:
             if index < len(values) and not _empty(values[index])
         }
         if there:
-            yield Row(f"{name}:{number}", there)
+            yield Row(f"{name}:{number}", there, not all(map(_empty, values[width:])))
 
 
 def _empty(value: Any) -> bool:
