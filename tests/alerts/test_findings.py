@@ -14,6 +14,7 @@ from tests.core.driver import shipped_book
 from tests.service.conftest import CLERK
 from workflow.alerts import findings
 from workflow.alerts.sweep import Sweep
+from workflow.alerts.worker import run_once
 from workflow.core.events import Principal
 from workflow.service import Service, alerts
 
@@ -159,6 +160,31 @@ def test_a_command_is_judged_by_the_sweep(watched: Office):
     before = stored(watched)
     sweep(watched)
     assert stored(watched) == before
+
+
+def test_a_worker_that_runs_once_leaves_nothing_whenever_the_last_round_was(watched: Office):
+    case_id = watched.case(1)
+    watched.clock.set("2024-01-15 10:00")
+    sweep(watched)  # a round ends
+    watched.clock.set("2024-01-15 10:01")
+    late = {"occurred_at": "2024-01-09T10:00:00", "reason": "补录"}
+    assert watched.desk.do(case_id, "complete_step", step="metering", **late).refusal is None
+    sweep(watched)
+    assert stored(watched) == []  # the next round is for 10:10
+    run_once(watched.service)
+    assert {row.rule for row in stored(watched)} == {"D11"}
+
+
+def test_a_round_without_room_to_begin_is_not_taken_for_ended(watched: Office, monkeypatch: pytest.MonkeyPatch):
+    case_id = watched.case(1)
+    watched.clock.set("2024-01-15 10:00")
+    late = {"occurred_at": "2024-01-09T10:00:00", "reason": "补录"}
+    assert watched.desk.do(case_id, "complete_step", step="metering", **late).refusal is None
+    with monkeypatch.context() as patch:
+        patch.setattr("workflow.alerts.sweep.Run.__init__.__defaults__", (0, 20.0))
+        assert sweep(watched).cut_short
+    sweep(watched)
+    assert {row.rule for row in stored(watched)} == {"D11"}
 
 
 def test_many_records_at_once_are_judged_by_the_sweep(watched: Office):

@@ -56,8 +56,11 @@ def _waiting(run: Run) -> None:
 def _round(run: Run) -> None:
     """Go on with the round over all applications; one that was cut short goes on where it stopped."""
     with run.service.database.read() as tx:
-        at, _, ended = (tx.setting(ROUND_SETTING) or "").partition(" ")
-    if not at and ended and run.now - dt.datetime.fromisoformat(ended) < ROUND_EVERY:
+        at, _, told = (tx.setting(ROUND_SETTING) or "").partition(" ")
+    last = dt.datetime.fromisoformat(told) if told else None
+    if run.since is not None and (last is None or last < run.since):
+        at = ""  # what another round has passed already may have moved on since
+    elif not at and last is not None and run.now - last < ROUND_EVERY:
         return
     after, whole = at, False
     while not whole and run.room(PAGE):
@@ -74,6 +77,8 @@ def _round(run: Run) -> None:
             after = "" if whole else page[-1].case_id
             continue
         break
+    if not whole and not after:
+        return  # there was no room to begin
     with run.service.database.write() as tx:
         tx.put_setting(ROUND_SETTING, f"{after} {write(run.now)}")
 

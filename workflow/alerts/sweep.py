@@ -49,6 +49,8 @@ class Run:
         self.worker = worker
         self.stop = stop
         self.now = service.clock.now()
+        self.since: dt.datetime | None = None
+        """From when on a round counts as made; None: it is made at its own interval."""
         self.looked = 0
         self.done = 0
         self.cut_short = False
@@ -108,10 +110,11 @@ class Pulse:
         self._stop = stop
         self._told: dict[str, float] = {}
 
-    def beat(self, sweep: Sweep) -> SweepRow:
-        """One run, with its heartbeat. Whatever goes wrong is told there and in the log, and never leaves here: the
-        other sweeps go on, and this one begins again next time."""
+    def beat(self, sweep: Sweep, since: dt.datetime | None = None) -> SweepRow:
+        """One run, with its heartbeat; `since` as in `Run`. Whatever goes wrong is told there and in the log, and never
+        leaves here: the other sweeps go on, and this one begins again next time."""
         run = Run(self._service, self._worker, self._stop)
+        run.since = since
         started = write(run.now)
         run._begin = lambda: self._started(sweep.name, started)  # noqa: SLF001  # made for each other
         error: str | None = None

@@ -80,13 +80,13 @@ class Worker:
 
     def once(self) -> list[SweepRow]:
         """Run every sweep, one after the other, each until it has nothing left to do; how each ended."""
-        rows = []
+        rows, since = [], self._service.clock.now()
         for sweep in self.sweeps:
-            row = self._pulse.beat(sweep)
+            row = self._pulse.beat(sweep, since)
             for _ in range(ONCE_RUNS):
                 if not row.cut_short or row.error or self.stop.is_set():
                     break
-                more = self._pulse.beat(sweep)
+                more = self._pulse.beat(sweep, since)
                 row = more._replace(
                     started_at=row.started_at, looked=row.looked + more.looked, done=row.done + more.done
                 )
