@@ -162,13 +162,17 @@ def test_a_command_is_judged_by_the_sweep(watched: Office):
     assert stored(watched) == before
 
 
+def completed_late(office: Office, case_id: str) -> None:
+    answer = office.desk.do(case_id, "complete_step", step="metering", occurred_at="2024-01-09T10:00:00", reason="补录")
+    assert answer.refusal is None
+
+
 def test_a_worker_that_runs_once_leaves_nothing_whenever_the_last_round_was(watched: Office):
     case_id = watched.case(1)
     watched.clock.set("2024-01-15 10:00")
     sweep(watched)  # a round ends
     watched.clock.set("2024-01-15 10:01")
-    late = {"occurred_at": "2024-01-09T10:00:00", "reason": "补录"}
-    assert watched.desk.do(case_id, "complete_step", step="metering", **late).refusal is None
+    completed_late(watched, case_id)
     sweep(watched)
     assert stored(watched) == []  # the next round is for 10:10
     run_once(watched.service)
@@ -178,8 +182,7 @@ def test_a_worker_that_runs_once_leaves_nothing_whenever_the_last_round_was(watc
 def test_a_round_without_room_to_begin_is_not_taken_for_ended(watched: Office, monkeypatch: pytest.MonkeyPatch):
     case_id = watched.case(1)
     watched.clock.set("2024-01-15 10:00")
-    late = {"occurred_at": "2024-01-09T10:00:00", "reason": "补录"}
-    assert watched.desk.do(case_id, "complete_step", step="metering", **late).refusal is None
+    completed_late(watched, case_id)
     with monkeypatch.context() as patch:
         patch.setattr("workflow.alerts.sweep.Run.__init__.__defaults__", (0, 20.0))
         assert sweep(watched).cut_short

@@ -182,6 +182,8 @@ def test_what_the_new_manager_would_not_see_is_not_handed_over(own_office):
 def test_an_inspector_hands_nothing_over(own_office):
     line = all_lines(own_office, INSPECTOR)[0]
     assert post(own_office, "inspector", "/board/assign", id=[line.id], manager=OTHER.who).status_code == 403
+    assert "/board/assign" not in own_office.client("inspector").get("/board?whose=all").text
+    assert "/board/assign" in own_office.client("manager").get("/board?whose=all").text
 
 
 def test_who_stands_in_has_the_others_applications_on_those_days_only(own_office):
