@@ -19,8 +19,10 @@ from tests.core.driver import REGIONS
 from tests.replay.histories import FACTS, History, calendar, disturbed, organisations, small_history
 from tests.replay.oracle.judge import judge as oracle
 from tests.replay.oracle.test_oracle import event as record
+from workflow.core.chain import predecessor
+from workflow.core.state import State
 from workflow.replay.columnar.judge import judge as columnar
-from workflow.replay.exact import judge_case
+from workflow.replay.exact import ExactVerdict, judge_case
 from workflow.replay.tables import CASES, EVENTS, PRESENT_COLUMNS, Column
 
 AS_OF = dt.date(2026, 6, 26)
@@ -139,6 +141,64 @@ def test_what_may_be_asked_for_follows_the_steps_that_the_case_takes(important, 
     assert [(one.rule, one.severity) for one in exact if one.rule == "D23"] == asked
     fired, _ = by_columns(History([case], rows), tmp_path)
     assert [(rule, severity) for _, rule, severity in fired if rule == "D23"] == asked
+
+
+@pytest.mark.parametrize("user_class", ["residential", "lv_other"])
+@pytest.mark.parametrize("seed", range(3))
+def test_chains_are_counted_alike(user_class, seed, tmp_path):
+    """Two needs of one premises, applied for again and again, ended or energised: what is chained to what, and both
+    countings of it."""
+    history = _again_and_again(user_class, random.Random(seed))
+    answer = oracle(history.cases, history.events, calendar=calendar(), as_of=AS_OF, case_columns=FACTS)
+    expected = {
+        case: (one.used_working_days_filed, one.used_working_days_chained, one.on_time_chained)
+        for case, one in answer.verdicts.items()
+    }
+    assert any(filed != chained for filed, chained, _ in expected.values())
+
+    exact: dict[str, ExactVerdict] = {}
+    closed: list[State] = []
+    for case in history.cases:
+        rows = [event for event in history.events if event["case_id"] == case["case_id"]]
+        state = judge_case(BOOK, calendar(), case, rows, AS_OF).state
+        assert state is not None
+        rule = BOOK.resolve(on=state.submitted_at.date(), region="420100", user_class=user_class).chain
+        links = predecessor(rule, state.facts, state.submitted_at, closed, calendar())
+        before = [exact[link.case_id] for link in links]
+        judged = exact[state.case_id] = judge_case(BOOK, calendar(), case, rows, AS_OF, before=before)
+        closed += [one for one in [judged.state] if one is not None and one.closed]
+    assert {case: (one.used_filed, one.used_chained, one.on_time_chained) for case, one in exact.items()} == expected
+
+    by_columns(history, tmp_path)
+    names = ("used_working_days_filed", "used_working_days_chained", "on_time_chained")
+    told = pq.read_table(tmp_path / "out" / "verdicts.parquet").to_pylist()
+    assert {row["case_id"]: tuple(row[name] for name in names) for row in told} == expected
+
+
+def _again_and_again(user_class: str, rng: random.Random) -> History:
+    """Twelve cases in the order of filing, some filed before the one before them has ended."""
+    history, filed = History([], []), dt.datetime(2024, 1, 8, 9)
+    for at in range(12):
+        facts = {**CASES_OF[user_class], "capacity_kw": rng.choice([100, 150]), "user_class": user_class}
+        case = {"case_id": f"A{at:02}", "case_no": f"N{at}", "org": "O", "premises_id": "P", "region": "420100"}
+        history.cases.append({**dict.fromkeys(FACTS), **case, "business_type": "new", **facts})
+        done = filed + dt.timedelta(days=rng.randint(1, 9))
+        says = [("application", "submit", filed), ("acceptance", "complete", filed + dt.timedelta(hours=1))]
+        if user_class == "lv_other":
+            says.append(("supply_plan", "complete", done - dt.timedelta(hours=4)))
+        how = rng.choice(["terminate", "withdraw", "complete", None] if at < 11 else ["complete"])
+        if user_class == "lv_other" and how == "complete":
+            says.append(("metering", "start", done - dt.timedelta(hours=3)))
+        if how:
+            says.append(("metering" if how == "complete" else "application", how, done))
+        for activity, lifecycle, moment in says:
+            said = record(activity, lifecycle, f"{moment:%Y-%m-%d %H:%M}")
+            if lifecycle == "withdraw":
+                said |= {"ref": rng.choice([None, "APP-1"]), "source": "customer_app"}
+            history.events.append({**said, "case_id": case["case_id"], "row": len(history.events) + 1})
+        filed = (done if how else filed) + dt.timedelta(days=rng.choice([-1, 1, 4, 30]), hours=1)
+        filed = max(filed, says[0][2] + dt.timedelta(hours=3))
+    return history
 
 
 def test_no_order_of_rows_changes_a_finding_or_the_record_it_names(tmp_path):

@@ -1,19 +1,20 @@
 """The same need applied for again: linking applications, and counting them "as filed" and "as chained".
 
 Ending a case and filing it anew must not restart the clock [L15].  As chained, a whole process runs from the first
-application to the last energisation less the customer's proved gaps; a step sum adds the used days of every case.
+application to the last energisation less the customer's proved gaps; a step sum adds the used days of every case.  A
+need that was energised is met: what ended before that is no part of the next one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from definitions.calendar import WorkingCalendar
 from definitions.model import ChainRule, Definition
 from workflow.core.counting import counted_from, due_date, merged, spans, used_days
-from workflow.core.machine import ENDINGS
+from workflow.core.machine import ENDINGS, ENERGISED
 from workflow.core.state import Facts, Link, State
 from workflow.core.timers import standing, timers
 from workflow.core.times import business_date
@@ -25,14 +26,29 @@ def same_need(
     """Whether an application with `facts` submitted at `submitted_at` is the need of the case `ended`, which the caller
     found by premises, or by customer and address: same voltage, capacity within the tolerance, filed between some
     working days before the ending and some days after it."""
-    if ended.closed_at is None or ended.state not in ENDINGS.values() or ended.facts.voltage != facts.voltage:
-        return False
-    if abs(ended.facts.capacity_kw - facts.capacity_kw) > rule.capacity_tolerance * ended.facts.capacity_kw:
+    if ended.closed_at is None or ended.state not in ENDINGS.values() or not _alike(rule, ended.facts, facts):
         return False
     ended_on, submitted_on = business_date(ended.closed_at), business_date(submitted_at)
     if submitted_on <= ended_on:
         return calendar.count(submitted_on, ended_on) <= rule.before_working_days
     return (submitted_on - ended_on).days <= rule.window_days
+
+
+def _alike(rule: ChainRule, before: Facts, after: Facts) -> bool:
+    """The same voltage, and a capacity within the tolerance of the earlier one."""
+    apart = abs(before.capacity_kw - after.capacity_kw)
+    return before.voltage == after.voltage and apart <= rule.capacity_tolerance * before.capacity_kw
+
+
+def _met(rule: ChainRule, ended: State, submitted_at: dt.datetime, candidates: Iterable[State]) -> bool:
+    """Whether the need of the case `ended` was energised behind that ending and before `submitted_at`."""
+    return ended.closed_at is not None and any(
+        one.state == ENERGISED
+        and one.closed_at is not None
+        and ended.closed_at < one.closed_at <= submitted_at
+        and _alike(rule, ended.facts, one.facts)
+        for one in candidates
+    )
 
 
 def link_of(ended: State) -> Link:
@@ -53,11 +69,15 @@ def link_of(ended: State) -> Link:
 
 
 def predecessor(
-    rule: ChainRule, facts: Facts, submitted_at: dt.datetime, candidates: Iterable[State], calendar: WorkingCalendar
+    rule: ChainRule, facts: Facts, submitted_at: dt.datetime, candidates: Collection[State], calendar: WorkingCalendar
 ) -> tuple[Link, ...]:
-    """The chain of the new application: the latest ended case of the same need, behind that one's own chain. Empty when
-    there is none."""
-    ended = [c for c in candidates if same_need(rule, facts, c, submitted_at, calendar)]
+    """The chain of the new application: the latest ended case of the same need, unless that was met since, behind that
+    one's own chain. Empty when there is none. `candidates`: closed cases, those energised among them."""
+    ended = [
+        c
+        for c in candidates
+        if same_need(rule, facts, c, submitted_at, calendar) and not _met(rule, c, submitted_at, candidates)
+    ]
     if not ended:
         return ()
     last = max(ended, key=lambda state: (state.closed_at, state.case_id))

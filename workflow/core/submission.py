@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -78,9 +78,9 @@ def classified(context: Context, facts: Facts, on: dt.date) -> Classified:
     return classify(rule, facts)
 
 
-def submit(context: Context, command: Submission, identity: Identity, ended: Iterable[State] = ()) -> Decision:
-    """Decide a submission. `ended`: cases of the same premises, or the same customer and address, that may be the same
-    need. Returns the events (or the refusal) and the new state."""
+def submit(context: Context, command: Submission, identity: Identity, ended: Collection[State] = ()) -> Decision:
+    """Decide a submission. `ended`: closed cases of the same premises, or the same customer and address, that may be
+    the same need, those energised among them. Returns the events (or the refusal) and the new state."""
     try:
         return _submit(context, command, identity, ended)
     except Refused as refused:
@@ -94,7 +94,7 @@ def out_of_range(error: CalendarRangeError) -> Any:
     return refusal("calendar-out-of-range", str(error), str(error))
 
 
-def _submit(context: Context, command: Submission, identity: Identity, ended: Iterable[State]) -> Decision:
+def _submit(context: Context, command: Submission, identity: Identity, ended: Collection[State]) -> Decision:
     facts = facts_of(command)
     on = business_date((command.occurred_at or context.now).astimezone(BUSINESS_ZONE))
     by_rules = classified(context, facts, on)

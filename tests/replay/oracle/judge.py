@@ -15,7 +15,19 @@ from typing import Any
 from definitions.calendar import WorkingCalendar
 from tests.replay.oracle import back_filled, off_system, other, over_limit, peers
 from tests.replay.oracle.clocks import resting, total_clock
-from tests.replay.oracle.file import DAY, Case, Event, File, Finding, Lists, Unjudged, only_uploads, refs, when
+from tests.replay.oracle.file import (
+    DAY,
+    Case,
+    Event,
+    File,
+    Finding,
+    Lists,
+    Unjudged,
+    in_order,
+    only_uploads,
+    refs,
+    when,
+)
 
 PER_CASE: dict[str, Callable[[Case], Finding | None]] = {
     **{f"D0{n}": getattr(off_system, f"d0{n}") for n in range(1, 8)},
@@ -223,6 +235,21 @@ def _predecessor(case: Case) -> Case | None:
             continue
         ended, submitted = when(one.ending).date, case.submitted_on
         near = case.file.wd(submitted, ended) <= 10 if submitted <= ended else (submitted - ended).days <= 365
-        if near and (one.t0.moment, one.id) < (case.t0.moment, case.id):
+        if near and not _met(one, case) and (one.t0.moment, one.id) < (case.t0.moment, case.id):
             found.append(one)
     return max(found, key=lambda c: (c.ending["occurred_at"], c.id)) if found else None  # type: ignore[index]  # only ended cases are kept
+
+
+def _met(ended: Case, case: Case) -> bool:
+    """Whether another case of the need was energised behind that ending and before `case` was filed."""
+    submit = case.all("application", "submit")
+    filed = when(submit[0]) if submit else case.t0
+    return any(
+        one not in (ended, case)
+        and one.claims
+        and one.energised is not None
+        and over_limit.same_need(ended, one)
+        and in_order(when(ended.ending), when(one.energised))  # type: ignore[arg-type]  # an ended case
+        and not in_order(filed, when(one.energised))
+        for one in case.file.cases
+    )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, most_alike
 from definitions.detectors import Detectors
-from workflow.replay.columnar.clocks import day, resting
+from workflow.replay.columnar.clocks import day, not_after, resting
 from workflow.replay.columnar.engines import Engine, listed, quoted
 from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS, months, systems
 from workflow.replay.references import SEPARATORS
@@ -177,7 +177,8 @@ def _one_day(engine: Engine, detectors: Detectors) -> None:
 
 
 def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
-    """D14, D34, D35: cases of the same premises, in the order of their first trace."""
+    """D14, D34, D35: cases of the same premises, in the order of their first trace; and when a need that ended was
+    energised after all."""
     d14, d35 = detectors.detector("D14").thresholds, detectors.detector("D35").thresholds
     customer = (
         f"src IN ({SOURCE_NUMBERS['customer_app']}, {SOURCE_NUMBERS['callcentre']}) AND ref <> '' AND NOT only_uploads"
@@ -196,7 +197,7 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     )
     engine.make(
         "sites",
-        """SELECT c.cid, c.case_id, c.premises_id, c.voltage, c.capacity_kw, w.t0, e.ended, COALESCE(e.asked_for, FALSE) AS asked_for,
+        """SELECT c.cid, c.case_id, c.premises_id, c.voltage, c.capacity_kw, w.t0, e.ended, COALESCE(e.asked_for, FALSE) AS asked_for, w.metering_pass AS energised,
             COALESCE(w.submitted, w.t0) AS filed,
             COALESCE(e.proved, FALSE) OR (COALESCE(e.duplicate, FALSE) AND e.ended // {d} = COALESCE(w.submitted, w.t0) // {d}) AS proved
         FROM c JOIN w ON w.cid = c.cid LEFT JOIN endings AS e ON e.cid = c.cid
@@ -215,6 +216,14 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         "pairs",
         f"""SELECT o.cid AS old_cid, o.case_id AS old_case, o.ended, o.proved, o.asked_for, n.cid AS new_cid, n.case_id AS new_case, n.t0, n.filed, o.t0 AS old_t0
         FROM (SELECT * FROM sites WHERE ended IS NOT NULL) AS o JOIN sites AS n ON {same}""",
+    )
+    # Of the energisations behind an ending the first two are enough: one of them is another case's than the new one.
+    engine.make(
+        "met",
+        f"""SELECT old_cid, cid, energised FROM (SELECT o.cid AS old_cid, n.cid, n.energised,
+                row_number() OVER (PARTITION BY o.cid ORDER BY n.energised, n.cid) AS nth
+            FROM (SELECT * FROM sites WHERE ended IS NOT NULL) AS o JOIN sites AS n ON {same}
+            WHERE n.energised IS NOT NULL AND {not_after("n.energised", "o.ended")} IS NULL) AS x WHERE nth <= 2""",
     )
     in_window = (
         f"(({day('filed')} > {day('ended')} AND {day('filed')} - {day('ended')} <= {d14['after_days']}) OR ({day('filed')} <= {day('ended')} "

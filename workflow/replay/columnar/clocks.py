@@ -114,8 +114,8 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
     )
     # A round of acceptance starts with the submission; what starts the first round of another step of itself is the pass
     # of the step before.  Nothing starts after its end.
-    submitted = _not_after("s.submitted", "r.finished")
-    derived = _not_after("p.passed", "r.finished")
+    submitted = not_after("s.submitted", "r.finished")
+    derived = not_after("p.passed", "r.finished")
     open_end = f"CASE WHEN s.endings > 0 THEN {day('s.ended')} WHEN s.metering_completes = 0 THEN {as_of_day} END"
     engine.make(
         "rounds",
@@ -146,7 +146,7 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
     )
 
 
-def _not_after(began: str, finished: str) -> str:
+def not_after(began: str, finished: str) -> str:
     """SQL of a start, NULL where it lies behind its end: a date is a whole day."""
     behind = f"CASE WHEN {began} % 2 = 1 OR {finished} % 2 = 1 THEN {day(began)} > {day(finished)} ELSE {began} // {MOMENT_UNIT} > {finished} // {MOMENT_UNIT} END"
     return f"CASE WHEN NOT COALESCE({behind}, FALSE) THEN {began} END"
@@ -203,7 +203,7 @@ def _simple(step: str, as_of_day: int) -> tuple[str, str]:
     else:
         starts.append(f"CASE WHEN derived_{step} THEN acceptance_pass END")
     running = f"{step}_completes = 0 AND {step}_waived = 0 AND {_went_on(step)} = 0 AND rejected_rows = 0"
-    usable = ", ".join(_not_after(one, done) for one in starts)
+    usable = ", ".join(not_after(one, done) for one in starts)
     return f"COALESCE({usable})", f"COALESCE({day(done)}, CASE WHEN {running} THEN {as_of_day} END)"
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from definitions.detectors import Detectors
-from workflow.replay.columnar.clocks import day
+from workflow.replay.columnar.clocks import day, not_after
 from workflow.replay.columnar.engines import Engine, arrow, quoted
 from workflow.replay.columnar.fold import KINDS, STEPS, names_of_sources, source_of, systems
 from workflow.replay.columnar.plan import MOMENTS, UNJUDGED, Plan
@@ -193,8 +193,8 @@ def _chorus(highs: int, mediums: int) -> str:
 
 
 def _chains(run: Engine) -> None:
-    """Table `chains`: what came before a case of the same need, as the case names it, else as it is found: first trace,
-    used days, proved gaps, days of force majeure."""
+    """Table `chains`: what came before a case of the same need, as the case names it, else as it is found unless the need
+    was energised since: first trace, used days, proved gaps, days of force majeure."""
     window = (
         f"(({day('p.filed')} > {day('p.ended')} AND {day('p.filed')} - {day('p.ended')} <= 365) OR ({day('p.filed')} <= {day('p.ended')} "
         f"AND p.t0 > p.old_t0 AND wd_at({day('p.ended')}) - wd_at({day('p.filed')}) <= 10))"
@@ -208,7 +208,8 @@ def _chains(run: Engine) -> None:
         "links0",
         f"""SELECT new_cid, old_cid FROM named UNION
         SELECT p.new_cid, p.old_cid FROM pairs AS p LEFT JOIN named AS x ON x.new_cid = p.new_cid
-        WHERE x.new_cid IS NULL AND {window}""",
+        LEFT JOIN met AS m ON m.old_cid = p.old_cid AND m.cid <> p.new_cid AND {not_after("m.energised", "p.filed")} IS NOT NULL
+        WHERE x.new_cid IS NULL AND m.cid IS NULL AND {window}""",
     )
     for at in range(DEPTH):
         run.make(
