@@ -72,6 +72,30 @@ def face(database: Database) -> Iterator[Face]:
     service.writer.close()
 
 
+async def broken_off(app: Any, path: str, headers: dict[str, str]) -> list[int]:
+    """The statuses that are sent to a caller who goes away in the middle of the body."""
+    heard: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b'{"customer"', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return heard.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            sent.append(message["status"])
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"", "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000), "headers": [(n.lower().encode(), v.encode()) for n, v in headers.items()],
+    }  # fmt: skip
+    await app(scope, receive, send)
+    return sent
+
+
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of a server of ours: without it each of them reads every authority of this machine, to speak plainly."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -17,7 +18,7 @@ import pytest
 import structlog
 
 from storage import Contention, Database, OutcomeUnknown, Rejected, StorageUnavailable
-from tests.api.conftest import PLAIN, RESIDENTIAL, Face, Server
+from tests.api.conftest import PLAIN, RESIDENTIAL, Face, Server, broken_off
 from workflow.service import Reply
 
 
@@ -137,6 +138,18 @@ def test_metrics_count_by_template_and_never_by_path(face: Face) -> None:
     assert _samples(shown, "baozhuang_http_problems_total")['code="not-found"'] == 1
     assert case_id not in shown
     assert "secret" not in shown
+
+
+def test_a_caller_who_breaks_off_is_no_fault_of_the_program(face: Face) -> None:
+    client = face.as_("admin")
+    headers = {"Authorization": str(client.headers["Authorization"]), "Content-Type": "application/json"}
+    with structlog.testing.capture_logs() as lines:
+        assert asyncio.run(broken_off(face.app, "/api/v1/applications", headers)) == [499]
+    assert [(line["event"], line["status"], line["code"]) for line in lines] == [("request", 499, None)]
+    shown = client.get("/metrics").text
+    counted = _samples(shown, "baozhuang_http_requests_total")
+    assert counted['method="POST",route="/api/v1/applications",status="499"'] == 1
+    assert _samples(shown, "baozhuang_http_problems_total") == {}
 
 
 def test_metrics_of_all_workers_are_added_up(serve: Callable[..., Server], key: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
+import structlog
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.api.conftest import broken_off
 from tests.web.browser import screen
 from tests.web.site import Page, pages
 
@@ -77,3 +80,10 @@ def test_it_needs_no_script(browser, served, page: Page):
             window.goto(served.path(page))
             told.append(REQUEST_ID.sub("", window.locator("main").inner_text()))
     assert told[0] == told[1] != ""
+
+
+def test_a_browser_that_breaks_off_is_no_fault_of_the_program(office):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    with structlog.testing.capture_logs() as lines:
+        assert asyncio.run(broken_off(office.site, "/sign-in", headers)) == [499]
+    assert [(line["event"], line["status"]) for line in lines] == [("request", 499)]

@@ -13,6 +13,7 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from workflow.api.context import log, record_of
@@ -22,6 +23,8 @@ from workflow.service.validation import describe
 MEDIA_TYPE = "application/problem+json"
 
 STATUS_OF_KIND = {"malformed": 400, "forbidden": 403, "unknown": 404, "not_now": 409, "stale": 412, "rule": 422}
+CALLER_GONE = 499
+"""The caller broke off before the request was there; the number that proxies have for it."""
 _STATUS_OF_CODE = {"not-authenticated": 401}
 
 _TITLES: dict[str, tuple[int, str, str]] = {
@@ -183,6 +186,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         return of_problem(request, _of_http(error), error.status_code)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=CALLER_GONE)  # for the log and the metrics: nobody is there to read it
 
     @app.exception_handler(StorageError)
     async def _storage(request: Request, error: StorageError) -> Response:

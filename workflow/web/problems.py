@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from workflow.service import Contention, OutcomeUnknown, Refused, StorageError, StorageUnavailable
@@ -112,6 +113,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         return _page(await visit_of(request), error.status_code)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # the browser broke off; for the log, as nobody is there to read it
 
     @app.exception_handler(StorageError)
     async def _storage(request: Request, error: StorageError) -> Response:
