@@ -167,3 +167,20 @@ def test_evidence_is_answered_row_by_row(face: Face) -> None:
     assert [one["accepted"] for one in answers] == [True, False, False, False, True]
     assert all(one.get("reason") for one in answers if not one["accepted"])
     assert answers[4]["duplicate"] is True
+
+
+def test_a_query_outside_a_closed_list_is_told_the_parameter_and_what_it_may_be(face: Face) -> None:
+    client, tried = face.as_("admin"), []
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        for parameter in methods.get("get", {}).get("parameters", []):
+            schemas = parameter["schema"].get("anyOf", [parameter["schema"]])
+            allowed = [value for schema in schemas for value in schema.get("enum", ())]
+            if parameter["in"] != "query" or not allowed:
+                continue
+            answer = client.get(path.replace("{id}", "x"), params={parameter["name"]: "foo"}).json()
+            faults = {fault["field"]: fault for fault in answer["errors"]}
+            fault = faults[f"query.{parameter['name']}"]
+            assert all(repr(value) in fault["message"] and repr(value) in fault["message_en"] for value in allowed)
+            assert not any("literal" in field for field in faults)
+            tried.append(f"{path} {parameter['name']}")
+    assert "/api/v1/findings status" in tried

@@ -28,7 +28,7 @@ class FindingQuery(PageQuery):
     case_id: Id | None = None
     rule: Rule | None = None
     status: Annotated[
-        Status | Literal["standing", "lapsed"],
+        Literal[Status, "standing", "lapsed"],
         Field(description="Of the review; or `standing`, `lapsed`: whether its ground is still on record."),
     ] | None = None  # fmt: skip
     severity: Severity | None = None
