@@ -183,7 +183,7 @@ def test_a_parameter_given_twice_is_a_guess_and_refused(face: Face) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed-request")
 
 
-@pytest.mark.parametrize("version", ['"x"', '"1', "1.5", '"1", "2"', "9" * 30, "", "W/*"])
+@pytest.mark.parametrize("version", ['"x"', '"1', "1.5", '"8", "9"', '"x, 1"', '"1" "2"', "9" * 30, "", "W/*"])
 def test_a_version_nobody_gave_out_is_stale(face: Face, version: str) -> None:
     client = face.as_("admin")
     case_id = client.post("/api/v1/applications", json=RESIDENTIAL).json()["id"]

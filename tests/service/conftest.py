@@ -65,7 +65,8 @@ class Desk:
         key: str | None = None,
         if_match: int | None = None,
     ) -> Reply[Answer]:
-        return self.service.command(who, case_id, COMMANDS.validate_python(command), key, if_match)
+        seen = None if if_match is None else (if_match,)
+        return self.service.command(who, case_id, COMMANDS.validate_python(command), key, seen)
 
     def do(self, case_id: str | None, name: str, *, who: Principal | None = None, **fields: Any) -> Answer:
         """A command; `key` and `if_match` go to the service, the rest into the command."""

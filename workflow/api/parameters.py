@@ -18,6 +18,9 @@ from workflow.service import Principal, Service
 FIRST_YEAR, LAST_YEAR = 2004, 2099
 _LONGEST_KEY = 512
 _VERSION = re.compile(r'(?:W/)?"(\d{1,9})(?:-[0-9a-f]{1,64})?"|(\d{1,9})')
+_TAG = r'(?:W/)?"[^"]*"|[^",\s]+'
+"""A tag; a comma between its quotation marks is part of it [RFC 9110 §8.8.3]."""
+_TAGS = re.compile(rf"(?:{_TAG})(?:\s*,\s*(?:{_TAG}))*")
 
 
 def service_of(request: Request) -> Service:
@@ -92,23 +95,26 @@ async def _if_match(
         str | None,
         Header(
             alias="If-Match",
-            description="The ETag, or the version, of the application as last seen; `*` for any. Otherwise 412.",
+            description="The ETag, or the version, of the application as last seen, or several of them with commas "
+            "between; `*` for any. Otherwise 412.",
         ),
     ] = None,
-) -> int | None:
+) -> frozenset[int] | None:
+    """The versions at which the command may be done [RFC 9110 §13.1.1]; None: at any. Raises Problem."""
     if if_match is None or if_match.strip() == "*":
         return None
-    version = _VERSION.fullmatch(if_match.strip())
-    if version is None:
+    tags = re.findall(_TAG, if_match) if _TAGS.fullmatch(if_match.strip()) else []
+    versions = [version for tag in tags if (version := _VERSION.fullmatch(tag))]
+    if not versions:
         raise Problem(
             "stale-version",
             'If-Match 不是本系统给出的版本; 请重新读取申请, 使用其 ETag, 如 "7"',
             'If-Match is no version this system gave out; read the application again and use its ETag, such as "7"',
         )
-    return int(version[1] or version[2])
+    return frozenset(int(version[1] or version[2]) for version in versions)
 
 
-IfMatch = Annotated[int | None, Depends(_if_match)]
+IfMatch = Annotated[frozenset[int] | None, Depends(_if_match)]
 
 
 def _as_date(value: object) -> object:

@@ -206,7 +206,8 @@ def command(
     with opened(database) as service:
         principal = acting(service, key)
         case_id = upkeep.find(service, principal, which)
-        _tell(service.command(principal, case_id, body, idempotency_key, if_match).result())
+        seen = None if if_match is None else (if_match,)
+        _tell(service.command(principal, case_id, body, idempotency_key, seen).result())
 
 
 def _tell(answer: Answer) -> None:

@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -137,7 +137,14 @@ class Cases:
         return self._answer(context.calendar, held, decision.events, business_date(context.now))
 
     def command(
-        self, tx: Tx, principal: Principal, case_id: str, command: Any, *, key: str | None, if_match: int | None
+        self,
+        tx: Tx,
+        principal: Principal,
+        case_id: str,
+        command: Any,
+        *,
+        key: str | None,
+        if_match: Collection[int] | None,
     ) -> Answer:
         """Decide and store one command on a case."""
         digest = _digest(case_id, command)
@@ -150,11 +157,12 @@ class Cases:
         context = self.context(tx, principal)
         try:
             held = self._shown_to(tx, principal, case_id, row)
-            if if_match is not None and if_match != held.state.version:
+            if if_match is not None and held.state.version not in if_match:
+                seen = ", ".join(map(str, sorted(if_match)))
                 raise refuse(
                     "stale-version",
-                    f"申请已更新到第 {held.state.version} 版, 您看到的是第 {if_match} 版; 请刷新后重试",
-                    f"The application is at version {held.state.version}, you saw {if_match}; read it again",
+                    f"申请已更新到第 {held.state.version} 版, 您看到的是第 {seen} 版; 请刷新后重试",
+                    f"The application is at version {held.state.version}, you saw {seen}; read it again",
                     version=held.state.version,
                 )
             if isinstance(command, Assign) and command.org is not None:

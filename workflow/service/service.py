@@ -7,7 +7,7 @@ call carries the principal it is made for, and sees that principal's part of the
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -87,9 +87,15 @@ class Service:
         )
 
     def command(
-        self, principal: Principal, case_id: str, command: Any, key: str | None = None, if_match: int | None = None
+        self,
+        principal: Principal,
+        case_id: str,
+        command: Any,
+        key: str | None = None,
+        if_match: Collection[int] | None = None,
     ) -> Reply[Answer]:
-        """A command on an application. Raises Refused `not-permitted` at once."""
+        """A command on an application; `if_match`: only while it is at one of these versions. Raises Refused
+        `not-permitted` at once."""
         access.check_command(self.law.roles, principal, command.command)
         return self.writer.submit(
             (0, case_id), lambda tx: self.cases.command(tx, principal, case_id, command, key=key, if_match=if_match)

@@ -65,6 +65,10 @@ def _form(
     )
 
 
+def _seen(version: int | None) -> tuple[int] | None:
+    return None if version is None else (version,)
+
+
 @router.post("/cases/{case_id}/do/{command}")
 def give(visit: Staff, case_id: str, command: str, form: Form) -> Response:
     """Give the command. What is refused is told beside the form, which keeps what was typed."""
@@ -75,7 +79,8 @@ def give(visit: Staff, case_id: str, command: str, form: Form) -> Response:
     except acting.Faulty as error:
         return _form(visit, sheet, typed, faults=error.faults, status=422)
     version = _whole(text_of(form, "version"))
-    answer = visit.service.command(visit.principal, case_id, order, text_of(form, "once") or None, version).result()
+    once = text_of(form, "once") or None
+    answer = visit.service.command(visit.principal, case_id, order, once, _seen(version)).result()
     if answer.refusal is None:
         return visit.go(f"/cases/{case_id}", _done(visit, command, answer))
     since = []
@@ -90,9 +95,9 @@ def give(visit: Staff, case_id: str, command: str, form: Form) -> Response:
 def sign(visit: Staff, case_id: str, form: Form) -> Response:
     """Sign what somebody else recorded; back to where the button stood."""
     order = acting.command_of("countersign", {"event": _whole(text_of(form, "event")) or 0})
-    version = _whole(text_of(form, "version"))
     key = text_of(form, "once") or None
-    answer = visit.service.command(visit.principal, case_id, order, key, version).result()
+    seen = _seen(_whole(text_of(form, "version")))
+    answer = visit.service.command(visit.principal, case_id, order, key, seen).result()
     back = "/signatures" if text_of(form, "from") == "queue" else f"/cases/{case_id}"
     if answer.refusal is not None:
         return visit.go(back, said(answer.refusal.detail, visit.language), "failed")
