@@ -106,6 +106,20 @@ def test_a_late_record_waits_and_what_is_dropped_at_closing_goes(desk: Desk):
     assert desk.disagreeing() == []
 
 
+def test_waivers_of_a_step_that_is_over_leave_the_queue(desk: Desk):
+    desk.clock.set("2024-01-08")
+    case_id = desk.submit("hv_single").case_id
+    for step in ("acceptance", "supply_plan"):
+        assert refused(desk.do(case_id, "complete_step", step=step)) is None
+    for _ in range(3):
+        desk.do(case_id, "waive_step", step="design_review", legal_basis="《中华人民共和国电力法》第二十六条")
+    assert queue(desk, SUPERVISOR) == [(case_id, event, "waive_step") for event in (4, 5, 6)]
+    assert refused(desk.do(case_id, "countersign", event=5)) is None
+    assert queue(desk, SUPERVISOR) == []
+    assert desk.shown(case_id)["pending_countersign"] == []
+    assert desk.disagreeing() == []
+
+
 def test_what_waits_goes_with_the_case_to_another_unit_and_is_rebuilt_from_the_events(desk: Desk):
     desk.clock.set("2024-01-09")
     first, _ = two_units(desk)

@@ -46,6 +46,7 @@ def evolve(state: State | None, event: Event) -> State:
         if event.seq != state.version + 1:
             raise ValueError(f"event {event.seq} does not follow version {state.version}")
         fresh = replace(_EFFECTS[event.type](state, event), version=event.seq, last_recorded_at=event.recorded_at)
+        fresh = _with_objects(fresh)
     return _note_late(fresh, event)
 
 
@@ -65,6 +66,15 @@ def _note_late(state: State, event: Event) -> State:
     if late is None or "signed_with" in late or any(p.event == event.seq for p in state.pending):
         return state
     return replace(state, pending=(*state.pending, Pending(event.seq, "late", event.actor)))
+
+
+def _with_objects(state: State) -> State:
+    """Without the waivers that have nothing left to waive: their step is over, or not on the path any more."""
+    if not state.pending:
+        return state
+    ahead = {step.code for step in state.steps if step.status not in ("done", "waived")}
+    pending = tuple(p for p in state.pending if p.kind != "waive_step" or p.payload["step"] in ahead)
+    return state if pending == state.pending else replace(state, pending=pending)
 
 
 def _many(values: Iterable[Any], kind: Any) -> Any:
@@ -193,9 +203,15 @@ def _proposed(state: State, event: Event) -> State:
 
 def _countersigned(state: State, event: Event) -> State:
     payload = event.payload
-    signed = next(p for p in state.pending if p.event == payload["event"])
-    state = replace(state, pending=tuple(p for p in state.pending if p is not signed))
-    return _TAKES_EFFECT[signed.kind](state, event, signed)
+    # Histories of before may hold the signature of a proposal that falls away now; its event says what it did.
+    signed = next((p for p in state.pending if p.event == payload["event"]), None)
+    pending = tuple(p for p in state.pending if p is not signed and not _says_the_same(p, signed))
+    return _TAKES_EFFECT[payload["kind"]](replace(state, pending=pending), event, signed)
+
+
+def _says_the_same(one: Pending, signed: Pending | None) -> bool:
+    """Whether `one` proposes the correction once more that takes effect with `signed`."""
+    return signed is not None and signed.kind == one.kind == "correct" and signed.payload == one.payload
 
 
 def suspension_of(proposed: Pending) -> Suspension:
@@ -210,15 +226,17 @@ def suspension_of(proposed: Pending) -> Suspension:
     )
 
 
-def _suspension_takes_effect(state: State, _event: Event, signed: Pending) -> State:
+def _suspension_takes_effect(state: State, event: Event, signed: Pending | None) -> State:
+    if signed is None:
+        raise ValueError(f"event {event.payload['event']} proposes no suspension")
     return replace(state, suspensions=(*state.suspensions, suspension_of(signed)))
 
 
-def _waiver_takes_effect(state: State, event: Event, _signed: Pending) -> State:
+def _waiver_takes_effect(state: State, event: Event, _signed: Pending | None) -> State:
     return _move_on(state, event, _leave(state.steps, event.payload, "waived"))
 
 
-def _correction_takes_effect(state: State, event: Event, _signed: Pending) -> State:
+def _correction_takes_effect(state: State, event: Event, _signed: Pending | None) -> State:
     became = event.payload["became"]
     changes: dict[str, Any] = {"steps": _many(became["steps"], Step)}
     if "facts" in became:
@@ -233,11 +251,11 @@ def _correction_takes_effect(state: State, event: Event, _signed: Pending) -> St
     return replace(state, **changes)
 
 
-def _late_signed(state: State, _event: Event, _signed: Pending) -> State:
+def _late_signed(state: State, _event: Event, _signed: Pending | None) -> State:
     return state
 
 
-_TAKES_EFFECT: dict[str, Callable[[State, Event, Pending], State]] = {
+_TAKES_EFFECT: dict[str, Callable[[State, Event, Pending | None], State]] = {
     "suspend": _suspension_takes_effect,
     "waive_step": _waiver_takes_effect,
     "correct": _correction_takes_effect,
