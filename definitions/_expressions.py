@@ -71,9 +71,20 @@ def _dated(moment: str) -> str:
 
 
 def earlier(a: str, b: str, minutes: str = ":tolerance_minutes") -> str:
+    """Before: by date where one is only a date, to the microsecond within one system, between systems by more than
+    their clocks may differ; who names no system may be of another [policy 6]."""
+    return _before(a, b, minutes, f"{_source(a)} = {_source(b)} AND {_source(a)} > 0")
+
+
+def _in_order(a: str, b: str) -> str:
+    """Before, of two steps of the process: they are of one system where none is named."""
+    return _before(a, b, ":tolerance_minutes", f"{_source(a)} = {_source(b)}")
+
+
+def _before(a: str, b: str, minutes: str, one_system: str) -> str:
     return (
         f"(CASE WHEN {_dated(a)} OR {_dated(b)} THEN {_day(a)} < {_day(b)} "
-        f"WHEN {_source(a)} = {_source(b)} THEN {_instant(a)} < {_instant(b)} "
+        f"WHEN {one_system} THEN {_instant(a)} < {_instant(b)} "
         f"ELSE {_instant(a)} + {_span(minutes)} < {_instant(b)} END)"
     )
 
@@ -144,6 +155,7 @@ _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
     "seconds": (_seconds, 1, 1),
     "source_of": (_source, 1, 1),
     "earlier": (earlier, 2, 2),
+    "in_order": (_in_order, 2, 2),
     "wdays": (_wdays, 2, 2),
     "days_between": (_days_between, 2, 2),
     "within_minutes": (_within_minutes, 3, 3),

@@ -1,7 +1,8 @@
-"""Which engine `baozhuang replay` calls, and where Spark is told to run; no Spark is started here."""
+"""What `baozhuang replay` prints, which engine it calls, and where Spark is told to run; no Spark is started here."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,13 @@ def test_an_engine_that_there_is_not_is_refused_before_anything_is_read(ask, tmp
     assert "没有引擎 oracle" in done.stderr
     assert "use one of duckdb, spark" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("law", [[], ["--process", "ercot"]])
+def test_the_counts_are_printed_for_a_program(ask, law):
+    done = ask("--json", *law)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    cases = told["intake"]["cases"]["written"]
+    assert told["judged"]["cases"] == cases == sum(told["judged"]["verdicts"].values())
+    assert isinstance(told["judged"]["findings"], dict)

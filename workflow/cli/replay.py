@@ -95,7 +95,14 @@ def replay(
     except (service.BadHistory, *rules.BAD_QUESTION) as error:
         refuse(error)
     if as_json:
-        say_json({"intake": found.intake.counts, "judged": found.judged})
+        judged = found.judged
+        counts = {"cases": judged.cases, "events": judged.events}
+        say_json(
+            {
+                "intake": found.intake.counts,
+                "judged": {**counts, "findings": judged.finding_counts, "verdicts": judged.verdict_counts},
+            }
+        )
     else:
         _show(found)
 

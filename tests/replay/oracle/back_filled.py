@@ -80,6 +80,8 @@ def d09(case: Case) -> Finding | None:
         if all(code in recorded for code in three):
             times = [recorded[code] for code in three]
             one_visit = three[1:] == ("completion_inspection", "metering") and abs(times[2] - times[1]) <= TEN
+            ends = [e for code in three[1:] for e in case.all(code, "complete")[-1:]]
+            one_visit = one_visit and len(ends) == 2 and when(ends[0]).date == when(ends[1]).date
             if max(times) - min(times) <= TEN and not one_visit:
                 grounds.append(rows(*(last[code] for code in three)))
     done = {code: [e for e in case.all(code, "complete") if not in_batch(e, "migration:", "estate:")] for code in codes}
@@ -395,10 +397,14 @@ def d29(case: Case) -> Finding | None:
     if not live:
         return None
     on = when(live[0]).date
-    if case.need("business_type") in ("reconnect", "split", "decrease") and case.claims and on < case.t0.date:
-        return None  # the supply that was there
+    if case.need("business_type") in ("reconnect", "split", "decrease"):
+        if not case.claims:
+            raise Unjudged("T0")
+        if on < case.t0.date:
+            return None  # the supply that was there
     filed = case.done("metering")
-    entered = [e["recorded_at"] for e in filed if e.get("recorded_at")] or [
+    # A time of loading is no time of entry.
+    entered = [case.file.entered(e) for e in filed if _entered(case.file, e)] or [
         e["occurred_at"] for e in filed if e["occurred_at"]
     ]
     if filed and not entered:

@@ -96,12 +96,15 @@ def d03(case: Case) -> Finding | None:
         raise Unjudged("business_type")
     energy = [] if kind == "increase" and not d34_holds(case) else _energy(case, "trial")
     old_supply = kind in ("reconnect", "split", "decrease") or (kind == "transfer" and not d34_holds(case))
-    if old_supply and case.claims and energy and when(energy[0]).date < case.t0.date:
+    lost = old_supply and bool(energy) and not case.claims
+    if lost or (old_supply and energy and when(energy[0]).date < case.t0.date):
         energy = []
     live = case.all("metering", "complete")
     if not live and not case.all("first_energy"):
         raise Unjudged("first_energy")
     guilty = [e for e in energy if earlier(when(e), when(last))] + [e for e in live if in_order(when(e), when(last))]
+    if not guilty and lost:
+        raise Unjudged("T0")
     if not guilty:
         return None
     return found(case, "D03", "critical", [rows(e, last) for e in guilty], guilty)
@@ -206,6 +209,9 @@ def d27(case: Case) -> Finding | None:
     first = [e for at, e in entered if at == t0r and e.get("source") == "field_terminal"]
     if any(case.file.wd(when(e).date, t0r.date()) <= 3 for e in first):
         return None
+    nameless = [e for at, e in entered if at == t0r and not e.get("source")]
+    if t0.date < t0r.date() and any(case.file.wd(when(e).date, t0r.date()) <= 3 for e in nameless):
+        raise Unjudged("source")
 
     def between(e: Event) -> bool:
         return (

@@ -75,12 +75,15 @@ def d23(case: Case) -> Finding | None:
 def _allowed(case: Case, event: Event) -> set[str]:
     """What may be asked for at the step in force: its own list and those of the steps before it."""
     kinds: set[str] = set()
-    for position, step in enumerate(case.path()):
+    course = case.path()
+    for position, step in enumerate(course):
         kinds |= set(step.documents)
         if position == 0:
             kinds |= set(AGENT)
         over = [e for part in step.parts for e in case.all(part) if e["lifecycle"] in ("complete", "waive")]
-        if not any(not in_order(when(event), when(e)) for e in over):
+        begun = [e for later in course[position + 1 :] for part in later.parts for e in case.all(part, "start")]
+        behind = any(in_order(when(e), when(event)) for e in begun)
+        if not behind and not any(not in_order(when(event), when(e)) for e in over):
             if position:
                 kinds -= set(AGENT)
             break

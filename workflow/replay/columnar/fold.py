@@ -168,7 +168,7 @@ def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
         engine.make(
             "loads_by_minute",
             f"""SELECT DISTINCT org_id, src, month FROM (
-            SELECT e.org_id, e.src, f.month, f.n, e.recorded // {60_000_000 * MOMENT_UNIT} AS minute, count(*) AS hits
+            SELECT e.org_id, e.src, f.month, f.n, (e.recorded // {60_000_000 * MOMENT_UNIT}) % 1440 AS minute, count(*) AS hits
             FROM ev AS e JOIN full_hours AS f ON f.org_id = e.org_id AND f.src = e.src AND f.hour_no = e.recorded // {HOUR}
             GROUP BY 1, 2, 3, 4, 5) AS x WHERE hits >= {share} * n""",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,8 +199,3 @@ def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
         FROM c {compiled.joins()} JOIN k ON k.cid = c.cid LEFT JOIN documents ON documents.cid = c.cid""",
     )
     clocks.view(run, compiled)
-
-
-def report(judged: Judged) -> str:
-    """The counts as one line of JSON, for machines."""
-    return json.dumps({"findings": judged.finding_counts, "verdicts": judged.verdict_counts}, sort_keys=True)

@@ -104,6 +104,10 @@ def _outside(engine: Engine) -> None:
     passed = ", ".join(
         f"CASE WHEN w.{step}_complete < r.occurred THEN {at + 1} ELSE 0 END" for at, step in enumerate(STEPS)
     )
+    # What has been begun is in force though nobody says that the step before was passed. Of a row that could not be read
+    # nobody knows what it passed.
+    begun = ", ".join(f"CASE WHEN w.{step}_start < r.occurred THEN {at} ELSE 0 END" for at, step in enumerate(STEPS))
+    unread = f"CASE WHEN w.torn THEN {len(STEPS) - 1} ELSE 0 END"
     # In force is the step behind the last that has been passed, of those that the case takes.
     design, mid, completion = (STEPS.index(step) for step in HANDED_IN)
     engine.make(
@@ -112,7 +116,7 @@ def _outside(engine: Engine) -> None:
             WHEN reached = {design} AND wants_design_review THEN {design} WHEN wants_mid_inspection THEN {mid}
             ELSE {completion} END AS reached
         FROM (SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, w.def_id, w.wants_design_review,
-            w.wants_mid_inspection, GREATEST({passed}, COALESCE(v.reached, 0)) AS reached
+            w.wants_mid_inspection, GREATEST({passed}, {begun}, {unread}, COALESCE(v.reached, 0)) AS reached
         FROM (SELECT cid, occurred, row_no, unnest(string_split_regex(value, '{BETWEEN}')) AS word FROM rare
             WHERE k = {requested} AND occurred IS NOT NULL AND NOT regexp_matches(ref, '{_LAWFUL}')) AS r
         JOIN w ON w.cid = r.cid LEFT JOIN waived_by_then AS v ON v.cid = r.cid AND v.row_no = r.row_no

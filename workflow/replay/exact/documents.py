@@ -59,7 +59,13 @@ def _in_force(definition: Definition, state: State, history: History, record: Re
     """The step in force when the record was made: the one behind the last that had been passed by then."""
     course = path(definition, state.facts.important_customer)
     passed = [at for at, step in enumerate(course) if any(_ended(history, part, record) for part in step.parts)]
+    # What has been begun is in force though nobody says that the step before was passed.
+    passed += [at - 1 for at, step in enumerate(course) if any(_begun(history, part, record) for part in step.parts)]
     return course[min(max(passed, default=-1) + 1, len(course) - 1)]
+
+
+def _begun(history: History, part: str, record: Record) -> bool:
+    return any(one.before(record) for one in history.all(part, "start"))
 
 
 def _ended(history: History, part: str, record: Record) -> bool:

@@ -72,7 +72,7 @@ def gate_load_times(events: Iterable[Event], gates: Mapping[str, Any]) -> None:
         night = Counter(
             at.hour for at in times if at.hour >= gates["load_from_hour"] or at.hour < gates["load_until_hour"]
         )
-        minutes = Counter(at.replace(second=0, microsecond=0) for at in times)
+        minutes = Counter((at.hour, at.minute) for at in times)
         in_two_hours = sum(many for _, many in night.most_common(2))
         in_a_minute = max(minutes.values())
         if (
