@@ -189,7 +189,7 @@ class _Crossing:
             raise _Rejected(place, _reason(refused)) from refused
 
     def _keep(self, case_id: str, entry: Entry) -> None:
-        ((record, reason),) = check_records([{**(entry.record or {}), "case_id": case_id}])
+        ((record, reason),) = check_records([{**(entry.record or {}), "case_id": case_id}], history=True)
         if reason is not None:
             raise _Rejected(entry.place, reason)
         now = write(self.service.clock.now())

@@ -55,19 +55,20 @@ class Record(Strict):
     note: Prose | None = None
 
 
-def check_records(records: list[Any]) -> list[tuple[dict[str, Any], str | None]]:
-    """Each record as it would be kept, with the reason it is rejected (None when it is not)."""
-    return [_checked(record) for record in records]
+def check_records(records: list[Any], *, history: bool = False) -> list[tuple[dict[str, Any], str | None]]:
+    """Each record as it would be kept, with the reason it is rejected (None when it is not). `history`: they come
+    of the system an application comes over from, which tells its steps too."""
+    return [_checked(record, history) for record in records]
 
 
-def _checked(record: Any) -> tuple[dict[str, Any], str | None]:
+def _checked(record: Any, history: bool) -> tuple[dict[str, Any], str | None]:
     try:
         read = Record.model_validate(record)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "record"
         return {}, f"{where} 无法读取 / cannot read {where}: {first['msg']}"
-    if not observed(read.activity, read.lifecycle):
+    if not history and not observed(read.activity, read.lifecycle):
         return {}, _not_told(read)
     if (known := VALUES.get((read.activity, "observed"))) is not None and read.value not in known:
         words = ", ".join(known)
