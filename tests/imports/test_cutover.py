@@ -265,6 +265,15 @@ def test_two_csv_files(service, tmp_path):
     assert import_cases(service, ADMIN, cases, events, lambda *_: None).imported == 2
 
 
+def test_a_case_whose_row_goes_on_behind_the_header_is_rejected(service, tmp_path):
+    cases, events = tmp_path / "c.csv", tmp_path / "e.csv"
+    cases.write_text("case_id,customer_id,premises_id\nOLD-1,C1,P1,x\n", encoding="utf-8")
+    events.write_text("case_id,activity,occurred_at\nOLD-1,application,2026-11-02 9:00\n", encoding="utf-8")
+    done = import_cases(service, ADMIN, cases, events, lambda *_: None)
+    (left_out,) = done.rejected
+    assert "c.csv:2: 单元格多于表头" in left_out["reason"]
+
+
 def test_a_table_of_events_alone_is_refused(service, workbook):
     with pytest.raises(BadFile):
         import_cases(service, ADMIN, workbook("e.xlsx", events=EVENTS), None, lambda *_: None)

@@ -17,7 +17,7 @@ from workflow.core.times import BUSINESS_ZONE
 from workflow.service.cutover_files import Case, Entry, Found, needed, once, present
 from workflow.service.evidence import check_records
 from workflow.service.imports import RECORD_COLUMNS, record_of
-from workflow.service.tables import BadFile, BadValue, Row, Vocabulary, as_flag, as_number, as_text, read_tables
+from workflow.service.tables import BEYOND, BadFile, BadValue, Row, Vocabulary, as_flag, as_number, as_text, read_tables
 
 CASE_COLUMNS: Vocabulary = {
     "case_id": ("申请标识", "工单编号", "流程编号", "申请编号"),
@@ -98,7 +98,7 @@ def _sort_in(row: Row, cases: dict[str, Case], rows: dict[str, list[tuple[Row, d
     except BadValue as error:
         record, fault = {"case_id": _safely(row.values.get("case_id"))}, f"{row.place}: {error}"
     else:
-        ((_, reason),) = check_records([record])
+        ((_, reason),) = check_records([record], history=True)
         fault = "" if reason is None else f"{row.place}: {reason}"
     case = cases.get(record.get("case_id") or "")
     if case is None:
@@ -124,7 +124,7 @@ def _safely(value: Any) -> str | None:
 def _case(row: Row) -> Case:
     """A row of `cases` as a submission, without its time, which is the event's."""
     found: dict[str, Any] = {}
-    faults_: list[str] = []
+    faults_ = [f"{row.place}: {' / '.join(BEYOND)}"] if row.beyond else []
     for column, value in row.values.items():
         convert: Callable[[Any], Any] = _CONVERT.get(column, as_text)
         try:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from definitions.model import Text
-from workflow.core.commands import Submission
+from workflow.core.commands import Submission, blank
 from workflow.service.portal import house
 from workflow.service.validation import describe
 
@@ -62,7 +62,7 @@ def read(fields: Mapping[str, str], key: bytes, draft_id: str) -> Read:
     said = {name: unicodedata.normalize("NFKC", fields.get(name, "")).strip() for name in FIELDS}
     faults: Faults = {}
     for name in ("name", "phone", "region", "address", "capacity_kw"):
-        if not said[name]:
+        if blank(said[name]):
             faults[name] = Text("请填写", "Please fill this in")
     for name, longest in _LONGEST.items():
         if len(said[name]) > longest:
@@ -75,7 +75,7 @@ def read(fields: Mapping[str, str], key: bytes, draft_id: str) -> Read:
     capacity = _number(said["capacity_kw"])
     if said["capacity_kw"] and capacity is None:
         faults["capacity_kw"] = Text("请填写数字, 如 8 或 100", "Please give a number such as 8 or 100")
-    if said["business_type"] == "increase" and not said["account_no"]:
+    if said["business_type"] == "increase" and blank(said["account_no"]):
         faults["account_no"] = Text("增容请填写原用电户号", "For an increase give the account number you have")
     if faults or capacity is None:
         return Read(None, faults)
