@@ -201,6 +201,59 @@ def _again_and_again(user_class: str, rng: random.Random) -> History:
     return history
 
 
+@pytest.mark.parametrize("dates", [False, True])
+def test_records_of_one_moment_are_told_alike_in_whatever_order(dates, tmp_path):
+    """Handed in at the minute of a return, returned at the minute of handing in; some starts are not kept, some kept
+    twice, and `dates` keeps no times."""
+    rng, history = random.Random(1), History([], [])
+    facts = {**CASES_OF["lv_other"], "user_class": "lv_other", "business_type": "new", "region": "420100"}
+    for at in range(150):
+        case = {"case_id": f"A{at:03}", "case_no": f"N{at}", "org": "O", "premises_id": f"P{at}"}
+        history.cases.append({**dict.fromkeys(FACTS), **case, **facts})
+        for activity, lifecycle, moment in _turns(rng):
+            said = record(activity, lifecycle, f"{moment:%Y-%m-%d}" if dates else f"{moment:%Y-%m-%d %H:%M}")
+            history.events.append({**said, "case_id": case["case_id"]})
+    rng.shuffle(history.events)
+    answer = oracle(history.cases, history.events, calendar=calendar(), as_of=AS_OF, case_columns=FACTS)
+    expected = {case: (one.used_working_days_filed, one.on_time_filed) for case, one in answer.verdicts.items()}
+    late = {one for one in answer.fired() if one[1] in ("L01", "L02")}
+    torn = {case: sorted(set(one.unjudged) & {"L01", "L02"}) for case, one in answer.verdicts.items()}
+    assert 0 < sum(map(bool, torn.values())) < len(torn) / 2
+
+    rows = defaultdict(list)
+    for event in history.events:
+        rows[event["case_id"]].append(event)
+    exact = [judge_case(BOOK, calendar(), case, rows[case["case_id"]], AS_OF) for case in history.cases]
+    assert {one.case_id: (one.used_filed, one.on_time_filed) for one in exact} == expected
+    assert {(one.case_id, f.rule, f.severity) for one in exact for f in one.findings if f.rule[0] == "L"} == late
+    assert {one.case_id: sorted({*one.unjudged} & {"L01", "L02"}) for one in exact} == torn
+
+    fired, verdicts = by_columns(history, tmp_path)
+    told = pq.read_table(tmp_path / "out" / "verdicts.parquet").to_pylist()
+    assert {row["case_id"]: (row["used_working_days_filed"], row["on_time_filed"]) for row in told} == expected
+    assert {one for one in fired if one[1] in ("L01", "L02")} == late
+    assert {case: [rule for rule in unjudged if rule[0] == "L"] for case, (_, unjudged) in verdicts.items()} == torn
+
+
+def _turns(rng: random.Random) -> list[tuple[str, str, dt.datetime]]:
+    """A case of three steps that were returned up to three times, some of it at one minute."""
+    now = dt.datetime(2024, 3, 4, 10)
+    says = [("application", "submit", now), ("acceptance", "start", now)]
+    for step in ("acceptance", "supply_plan", "metering"):
+        for turn in range(rng.choice([0, 0, 1, 2, 3]) + 1):
+            if (step, turn) != ("acceptance", 0):
+                now += dt.timedelta(days=rng.choice([0, 0, 1, 4]) if turn else 0)
+                says += [(step, "start", now)] * rng.choices([0, 1, 2], [1, 40, 2])[0]
+            if step == "metering" and rng.random() < 0.3:
+                return says
+            now += dt.timedelta(days=rng.choice([0, 1, 1, 3]), minutes=1 if says[-1][1] != "start" else 0)
+            if any(one[:2] == (step, "return") and one[2] == now for one in says):
+                now += dt.timedelta(days=1)
+            says.append((step, "return", now))
+        says[-1] = (step, "complete", now)
+    return says
+
+
 def test_no_order_of_rows_changes_a_finding_or_the_record_it_names(tmp_path):
     """Rows carry no position here, so that every word of the evidence can be compared."""
     history, told = disturbed(3, size=12), []

@@ -63,6 +63,9 @@ def rounds(case: Case) -> list[Round]:
             if began is None and (end["lifecycle"] == "waive" or doubled):
                 continue  # a waiver of a step that never ran leaves no round, nor does a row said twice
             out.append(Round(step.code, step.limit, when(began).date if began else None, began, end))
+            if began is not None and began is derived:  # the submission, and the start recorded with it
+                own = [s for s in starts if not in_order(when(began), when(s))][:1]
+                starts = [s for s in starts if s not in own]
             starts = [s for s in starts if s is not began and not in_order(when(s), when(end))]
             first, previous = False, end
         passed = any(e["lifecycle"] in ("complete", "waive") for e in ends)

@@ -86,15 +86,28 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
         SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place, s.submitted, FALSE, 'submit', s.submitted
         FROM special AS s JOIN def_steps AS d ON d.def_id = s.def_id AND d.step = 0 WHERE s.submitted IS NOT NULL""",
     )
+    # A start of the moment of an end is that round's own where none runs, else the next round's. The submission and the
+    # start of acceptance that it makes are one. A lone start that meets an end is left over where one was before it.
+    tied = f"CASE WHEN life = 'start' AND {not_after('met', 'm')} IS NOT NULL THEN m END"
     engine.make(
         "turned",
-        """SELECT cid, def_id, grp, lim, derived, place, g, min(CASE WHEN life = 'start' THEN m END) AS began,
-            min(CASE WHEN is_end THEN m END) AS finished, max(CASE WHEN is_end AND life = 'return' THEN 1 ELSE 0 END) AS back,
-            CASE WHEN count(CASE WHEN life = 'start' THEN 1 END) > 1 THEN max(CASE WHEN life = 'start' THEN m END) END AS spare
-        FROM (SELECT *, COALESCE(sum(CASE WHEN is_end THEN 1 ELSE 0 END) OVER (
-            PARTITION BY cid, grp ORDER BY sort, is_end, life ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
-            FROM turns) AS x
-        GROUP BY cid, def_id, grp, lim, derived, place, g""",
+        f"""SELECT *, COALESCE(max(CASE WHEN asked OR ties <> 1 OR starts > 1 THEN 2 * g + CASE WHEN ties > twin AND (asked
+                OR starts > 1) THEN 1 ELSE 0 END END) OVER (PARTITION BY cid, grp ORDER BY g
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) % 2 = 1 AND ties > 0, FALSE) AS left_over,
+            g = max(g) OVER (PARTITION BY cid, grp) AS is_last
+        FROM (SELECT cid, def_id, grp, lim, derived, place, g, min(CASE WHEN life = 'start' THEN m END) AS began,
+                min(CASE WHEN is_end THEN m END) AS finished, max(CASE WHEN is_end AND life = 'return' THEN 1 ELSE 0 END) AS back,
+                count(CASE WHEN life = 'start' THEN 1 END) AS starts, count({tied}) AS ties, max({tied}) AS spare,
+                count(CASE WHEN life = 'submit' THEN 1 END) > 0 AS asked,
+                CASE WHEN {not_after("min(CASE WHEN life = 'start' THEN m END)", "min(CASE WHEN life = 'submit' THEN m END)")} IS NOT NULL
+                    AND count({tied}) = count(CASE WHEN life = 'start' THEN 1 END)
+                    AND count(CASE WHEN life = 'submit' THEN 1 END) > 0 THEN 1 ELSE 0 END AS twin
+            FROM (SELECT *, min(CASE WHEN is_end THEN m END) OVER (PARTITION BY cid, grp, g) AS met
+                FROM (SELECT *, COALESCE(sum(CASE WHEN is_end THEN 1 ELSE 0 END) OVER (
+                    PARTITION BY cid, grp ORDER BY sort // {MOMENT_UNIT}, is_end, life
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
+                    FROM turns) AS x) AS y
+            GROUP BY cid, def_id, grp, lim, derived, place, g) AS z""",
     )
     # A step whose clock starts of itself runs although nothing of it is recorded yet.
     waived = "CASE {} " + " ".join(f"WHEN {at} THEN s.{step}_waived" for at, step in enumerate(STEPS)) + " END"
@@ -125,15 +138,16 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
             lim IS NOT NULL AND (began IS NULL OR went_on) AS unknown
         FROM (SELECT y.*, {day("began")} AS start_day FROM (
             SELECT r.cid, r.def_id, r.grp, r.lim, r.place, r.g, r.finished,
-            CASE WHEN r.g > 0 THEN COALESCE(r.began, CASE WHEN r.spared % 2 = 1 AND {day("r.spared")} = {day("r.previous_end")}
-                    THEN r.spared END)
+            CASE WHEN r.g > 0 THEN COALESCE(r.spared, r.began)
                 WHEN r.place = 0 THEN COALESCE({submitted}, r.began)
                 WHEN r.derived THEN COALESCE(r.began, {derived}) ELSE r.began END AS began,
             r.previous_end, CASE WHEN r.finished IS NULL THEN {open_end} END AS open_end,
             r.finished IS NULL AND (s.rejected_rows > 0 OR t.reached > r.place OR {undated.format("r.grp")} > 0) AS went_on
             FROM (SELECT cid, def_id, grp, lim, derived, place, g, began, finished,
                     lag(finished) OVER (PARTITION BY cid, grp ORDER BY g) AS previous_end,
-                    lag(spare) OVER (PARTITION BY cid, grp ORDER BY g) AS spared FROM turned UNION ALL
+                    lag(CASE WHEN left_over THEN spare END) OVER (PARTITION BY cid, grp ORDER BY g) AS spared FROM turned UNION ALL
+                SELECT cid, def_id, grp, lim, derived, place, g + 1, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), finished, spare
+                    FROM turned WHERE left_over AND is_last UNION ALL
                 SELECT cid, def_id, grp, lim, derived, place, 0, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
                     CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM silent) AS r
             JOIN special AS s ON s.cid = r.cid

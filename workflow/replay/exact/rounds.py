@@ -118,7 +118,9 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
             torn = torn or (end.lifecycle != "waive" and not doubled)
         else:
             rounds.append(Round(began.at, end.at, end.lifecycle))
-        starts = [start for start in starts if start is not began and not start.before(end)]
+        # The submission and the start of acceptance that it makes are one.
+        twin = next((s for s in starts if began is derived is not None and not derived.before(s)), None)
+        starts = [start for start in starts if start is not began and start is not twin and not start.before(end)]
         before = end
     if any(end.lifecycle != "return" for end in ends):
         return _Turns(tuple(rounds), torn)
