@@ -55,6 +55,8 @@ def rounds(case: Case) -> list[Round]:
         first, previous = True, None
         for end in ends:
             usable = [s for s in starts if not in_order(when(end), when(s))]
+            # A result of this step that happened nobody knows when may have answered the first of several starts.
+            torn = len(usable) > 1 and (case.untimed(step.code, "complete") or case.untimed(step.code, "return"))
             if first and derived is not None and not in_order(when(end), when(derived)):
                 # Acceptance counts from the submission; another step from its own start, where it has one.
                 usable = [derived, *usable] if step.code == "acceptance" else [*usable, derived]
@@ -62,7 +64,8 @@ def rounds(case: Case) -> list[Round]:
             doubled = previous is not None and previous["occurred_at"] == end["occurred_at"]
             if began is None and (end["lifecycle"] == "waive" or doubled):
                 continue  # a waiver of a step that never ran leaves no round, nor does a row said twice
-            out.append(Round(step.code, step.limit, when(began).date if began else None, began, end))
+            known = None if torn else began
+            out.append(Round(step.code, step.limit, when(known).date if known else None, known, end))
             if began is not None and began is derived:  # the submission, and the start recorded with it
                 own = [s for s in starts if not in_order(when(began), when(s))][:1]
                 starts = [s for s in starts if s not in own]
@@ -163,6 +166,35 @@ def total_clock(case: Case, until: dt.date | None = None) -> Clock:
         if any(step.code not in seen for step in required):
             raise Unjudged("round")
     return Clock("total", rules.limit, used, used > rules.limit, tuple(events), None, end, end is None)
+
+
+def measured_total(case: Case) -> Clock:
+    """The total as it now is. Raises Unjudged also where it is late and days that may be left out are not known."""
+    clock = total_clock(case)
+    if clock.late and force_majeure_lost(case):
+        raise Unjudged("suspension.start")
+    return clock
+
+
+def force_majeure_lost(case: Case) -> bool:
+    """Whether days may count as force majeure that nobody can name: a suspension that began nobody knows when, or ended
+    and never began; an end told twice is one."""
+    if case.rules is None or not case.rules.whole_process:
+        return False
+    told = [(_moment(e), e["lifecycle"] == "end", e) for e in case.all("suspension")]
+    told.sort(key=lambda one: one[:2])
+    for at, (_, is_end, event) in enumerate(told):
+        before = told[at - 1][2] if at else None
+        ended_before = before is None or before["lifecycle"] == "end"
+        twice = before is not None and before["occurred_at"] == event["occurred_at"]
+        if is_end and ended_before and not twice and event["value"] in (None, "", "force_majeure"):
+            return True
+    return case.untimed("suspension", "start")
+
+
+def _moment(event: Event) -> dt.datetime:
+    at: dt.datetime = event["occurred_at"]
+    return at + DAY if event["lifecycle"] == "end" and when(event).only_date else at
 
 
 def late_clocks(case: Case) -> set[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from definitions.calendar import WorkingCalendar
 from tests.replay.oracle import back_filled, off_system, other, over_limit, peers
-from tests.replay.oracle.clocks import resting, total_clock
+from tests.replay.oracle.clocks import measured_total, resting, total_clock
 from tests.replay.oracle.file import (
     DAY,
     Case,
@@ -177,7 +177,7 @@ def _verdict(case: Case, findings: list[Finding], unjudged: list[str]) -> Verdic
 
 def _count(case: Case, verdict: Verdict) -> None:
     """Used days and being on time, as filed and as chained."""
-    clock = total_clock(case)
+    clock = measured_total(case)
     verdict.limit_working_days, verdict.used_working_days_filed = clock.budget, clock.used
     verdict.on_time_filed = False if clock.late else None if clock.running else True
     chain = chain_of(case)

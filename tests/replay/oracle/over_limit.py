@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import Any
 
-from tests.replay.oracle.clocks import late_clocks, rounds, step_clocks, total_clock
+from tests.replay.oracle.clocks import force_majeure_lost, late_clocks, measured_total, rounds, step_clocks, total_clock
 from tests.replay.oracle.file import (
     DAY,
     Case,
@@ -44,7 +44,7 @@ def l01(case: Case) -> Finding | None:
 def l02(case: Case) -> Finding | None:
     if not case.ledger_applies:
         return None
-    clock = total_clock(case)
+    clock = measured_total(case)
     return found(case, "L02", "high", [rows(*clock.events)], clock.events) if clock.late else None
 
 
@@ -151,19 +151,26 @@ def _excused(case: Case, ending: Event) -> bool:
 
 def near_a_limit(case: Case, on: dt.date) -> bool:
     """Within 3 working days (at most half the budget) before a limit, or after it: the whole process, or the step that
-    was running."""
+    was running. Raises Unjudged where none was near and one cannot be measured."""
     if case.rules is None:
         raise Unjudged("definition")
     left: list[tuple[int, int]] = []
     if case.rules.whole_process:
         clock = total_clock(case, until=on)
-        left.append((clock.budget - clock.used, clock.budget))
-    left += [
-        (turn.budget - case.file.wd(turn.start, on), turn.budget)
-        for turn in rounds(case)
-        if turn.cut and turn.budget is not None and turn.start is not None
-    ]
-    return any(remaining <= min(3, budget / 2) for remaining, budget in left)
+        if not force_majeure_lost(case):
+            left.append((clock.budget - clock.used, clock.budget))
+    unmeasured = force_majeure_lost(case)
+    for turn in rounds(case):
+        if turn.budget is None:
+            continue
+        unmeasured = unmeasured or turn.start is None
+        if turn.cut and turn.start is not None:
+            left.append((turn.budget - case.file.wd(turn.start, on), turn.budget))
+    if any(remaining <= min(3, budget / 2) for remaining, budget in left):
+        return True
+    if unmeasured:
+        raise Unjudged("start")
+    return False
 
 
 def d14(case: Case) -> Finding | None:
@@ -223,6 +230,7 @@ def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names f
             case.none_kept("suspension")
         return None
     guilty: list[Event] = []
+    excused: list[Event] = []  # perhaps
     unknown = False
     last = when(case.closed).date if case.closed else case.file.as_of
     ends = case.all("suspension", "end")
@@ -230,8 +238,11 @@ def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names f
     for start in starts:
         after = [e for e in ends if when(e).date >= when(start).date]
         until = when(after[0]).date if after else last
-        if _in_waiting_time(case, start, after[0] if after else None):
-            continue
+        try:
+            if _in_waiting_time(case, start, after[0] if after else None):
+                continue
+        except Unjudged:
+            excused.append(start)
         try:
             recorded = case.file.entered(start)
         except Unjudged:
@@ -264,25 +275,31 @@ def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names f
         working = sum(case.file.calendar.is_working(day) for day in suspended)
         if working > 0.5 * case.file.wd(case.t0.date, last):
             guilty += [start for start, _ in stretches if start not in guilty]
-    if guilty:
-        return found(case, "D16", "high", [rows(e) for e in guilty], guilty)
-    if unknown:
+    certain = [e for e in guilty if e not in excused]
+    if certain:
+        return found(case, "D16", "high", [rows(e) for e in certain], certain)
+    if unknown or guilty:
         raise Unjudged("ref")
     return None
 
 
 def _in_waiting_time(case: Case, start: Event, end: Event | None) -> bool:
-    """Wholly inside the customer's own waiting time: no round of a step sum runs while it lasts."""
-    if case.rules is None or case.rules.whole_process:
+    """Wholly inside the customer's own waiting time: no round of a step sum runs while it lasts. Raises Unjudged where
+    the class is not known, or when some round began or ended, and no step came to a result in it."""
+    if case.is_transfer or (case.rules is not None and case.rules.whole_process):
         return False
-    turns = rounds(case)
-    if any(turn.began is None for turn in turns):
-        return False
+    turns = [] if case.rules is None else rounds(case)
     for turn in turns:
-        starts_before = end is None or turn.began is None or in_order(when(turn.began), when(end))
+        if turn.began is None:
+            continue
+        starts_before = end is None or in_order(when(turn.began), when(end))
         ends_after = turn.end is None or in_order(when(start), when(turn.end))
         if starts_before and ends_after:
             return False
+    if case.rules is None or any(turn.began is None for turn in turns):
+        if _worked_inside(case, start, end, field_work=()):
+            return False
+        raise Unjudged("start")
     return True
 
 
@@ -304,9 +321,9 @@ def _opened_at_limit(case: Case, on: dt.date) -> bool:
 UTILITY_WORK = ("site_survey", "material_issued", "meter_issued", "meter_installed", "work_ticket")
 
 
-def _worked_inside(case: Case, start: Event, end: Event | None) -> bool:
+def _worked_inside(case: Case, start: Event, end: Event | None, field_work: tuple[str, ...] = UTILITY_WORK) -> bool:
     for e in case.events:
-        work = e["activity"] in UTILITY_WORK or (is_step(e) and e["lifecycle"] in ("complete", "return"))
+        work = e["activity"] in field_work or (is_step(e) and e["lifecycle"] in ("complete", "return"))
         if work and in_order(when(start), when(e)) and (end is None or in_order(when(e), when(end))):
             return True
     return False

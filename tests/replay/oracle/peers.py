@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy import stats
 
-from tests.replay.oracle.clocks import total_clock
+from tests.replay.oracle.clocks import measured_total
 from tests.replay.oracle.file import Case, File, Finding, Unjudged, is_step, when
 
 LEAST = 20
@@ -65,7 +65,7 @@ def s1(file: File) -> set[Any]:
                 continue
             if case.rules.whole_process:
                 if case.energised is not None:
-                    clock = total_clock(case)
+                    clock = measured_total(case)
                     name = f"{case.rules.user_class} {clock.budget}"
                     pairs.append(((org, name), (name,), clock.used == clock.budget and not clock.late))
                 continue
@@ -138,7 +138,7 @@ def s6(file: File) -> set[Any]:
         try:
             if case.closed is None or not case.ledger_applies:
                 continue
-            clock = total_clock(case)
+            clock = measured_total(case)
         except Unjudged:
             continue
         if clock.used >= clock.budget - min(3, clock.budget / 2):

@@ -263,11 +263,14 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         JOIN fm AS f ON f.cid = x.cid GROUP BY x.cid""",
     )
     used = f"wd_at({day('w.ended')}) - wd_at({day('w.submitted')}) - COALESCE(o.off, 0)"
+    # What a round that nobody can measure would have shown, nobody knows, nor what a lost suspension took from the total.
     engine.make(
         "nears",
-        f"""SELECT w.cid, w.def_id IS NOT NULL AND CASE WHEN w.whole THEN w.submitted IS NOT NULL ELSE r.cid IS NOT NULL END AS near_known,
-            COALESCE(w.whole AND {close("w.total_limit", used)}, FALSE) OR COALESCE(r.near_step, 0) = 1 AS near_limit
-        FROM w LEFT JOIN (SELECT r.cid, max(CASE WHEN r.lim IS NOT NULL AND r.is_open AND
+        f"""SELECT w.cid, w.def_id IS NOT NULL AND COALESCE(r.unknown, 0) = 0 AND NOT x.in_doubt AND
+                CASE WHEN w.whole THEN w.submitted IS NOT NULL ELSE r.cid IS NOT NULL END AS near_known,
+            COALESCE(w.whole AND NOT x.in_doubt AND {close("w.total_limit", used)}, FALSE) OR COALESCE(r.near_step, 0) = 1 AS near_limit
+        FROM w JOIN clocks AS x ON x.cid = w.cid LEFT JOIN (SELECT r.cid, max(CASE WHEN r.unknown THEN 1 ELSE 0 END) AS unknown,
+            max(CASE WHEN r.lim IS NOT NULL AND r.is_open AND NOT r.torn AND
             {close("r.lim", "wd_at(r.end_day) - wd_at(r.start_day)")} THEN 1 ELSE 0 END) AS near_step
             FROM rounds AS r GROUP BY r.cid) AS r ON r.cid = w.cid LEFT JOIN rested AS o ON o.cid = w.cid
         WHERE w.ended IS NOT NULL""",

@@ -112,6 +112,9 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
     # A step whose clock starts of itself runs although nothing of it is recorded yet.
     waived = "CASE {} " + " ".join(f"WHEN {at} THEN s.{step}_waived" for at, step in enumerate(STEPS)) + " END"
     undated = "CASE {} " + " ".join(f"WHEN {at} THEN s.{step}_completes" for at, step in enumerate(STEPS)) + " END"
+    # Of two starts before one result, a result that was lost may have answered the first.
+    results = ", ".join(str(number) for number, (_, life) in numbers.items() if life != "start")
+    engine.make("undated", f"SELECT DISTINCT cid, {step} AS step FROM ev WHERE occurred IS NULL AND k IN ({results})")
     engine.make("reaches", "SELECT cid, max(place) AS reached FROM turned GROUP BY cid")
     engine.make(
         "passes",
@@ -142,18 +145,20 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
                 WHEN r.place = 0 THEN COALESCE({submitted}, r.began)
                 WHEN r.derived THEN COALESCE(r.began, {derived}) ELSE r.began END AS began,
             r.previous_end, CASE WHEN r.finished IS NULL THEN {open_end} END AS open_end,
-            r.finished IS NULL AND (s.rejected_rows > 0 OR t.reached > r.place OR {undated.format("r.grp")} > 0) AS went_on
-            FROM (SELECT cid, def_id, grp, lim, derived, place, g, began, finished,
+            CASE WHEN r.finished IS NULL THEN s.rejected_rows > 0 OR t.reached > r.place OR {undated.format("r.grp")} > 0
+                ELSE r.starts > CASE WHEN r.spared IS NULL THEN 1 ELSE 0 END AND (s.rejected_rows > 0 OR u.cid IS NOT NULL) END AS went_on
+            FROM (SELECT cid, def_id, grp, lim, derived, place, g, began, finished, starts,
                     lag(finished) OVER (PARTITION BY cid, grp ORDER BY g) AS previous_end,
                     lag(CASE WHEN left_over THEN spare END) OVER (PARTITION BY cid, grp ORDER BY g) AS spared FROM turned UNION ALL
-                SELECT cid, def_id, grp, lim, derived, place, g + 1, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), finished, spare
+                SELECT cid, def_id, grp, lim, derived, place, g + 1, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), 0, finished, spare
                     FROM turned WHERE left_over AND is_last UNION ALL
                 SELECT cid, def_id, grp, lim, derived, place, 0, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
-                    CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM silent) AS r
+                    0, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM silent) AS r
             JOIN special AS s ON s.cid = r.cid
             LEFT JOIN passes AS p ON p.cid = r.cid AND p.place = r.place - 1
             LEFT JOIN passes AS own ON own.cid = r.cid AND own.place = r.place
             LEFT JOIN reaches AS t ON t.cid = r.cid
+            LEFT JOIN undated AS u ON u.cid = r.cid AND u.step = r.grp
             WHERE r.finished IS NOT NULL OR (own.passed IS NULL AND {waived.format("r.grp")} = 0)) AS y) AS z
         WHERE (finished IS NOT NULL OR open_end IS NOT NULL OR went_on)
             AND NOT (began IS NULL AND g > 0 AND COALESCE(finished // {MOMENT_UNIT} = previous_end // {MOMENT_UNIT}, FALSE))""",
@@ -167,19 +172,28 @@ def not_after(began: str, finished: str) -> str:
 
 
 def _suspensions(engine: Engine, as_of_day: int) -> None:
-    """Table `susp`: each suspension with its end; `fm`: the stretches of force majeure of a case, merged."""
+    """Table `susp`: each suspension with its end; `unbegun`: cases where one has lost its start; `fm`: the stretches of
+    force majeure of a case, merged."""
     begin, end = KINDS["suspension.start"], KINDS["suspension.end"]
     engine.make(
-        "susp",
+        "stretches",
         f"""SELECT cid, g, min(CASE WHEN NOT is_end THEN m END) AS began, min(CASE WHEN is_end THEN m END) AS finished,
             min(CASE WHEN NOT is_end THEN recorded END) AS recorded,
-            max(CASE WHEN NOT is_end THEN value END) AS ground, max(CASE WHEN NOT is_end THEN ref END) AS ref
+            max(CASE WHEN NOT is_end THEN value END) AS ground, max(CASE WHEN NOT is_end THEN ref END) AS ref,
+            max(CASE WHEN is_end THEN value END) AS ground_ended
         FROM (SELECT *, COALESCE(sum(CASE WHEN is_end THEN 1 ELSE 0 END) OVER (
             PARTITION BY cid ORDER BY sort, is_end, row_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
             FROM (SELECT cid, occurred AS m, entered AS recorded, value, ref, k = {end} AS is_end, row_no,
                 CASE WHEN k = {end} AND occurred % 2 = 1 THEN occurred + {MOMENT_DAY - MOMENT_UNIT} ELSE occurred END AS sort
                 FROM rare_events WHERE k IN ({begin}, {end}) AND occurred IS NOT NULL) AS y) AS x
-        GROUP BY cid, g HAVING min(CASE WHEN NOT is_end THEN m END) IS NOT NULL""",
+        GROUP BY cid, g""",
+    )
+    engine.make("susp", "SELECT cid, g, began, finished, recorded, ground, ref FROM stretches WHERE began IS NOT NULL")
+    engine.make(
+        "unbegun",
+        f"""SELECT x.cid FROM stretches AS x LEFT JOIN stretches AS p ON p.cid = x.cid AND p.g = x.g - 1
+        WHERE x.began IS NULL AND x.ground_ended IN ('', 'force_majeure') AND COALESCE(x.finished <> p.finished, TRUE)
+        UNION SELECT cid FROM rare_events WHERE k = {begin} AND occurred IS NULL""",
     )
     engine.make(
         "fm",
@@ -279,22 +293,26 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             COALESCE(sl.late_limit, {of_late("limit_{step}")}) AS late_limit,
             COALESCE(sl.late_used, {of_late("u_{step}")}) AS late_used,
             not_governed OR (def_id IS NOT NULL AND NOT unknown AND (whole OR t0 IS NOT NULL)) AS rounds_known,
-            CASE WHEN whole THEN CASE WHEN submitted IS NOT NULL THEN total_used END WHEN def_id IS NOT NULL AND NOT unmeasured THEN steps_used END AS used,
+            CASE WHEN whole THEN CASE WHEN submitted IS NOT NULL AND NOT excusable THEN total_used END WHEN def_id IS NOT NULL AND NOT unmeasured THEN steps_used END AS used,
             CASE WHEN total_broken THEN COALESCE(metering_complete, ended, submitted, t0) END AS total_late,
-            def_id IS NOT NULL AND CASE WHEN whole THEN submitted IS NOT NULL AND NOT unended ELSE t0 IS NOT NULL AND NOT unmeasured END AS total_known,
+            def_id IS NOT NULL AND CASE WHEN whole THEN submitted IS NOT NULL AND NOT unended AND NOT excusable ELSE t0 IS NOT NULL AND NOT unmeasured END AS total_known,
+            in_doubt,
             metering_complete IS NOT NULL OR ended IS NOT NULL AS is_closed
-        FROM (SELECT *, CASE WHEN def_id IS NULL THEN NULL WHEN whole THEN broken_whole AND submitted IS NOT NULL AND NOT unended
+        FROM (SELECT *, CASE WHEN def_id IS NULL THEN NULL WHEN whole THEN broken_whole AND submitted IS NOT NULL AND NOT unended AND NOT excusable
             ELSE NOT unmeasured AND steps_used > total_limit END AS total_broken FROM (SELECT *,
+            in_doubt AND broken_whole AS excusable,
             unknown OR unended OR (metering_completes > 0 AND endings = 0 AND ({needed})) AS unmeasured FROM (
         SELECT y.*, metering_complete IS NULL AND ended IS NULL AND (metering_completes > 0 OR rejected_rows > 0) AS unended, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
             CASE WHEN sc.cid IS NOT NULL THEN sc.unknown ELSE {" OR ".join(unknowns)} END AS unknown,
             CASE WHEN sc.cid IS NOT NULL THEN sc.used_steps
                 ELSE {" + ".join(f"COALESCE(u_{step}, 0)" for step in STEPS)} END AS steps_used,
+            COALESCE(whole AND deducts AND (rejected_rows > 0 OR un.cid IS NOT NULL), FALSE) AS in_doubt,
             whole_used - COALESCE(de.used_off, 0) AS total_used,
             whole_used >= total_limit AND y.end_day > y.start_day AND
                 wd_at(y.end_day - 1) - wd_at(y.start_day) - COALESCE(de.before_off, 0) >= total_limit AS broken_whole
         FROM (SELECT *, {", ".join(useds)}, GREATEST(wd_at(end_day) - wd_at(start_day), 0) AS whole_used
             FROM (SELECT *, {", ".join(bounds)}, {TOTAL_START} AS start_day, {end_day} AS end_day FROM w) AS x) AS y
-        LEFT JOIN special_clocks AS sc ON sc.cid = y.cid LEFT JOIN deducted AS de ON de.cid = y.cid) AS u) AS v) AS z
+        LEFT JOIN special_clocks AS sc ON sc.cid = y.cid LEFT JOIN deducted AS de ON de.cid = y.cid
+        LEFT JOIN unbegun AS un ON un.cid = y.cid) AS u) AS v) AS z
         LEFT JOIN special_late AS sl ON sl.cid = z.cid""",
     )

@@ -27,7 +27,8 @@ from workflow.replay.lists import (
 from workflow.replay.references import BETWEEN, SEPARATORS
 
 _LAWFUL: Final = f"(^|{SEPARATORS})(volunteered({SEPARATORS}|$)|law:)"
-_UTILITY_WORK: Final = (*(f"{step}.{life}" for step in STEPS for life in ("complete", "return")), *FIELD_WORK)
+_STEP_ENDED: Final = tuple(f"{step}.{life}" for step in STEPS for life in ("complete", "return"))
+_UTILITY_WORK: Final = (*_STEP_ENDED, *FIELD_WORK)
 
 
 def received(engine: Engine) -> None:
@@ -377,7 +378,7 @@ def _loosened(engine: Engine, law: Law) -> None:
 def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     """D16: what is wrong with a suspension."""
     rule = detectors.detector("D16").thresholds
-    work = ", ".join(str(KINDS[name]) for name in _UTILITY_WORK)
+    work, ended = (", ".join(str(KINDS[name]) for name in names) for names in (_UTILITY_WORK, _STEP_ENDED))
     gates = detectors.gates
     start = KINDS["suspension.start"]
     shown, total = engine.rows(f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k = {start}")[0]
@@ -390,14 +391,15 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         return f"({moment} // {MOMENT_UNIT})"
 
     inside = f"{earlier('s.began', 'e.occurred', tolerance)} AND {earlier('e.occurred', 's.finished', tolerance)}"
-    # Of a round that nobody knows the start or the end of, nobody can say that it was near its limit, or not running.
+    # Of a round that nobody knows the start or the end of, nobody can say that it was near its limit, or whether it ran.
     engine.make(
         "susp_rounds",
         f"""SELECT s.cid, s.g, max(CASE WHEN r.lim >= {rule["smallest_budget"]} AND NOT r.torn AND {at("r.began")} <= {at("s.began")}
                 AND (r.finished IS NULL OR {at("r.finished")} > {at("s.began")})
                 AND ABS(r.lim - (wd_at({day("s.began")}) - wd_at(r.start_day))) <= {near} THEN 1 ELSE 0 END) AS near_step,
-            max(CASE WHEN r.torn OR ({at("r.began")} < COALESCE({at("s.finished")}, {as_of_day} * {MOMENT_DAY // MOMENT_UNIT})
-                AND (r.finished IS NULL OR {at("r.finished")} > {at("s.began")})) THEN 1 ELSE 0 END) AS overlaps
+            max(CASE WHEN NOT r.torn AND {at("r.began")} < COALESCE({at("s.finished")}, {as_of_day} * {MOMENT_DAY // MOMENT_UNIT})
+                AND (r.finished IS NULL OR {at("r.finished")} > {at("s.began")}) THEN 1 ELSE 0 END) AS overlaps,
+            max(CASE WHEN r.torn THEN 1 ELSE 0 END) AS torn
         FROM susp AS s JOIN rounds AS r ON r.cid = s.cid GROUP BY s.cid, s.g""",
     )
     # What an earlier suspension took from the total is not used, nor is the day on which this one opens.
@@ -409,8 +411,9 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     )
     engine.make(
         "susp_work",
-        f"""SELECT DISTINCT s.cid, s.g FROM susp AS s JOIN ev AS e ON e.cid = s.cid
-        WHERE e.k IN ({work}) AND s.finished IS NOT NULL AND {inside}""",
+        f"""SELECT s.cid, s.g, max(CASE WHEN e.k IN ({ended}) THEN 1 ELSE 0 END) AS step_ended
+        FROM susp AS s JOIN ev AS e ON e.cid = s.cid
+        WHERE e.k IN ({work}) AND s.finished IS NOT NULL AND {inside} GROUP BY s.cid, s.g""",
     )
     ends = f"LEAST(COALESCE({day('s.finished')}, {whole_end}), {whole_end})"
     flaws = {
@@ -427,17 +430,24 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     opened = (
         f"s.recorded IS NULL OR wd_at({day('s.recorded')}) - wd_at({day('s.began')}) <= {rule['notice_working_days']}"
     )
-    waiting = "COALESCE(NOT w.whole AND w.acceptance_completes > 0 AND COALESCE(r.overlaps, 0) = 0, FALSE)"
+    # Without a class, or a round's start or end, nobody knows the customer's own waiting time: NULL, unless a step that
+    # ended inside shows that it ran.
+    waiting = (
+        "CASE WHEN w.not_governed OR w.whole OR r.overlaps = 1 THEN FALSE WHEN w.whole IS NULL OR r.torn = 1 THEN "
+        "CASE WHEN k.step_ended = 1 THEN FALSE END ELSE w.acceptance_completes > 0 END"
+    )
     noticed = f"COALESCE(s.ground = 'force_majeure' AND s.ref <> '' AND ({opened}), FALSE)"
     unjudged = f"s.recorded IS NULL OR (s.ground = 'customer' AND s.ref = '' AND NOT {str(bool(expected)).upper()})"
     engine.make(
         "flawed",
-        f"""SELECT s.cid, s.began, CASE WHEN NOT {waiting} AND NOT {noticed} THEN {flaw} END AS flaw,
-            COALESCE({unjudged}, FALSE) AND NOT {waiting} AS unjudged
+        f"""SELECT cid, began, CASE WHEN NOT waiting THEN flaw END AS flaw,
+            CASE WHEN waiting IS NULL THEN unjudged OR flaw IS NOT NULL ELSE unjudged AND NOT waiting END AS unjudged
+        FROM (SELECT s.cid, s.began, {waiting} AS waiting, CASE WHEN NOT {noticed} THEN {flaw} END AS flaw,
+            COALESCE({unjudged}, FALSE) AS unjudged
         FROM susp AS s JOIN w ON w.cid = s.cid
         LEFT JOIN susp_rounds AS r ON r.cid = s.cid AND r.g = s.g
         LEFT JOIN susp_work AS k ON k.cid = s.cid AND k.g = s.g
-        LEFT JOIN susp_rests AS o ON o.cid = s.cid AND o.g = s.g""",
+        LEFT JOIN susp_rests AS o ON o.cid = s.cid AND o.g = s.g) AS x""",
     )
     engine.make(
         "flaws",

@@ -20,7 +20,7 @@ from workflow.core.state import State
 from workflow.replay.exact.classes import HV_REQUEST, NATION, class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list, lawful
 from workflow.replay.exact.order import Walk
-from workflow.replay.exact.rounds import Reconstruction, reconstruct
+from workflow.replay.exact.rounds import Reconstruction, reconstruct, suspension_lost
 from workflow.replay.exact.rows import History, Row
 
 HV_STEPS = ("design_review", "mid_inspection", "completion_inspection")
@@ -49,7 +49,9 @@ class JudgedRound(Frozen, frozen=True):
 
 class ExactVerdict(Frozen, frozen=True):
     """What the engine says of a case. `user_class`: by the rules, None where a missing fact decides it; `state`: the
-    case as the engine would hold it, for chaining. Counts are working days; None: cannot be judged."""
+    case as the engine would hold it, for chaining; `torn`: a round under a limit cannot be measured;
+    `in_doubt`: a suspension that the total would leave out has lost its start. Counts are working days; None: cannot be
+    judged."""
 
     case_id: str
     user_class: str | None
@@ -64,6 +66,8 @@ class ExactVerdict(Frozen, frozen=True):
     used_chained: int | None = None
     on_time_chained: bool | None = None
     state: State | None = None
+    torn: bool = False
+    in_doubt: bool = False
 
 
 class _Case:
@@ -235,22 +239,25 @@ def _timed(case: _Case, definition: Definition, built: Reconstruction, as_of: dt
     clocks = timers.timers(calendar, definition, state)
     rounds = [_round(calendar, one, as_of) for one in clocks if one.scope == "step" and one.intervals]
     late = [one for one in rounds if one.late]
+    torn = any(step.limit is not None and step.code in built.torn for step in definition.steps)
     if late:
         case.found("L01", "high", (f"step:{one.step}:{one.number}" for one in late))
-    elif any(step.limit is not None and step.code in built.torn for step in definition.steps):
+    elif torn:
         case.unjudged.append("L01")
     total = next(one for one in clocks if one.scope == "total")
     stand = timers.standing(calendar, total, as_of)
     whole = definition.total.kind == "whole_process"
     measured = bool(case.history.all("application", "submit")) if whole else not (built.torn or built.missing)
     measured = measured and (case.history.closed is not None or not case.history.was_energised)
+    overdue = total.status == "breached" if state.closed else stand.remaining < 0
+    in_doubt = whole and suspension_lost(case.history, definition.total.deductible)
+    measured = measured and not (in_doubt and overdue)
     if not measured:
         case.unjudged.append("L02")
         return ExactVerdict(
             state.case_id, definition.user_class, definition.version, *_answers(case), rounds=tuple(rounds),
-            limit=definition.total.limit, state=state,
+            limit=definition.total.limit, state=state, torn=torn, in_doubt=in_doubt,
         )  # fmt: skip
-    overdue = total.status == "breached" if state.closed else stand.remaining < 0
     if overdue:
         case.found("L02", "high", ("total",))
     on_time = False if overdue else True if state.closed else None
@@ -261,7 +268,7 @@ def _timed(case: _Case, definition: Definition, built: Reconstruction, as_of: dt
     return ExactVerdict(
         state.case_id, definition.user_class, definition.version, *_answers(case), rounds=tuple(rounds),
         limit=definition.total.limit, used_filed=stand.used, due_on=total.due_on, on_time_filed=on_time,
-        used_chained=used, on_time_chained=on_time_chained, state=state,
+        used_chained=used, on_time_chained=on_time_chained, state=state, torn=torn, in_doubt=in_doubt,
     )  # fmt: skip
 
 

@@ -114,16 +114,17 @@ def nearness(judged: ExactVerdict, *, whole: bool | None, submitted: bool, resta
     `whole`: None where no definition is in force."""
     if whole is None or judged.state is None or judged.state.closed_at is None:
         return {"near_known": False, "near_limit": False}
+    started = submitted if whole else any(step.rounds for step in judged.state.steps)
     clocks = [
         (turn.budget, turn.used)
         for step in judged.state.steps
         for turn in step.rounds
         if turn.outcome == "ended" and turn.budget is not None and turn.used is not None
     ]
-    if whole and submitted and judged.limit is not None and judged.used_filed is not None:
+    if whole and submitted and not judged.in_doubt and judged.limit is not None and judged.used_filed is not None:
         clocks.append((judged.limit, judged.used_filed))
     near = restart["near_working_days"]
     return {
-        "near_known": submitted if whole else any(step.rounds for step in judged.state.steps),
+        "near_known": started and not (judged.torn or judged.in_doubt),
         "near_limit": any(budget - used <= min(near, budget / 2) for budget, used in clocks),
     }

@@ -6,6 +6,7 @@ Nothing is counted here; due dates, used days and being on time come from `workf
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -104,10 +105,12 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
         key=lambda r: (r.date, r.only_date, r.at),
     )
     derived = _derived_start(history, rule)
+    lost = any((rule.code, result) in history.undated for result in ("complete", "return"))
     rounds: list[Round] = []
     torn, before = False, None
     for number, end in enumerate(ends):
         answered = [start for start in starts if not end.before(start)]
+        several = len(answered) > 1
         if number == 0 and derived is not None and not end.before(derived):
             # Acceptance counts from the submission; another step from its own start, where it has one [policy 5].
             answered = [derived, *answered] if rule.starts == "submission" else [*answered, derived]
@@ -116,6 +119,8 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
             # A waiver of a step that never ran leaves no round, nor does a row said twice.
             doubled = before is not None and before.at == end.at
             torn = torn or (end.lifecycle != "waive" and not doubled)
+        elif several and lost:
+            torn = True  # the result that was lost may have answered the first of the starts
         else:
             rounds.append(Round(began.at, end.at, end.lifecycle))
         # The submission and the start of acceptance that it makes are one.
@@ -192,3 +197,26 @@ def _suspensions(history: History, closed: Record | None) -> tuple[Suspension, .
             last = closed.date
         found.append(Suspension(number, start.value or "", start.ref or "", start.date, last))
     return tuple(found)
+
+
+def suspension_lost(history: History, grounds: Collection[str]) -> bool:
+    """Whether a suspension on one of the `grounds` may have lost its start: it is of an unknown time, or an end stands
+    without one, and is not the end before said twice."""
+    if not grounds:
+        return False
+    if ("suspension", "start") in history.undated:
+        return True
+
+    def in_order(one: Record) -> tuple[dt.datetime, bool]:
+        is_end = one.lifecycle == "end"
+        # An end that is only a date lasts the day.
+        return one.at + dt.timedelta(days=1) if is_end and one.only_date else one.at, is_end
+
+    running, ended = False, None
+    for one in sorted(history.all("suspension"), key=in_order):
+        if one.lifecycle == "end":
+            if not running and one.at != ended and (one.value or "") in ("", *grounds):
+                return True
+            ended = one.at
+        running = one.lifecycle == "start"
+    return False

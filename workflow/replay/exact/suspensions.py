@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from workflow.replay.exact.facts import CaseFacts
 
 FACTS: Final = ("flawed_suspension", "suspension_flaw", "suspension_unjudged")
-_WORK: Final = frozenset((*(f"{step}.{life}" for step in STEPS for life in ("complete", "return")), *FIELD_WORK))
+_STEP_ENDED: Final = frozenset(f"{step}.{life}" for step in STEPS for life in ("complete", "return"))
+_WORK: Final = _STEP_ENDED | set(FIELD_WORK)
 _WHEN: Final = {
     NEAR_A_LIMIT: "near_a_limit",
     ENTERED_LATE: "wdays(began, recorded) > :recorded_working_days",
@@ -70,15 +71,38 @@ class Suspensions:
     ) -> dict[str, Any]:
         """The facts named in `FACTS`. `built`: the case as the engine would hold it, where a law is known."""
         found = _Suspended(case, calendar, law, built, _stretches(case))
-        judged = [one for one in found.stretches if not _waiting(found, one)]
-        flawed = min(
-            ((one.began, flaw) for one in judged if (flaw := self._flaw(found, one)) is not None), default=None
-        )
+        waiting = {one: self._waiting(found, one) for one in found.stretches}
+        judged = [one for one in found.stretches if waiting[one] is not True]
+        flaws = [(one, flaw) for one in judged if (flaw := self._flaw(found, one)) is not None]
+        flawed = min(((one.began, flaw) for one, flaw in flaws if waiting[one] is False), default=None)
         return {
             "flawed_suspension": flawed and flawed[0],
             "suspension_flaw": flawed and flawed[1],
-            "suspension_unjudged": any(one.recorded is None for one in judged),
+            "suspension_unjudged": any(one.recorded is None for one in judged)
+            or any(waiting[one] is None for one, _ in flaws),
         }
+
+    def _waiting(self, of: _Suspended, one: _Stretch) -> bool | None:
+        """Wholly inside the customer's own waiting time: no round of a step sum runs while it lasts. None: without a
+        class, or a round's start or end, nobody knows, unless a step that ended inside shows that it ran."""
+        law, built = of.law, of.built
+        if of.case["not_governed"] or (law is not None and law.total.kind == "whole_process"):
+            return False
+        until = EPOCH + dt.timedelta(days=of.case["as_of_day"]) if one.finished is None else time_of(one.finished)
+        rounds = () if built is None else _rounds(built)
+        if any(start < until and (end is None or end > time_of(one.began)) for _, start, end in rounds):
+            return False
+        if law is None or built is None or built.torn:
+            return False if self._any_inside(of, one, _STEP_ENDED) else None
+        return bool(of.case["acceptance_completes"])
+
+    def _any_inside(self, of: _Suspended, one: _Stretch, kinds: frozenset[str]) -> bool:
+        """Whether a record of such a kind lies inside a suspension that is over."""
+        return one.finished is not None and any(
+            self._inside({**one._asdict(), "at": event["occurred"]}, of.case.worked) is True
+            for event in of.case.events
+            if event.kind in kinds
+        )
 
     def _flaw(self, of: _Suspended, one: _Stretch) -> str | None:
         """What is wrong with a suspension, first of all."""
@@ -91,12 +115,7 @@ class Suspensions:
             "t0": case["t0"],
             "last_day": case["as_of_day"] if ended is None else ended // MOMENT_DAY,
             "near_a_limit": self._near_a_limit(of, one),
-            "worked_inside": one.finished is not None
-            and any(
-                self._inside({**known, "at": event["occurred"]}, case.worked) is True
-                for event in case.events
-                if event.kind in _WORK
-            ),
+            "worked_inside": self._any_inside(of, one, _WORK),
         }
         return next((name for name, when in self._flaws.items() if when(facts, case.worked) is True), None)
 
@@ -184,18 +203,6 @@ def _stretches(case: CaseFacts) -> tuple[_Stretch, ...]:
                 )
             )
     return tuple(found)
-
-
-def _waiting(of: _Suspended, one: _Stretch) -> bool:
-    """Wholly inside the customer's own waiting time: no round of a step sum runs while it lasts. Where nobody knows
-    when a round began or ended, nobody knows that."""
-    law, built = of.law, of.built
-    if law is None or built is None or law.total.kind == "whole_process":
-        return False
-    if not of.case["acceptance_completes"] or built.torn:
-        return False
-    until = EPOCH + dt.timedelta(days=of.case["as_of_day"]) if one.finished is None else time_of(one.finished)
-    return not any(start < until and (end is None or end > time_of(one.began)) for _, start, end in _rounds(built))
 
 
 def _rounds(built: Reconstruction) -> Iterator[tuple[str, dt.datetime, dt.datetime | None]]:
