@@ -140,12 +140,8 @@ def _three_in_a_row(minutes: str, *moments: str) -> str:
 
 
 def _one_of_three(one: str, minutes: str, *moments: str) -> str:
-    """Whether `one` is among such three moments."""
-    return (
-        "("
-        + " OR ".join(f"({one} IN ({', '.join(three)}) AND {hit})" for three, hit in _threes(minutes, moments))
-        + ")"
-    )
+    """Whether `one` of the moments is among such three."""
+    return f"({' OR '.join([*(hit for three, hit in _threes(minutes, moments) if one in three), 'FALSE'])})"
 
 
 _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
