@@ -10,7 +10,7 @@ from definitions.calendar import WorkingCalendar
 from definitions.model import Definition, MilestoneRule
 from workflow.core.chain import as_filed_and_chained
 from workflow.core.documents import clauses_of, missing
-from workflow.core.inner import inner_timers, plan_timer
+from workflow.core.inner import inner_timers, plan_lapsed, plan_timer
 from workflow.core.machine import path
 from workflow.core.state import Milestone, State
 from workflow.core.timers import Timer, account, legal, standing, timers
@@ -184,7 +184,7 @@ def plan(calendar: WorkingCalendar, definition: Definition, state: State, today:
         "valid_until": timer.due_on,
         "months": definition.plan_validity.months,
         "remaining_days": stand.remaining if running else None,
-        "status": ("lapsed" if stand.remaining < 0 else "running") if running else status,
+        "status": ("lapsed" if plan_lapsed(definition, state, today) else "running") if running else status,
         "ended_on": timer.intervals[0].end,
         "clauses": list(definition.plan_validity.clauses),
     }

@@ -6,9 +6,11 @@ import datetime as dt
 from typing import Any
 
 from definitions import load
+from definitions.detectors import SHIPPED, load_detectors
 from tests.replay.histories import calendar
 from tests.replay.oracle.test_oracle import HOME, event, home
 from workflow.replay.exact import ExactVerdict, judge_case
+from workflow.replay.exact.rules import CaseRules
 
 SHOP: dict[str, Any] = {**HOME, "customer_kind": "non_residential", "enterprise_size": "large", "capacity_kw": 100.0,
         "area": "urban", "user_class": "lv_other"}  # fmt: skip
@@ -96,3 +98,12 @@ def test_ended_and_filed_again_is_counted_from_the_first():
     second = judged(again, before=(first,))
     assert (first.used_filed, second.used_filed, second.on_time_filed) == (4, 3, True)
     assert (second.used_chained, second.on_time_chained) == (8, False)
+
+
+def test_a_rule_that_rests_on_what_a_whole_file_shows_is_left_to_the_file(tmp_path):
+    shipped = load_detectors()
+    text = (SHIPPED / "D09.yaml").read_text(encoding="utf-8")
+    line = next(one for one in text.splitlines() if "witness_if:" in one)
+    (tmp_path / "D09.yaml").write_text(text.replace(line, '    witness_if: "burst IS NULL"'), encoding="utf-8")
+    assert "D09" in CaseRules(shipped, load()).rules
+    assert "D09" not in CaseRules(load_detectors(tmp_path), load()).rules

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any, Final
 
-from definitions._expressions import about, names, parse
+from definitions._expressions import THIS, about, names, parse
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import MOMENT_OR_NONE, PLACE, Detector, Detectors
@@ -88,6 +88,8 @@ def _named(one: Detector) -> set[str]:
         found |= names(parse(text))
     for branch in one.branches:
         found.update((*branch.witness, *branch.against))
+        if branch.witness_if:
+            found |= names(parse(branch.witness_if)) - {THIS}
     return found
 
 
