@@ -95,6 +95,22 @@ def test_the_numbers_are_serial_and_the_need_is_linked(desk: Desk):
     assert [one["id"] for one in desk.shown(ids[2])["successors"]] == [ids[-1]]
 
 
+def test_a_need_filed_three_times_counts_each_ended_case_once(desk: Desk):
+    """The first is withdrawn after two working days (acceptance 8 to 9 January, plan 9 to 10), the second after one; both
+    others continue the first, and the last also the second. On the 11th it has used one itself: 2 + 1 + 1."""
+    first = desk.submit("lv_other").case_id
+    desk.clock.set("2024-01-09")
+    desk.do(first, "complete_step", step="acceptance")
+    desk.clock.set("2024-01-10")
+    desk.do(first, "withdraw", reason="另有安排", evidence={"ref": "APP-1", "source": "customer_app"})
+    second, third = (desk.submit("lv_other").case_id for _ in range(2))
+    desk.clock.set("2024-01-11")
+    desk.do(second, "withdraw", reason="另有安排", evidence={"ref": "APP-2", "source": "customer_app"})
+    chain = desk.shown(third)["chain"]
+    assert [one["id"] for one in chain["predecessors"]] == [first, second]
+    assert chain["as_chained"]["used_working_days"] == 4
+
+
 # ---- the same key ----------------------------------------------------------------------------------------------------
 
 

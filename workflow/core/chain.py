@@ -84,6 +84,12 @@ def predecessor(
     return (*last.chain, link_of(last))
 
 
+def joined(one: Iterable[Link], other: Iterable[Link]) -> tuple[Link, ...]:
+    """Two chains of one need as one, in the order of filing: what stands in both is counted once."""
+    links = {link.case_id: link for link in (*other, *one)}
+    return tuple(sorted(links.values(), key=lambda link: (link.submitted_at, link.case_id)))
+
+
 def _links(state: State) -> list[dict[str, Any]]:
     return [
         {

@@ -563,6 +563,6 @@ def link(context: Context, definition: Definition, state: State, ended: State) -
     ):
         return None
     deed = Deed(context, definition, state, Note())
-    links = tuple(sorted((*ended.chain, chain.link_of(ended), *state.chain), key=lambda one: one.submitted_at))
+    links = chain.joined((*ended.chain, chain.link_of(ended)), state.chain)
     deed.emit("application_linked", {"chain": msgspec.to_builtins(links)})
     return deed.decision()
