@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ from definitions._shapes import (
     Str,
 )
 from definitions.book import load
-from definitions.model import Frozen, Text
+from definitions.model import STEPS, Frozen, Text
 
 __all__ = ["Branch", "Detector", "Detectors", "Fact", "Statistic", "load_detectors", "schemas"]
 
@@ -215,8 +216,15 @@ _STATISTIC: Final = Record(
     },
     {"enabled": Bool()},
 )
+_PAIR: Final = Record({"if": _EXPRESSION, "when": _EXPRESSION, "take": MapOf(_WORD, Str())})
 _FACTS_FILE: Final = Record(
-    {"folded": _FACTS, "derived": MapOf(_WORD, _EXPRESSION), "supplied": MapOf(_WORD, _NAME)},
+    {
+        "folded": _FACTS,
+        "each_step": _FACTS,
+        "derived": MapOf(_WORD, _EXPRESSION),
+        "pairs": ListOf(_PAIR),
+        "supplied": MapOf(_WORD, _NAME),
+    },
 )
 _NUMBERS_FILE: Final = Record(
     {"values": _THRESHOLDS, "clauses": Citations(), "last_verified_on": Date()},
@@ -247,7 +255,39 @@ def _order(rule: str) -> tuple[int, int]:
 
 
 def _fact(facts: dict[str, Any]) -> Fact:
-    return Fact(facts["of"], facts["take"], facts.get("where"))
+    kinds = (one for kind in facts["of"] for one in _kinds(kind))
+    return Fact(tuple(kinds), facts["take"], facts.get("where"))
+
+
+def _kinds(kind: str) -> list[str]:
+    """`step.complete` is the completion of any step."""
+    activity, lifecycle = kind.split(".")
+    return [f"{step}.{lifecycle}" for step in STEPS] if activity == "step" else [kind]
+
+
+def _folded(common: dict[str, Any]) -> dict[str, Fact]:
+    """The shared facts, and those of every step under its name."""
+    facts = {name: _fact(one) for name, one in common["folded"].items()}
+    for name, one in common["each_step"].items():
+        kinds = [kind.partition(".")[2] for kind in one["of"]]
+        for step in STEPS:
+            own = tuple(f"{step}.{lifecycle}" for lifecycle in kinds)
+            facts[f"{step}_{name}"] = Fact(own, one["take"], one.get("where"))
+    return facts
+
+
+def _of_pairs(pairs: list[dict[str, Any]]) -> dict[str, str]:
+    """Facts of the first two steps, in their order, of which a condition holds."""
+    facts = {}
+    for pair in pairs:
+        for name, taken in pair["take"].items():
+            branch = f"WHEN {pair['when']} THEN {taken}"
+            branches = [
+                branch.replace("{earlier}", earlier).replace("{later}", later)
+                for earlier, later in itertools.combinations(STEPS, 2)
+            ]
+            facts[name] = f"CASE WHEN NOT COALESCE({pair['if']}, FALSE) THEN NULL {' '.join(branches)} END"
+    return facts
 
 
 def load_detectors(directory: Path | str | None = None) -> Detectors:
@@ -280,7 +320,7 @@ def _files(directory: Path, reader: Reader) -> list[Path]:
 def _load(directory: Path) -> Detectors:
     reader = Reader(directory)
     numbers: dict[str, dict[str, Threshold]] = {}
-    common: dict[str, Any] = {"folded": {}, "derived": {}, "supplied": {}}
+    common: dict[str, Any] = {"folded": {}, "each_step": {}, "derived": {}, "pairs": [], "supplied": {}}
     rules: dict[str, tuple[str, dict[str, Any]]] = {}
     for path in _files(directory, reader):
         file = reader.name(path)
@@ -356,8 +396,8 @@ def _build(
             )
         )
     return Detectors(
-        folded={name: _fact(one) for name, one in common["folded"].items()},
-        derived=dict(common["derived"]),
+        folded=_folded(common),
+        derived={**common["derived"], **_of_pairs(common["pairs"])},
         supplied={name: Text(**one) for name, one in common["supplied"].items()},
         detectors=tuple(detectors),
         statistics=tuple(statistics),

@@ -8,7 +8,7 @@ business zone (Asia/Shanghai); limits are working days (工作日).
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -20,6 +20,8 @@ class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 UserClass = Literal["residential", "lv_zero", "lv_other", "hv_single", "hv_dual"]
 StepCode = Literal["acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering"]
+STEPS: Final[tuple[str, ...]] = get_args(StepCode)
+"""The steps in the order of the longest process, that of high voltage."""
 
 
 class Text(Frozen, frozen=True):

@@ -96,8 +96,8 @@ def test_the_numbers_are_serial_and_the_need_is_linked(desk: Desk):
 
 
 def test_a_need_filed_three_times_counts_each_ended_case_once(desk: Desk):
-    """The first is withdrawn after two working days (acceptance 8 to 9 January, plan 9 to 10), the second after one; both
-    others continue the first, and the last also the second. On the 11th it has used one itself: 2 + 1 + 1."""
+    """The first is withdrawn after two working days (acceptance 8 to 9 January, plan 9 to 10), the second after one;
+    both others continue the first, and the last also the second. On the 11th it has used one itself: 2 + 1 + 1."""
     first = desk.submit("lv_other").case_id
     desk.clock.set("2024-01-09")
     desk.do(first, "complete_step", step="acceptance")

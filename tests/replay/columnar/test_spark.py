@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from definitions.detectors import load_detectors
+from definitions.model import STEPS
 from definitions.processes import SHIPPED, load_process
 from tests.replay.columnar.conftest import event as event_row
 from tests.replay.columnar.conftest import write
@@ -31,7 +32,6 @@ from tests.replay.outside.harness import write as write_texts
 from tests.replay.outside.test_statistics import odd_among_plain, write_reported
 from tests.replay.real.test_interconnection import EXTRACT
 from tests.replay.test_three_ways import AS_OF, BOOK
-from workflow.replay.columnar.fold import STEPS
 from workflow.replay.columnar.judge import judge
 from workflow.replay.columnar.process import judge_process
 from workflow.replay.intake import load

@@ -176,7 +176,7 @@ def d11(case: Case) -> Finding | None:
 def d12(file: File) -> list[Finding]:
     """One actor's bursts of entries within any hour; the finding is on each case of a burst."""
     entries: dict[tuple[Any, str], list[tuple[dt.datetime, Event]]] = defaultdict(list)
-    for e in file.events:
+    for e in (e for case in file.cases for e in case.all_events):
         actor = e.get("actor")
         if not is_step(e) or not actor or actor in file.lists.service_accounts or in_batch(e, "outage:", "migration:"):
             continue
@@ -190,7 +190,7 @@ def d12(file: File) -> list[Finding]:
         usual = statistics.median(Counter(at.replace(minute=0, second=0, microsecond=0) for at, _ in recorded).values())
         for start, _ in recorded:
             burst = [e for at, e in recorded if start <= at <= start + dt.timedelta(hours=1)]
-            late = sum(lag(file, e) > 1 for e in burst)
+            late = sum(e["occurred_at"] is not None and lag(file, e) > 1 for e in burst)
             if len(burst) >= 30 and len(burst) >= 5 * usual and late > 0.5 * len(burst):
                 for e in burst:
                     if e not in out[e["case_id"]]:
@@ -483,7 +483,9 @@ def d43(case: Case) -> Finding | None:
     if case.user_class == "residential" or case.get("customer_kind") == "residential":
         return None
     surveys = case.some("site_survey", "observed")
-    plan = case.some("supply_plan", "complete")[-1]
+    if case.untimed("site_survey", "observed"):
+        raise Unjudged("site_survey")
+    plan = case.some("supply_plan", "complete")[0]
     if case.user_class is None and case.get("customer_kind") is None:
         raise Unjudged("customer_kind")
     if when(surveys[0]).date <= when(plan).date:

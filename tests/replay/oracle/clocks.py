@@ -78,7 +78,7 @@ def rounds(case: Case) -> list[Round]:
         if passed or began is None:
             continue
         later = {part for s in rules.steps[position + 1 :] for part in s.parts}
-        if later & went or case.untimed(step.code, "complete"):
+        if later & went or case.untimed(step.code, "complete") or case.end_lost:
             out.append(Round(step.code, step.limit, None))  # begun and left behind; nobody says when it ended
         elif case.closed is None:
             out.append(Round(step.code, step.limit, when(began).date, began))
@@ -139,8 +139,8 @@ def total_clock(case: Case, until: dt.date | None = None) -> Clock:
     if rules is None:
         raise Unjudged("definition")
     ended = case.closed
-    if case.ending is None and case.energised is None and case.untimed("metering", "complete"):
-        raise Unjudged("metering.complete")
+    if case.end_lost:
+        raise Unjudged("end")
     end = until or (when(ended).date if ended else None)
     if rules.whole_process:
         submit = case.some("application", "submit")[0]
@@ -153,6 +153,7 @@ def total_clock(case: Case, until: dt.date | None = None) -> Clock:
         due = case.file.due(start, rules.limit, off)
         late = end > due if end else used > rules.limit
         return Clock("total", rules.limit, used, late, (submit, *([ended] if ended else [])), due, end, end is None)
+    case.first_claim  # noqa: B018 - raises where nobody knows the first
     used, events = 0, []
     turns = rounds(case)
     for turn in turns:

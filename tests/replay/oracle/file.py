@@ -92,6 +92,9 @@ def in_batch(event: Event, *prefixes: str) -> bool:
     return (event.get("batch") or "").startswith(prefixes)
 
 
+_CLAIMS = (("application", "submit"), ("acceptance", "start"), ("acceptance", "complete"))
+
+
 class Case:
     """A case of the file."""
 
@@ -153,9 +156,19 @@ class Case:
     # the claims
 
     @functools.cached_property
+    def all_claims(self) -> list[Event]:
+        return [e for e in self.all_events if (e["activity"], e["lifecycle"]) in _CLAIMS]
+
+    @functools.cached_property
+    def timed_claims(self) -> list[Event]:
+        return [e for e in self.events if (e["activity"], e["lifecycle"]) in _CLAIMS]
+
+    @functools.cached_property
     def claims(self) -> list[Event]:
-        wanted = (("application", "submit"), ("acceptance", "start"), ("acceptance", "complete"))
-        return [e for e in self.events if (e["activity"], e["lifecycle"]) in wanted]
+        """None where one of an unknown time may have been the first: not where the application itself has its time."""
+        if self.all("application", "submit") or not any(self.untimed(*one) for one in _CLAIMS):
+            return self.timed_claims
+        return []
 
     @property
     def first_claim(self) -> Event:
@@ -178,11 +191,11 @@ class Case:
     @property
     def submitted_on(self) -> dt.date:
         submit = self.all("application", "submit")
-        return submit[0]["occurred_at"].date() if submit else self.t0.date
+        return (submit or self.timed_claims)[0]["occurred_at"].date()
 
     @functools.cached_property
     def class_by_rules(self) -> str | None:
-        if not self.claims or self.is_transfer:
+        if not self.timed_claims or self.is_transfer:
             return None
         asked = any(e["value"] == "hv_request" for e in self.all("document", "received"))
         return class_by_rules(self.facts, self.submitted_on, hv_requested=asked)
@@ -203,7 +216,7 @@ class Case:
         return self._rules(self.class_by_rules)
 
     def _rules(self, user_class: str | None) -> Rules | None:
-        return rules_of(user_class, self.submitted_on, self.get("region")) if user_class and self.claims else None
+        return rules_of(user_class, self.submitted_on, self.get("region")) if user_class and self.timed_claims else None
 
     @property
     def high_voltage(self) -> bool:
@@ -256,6 +269,16 @@ class Case:
         found = [e for e in self.events if e["activity"] == "application" and e["lifecycle"] != "submit"]
         return found[0] if found else None
 
+    @property
+    def untimed_ending(self) -> Event | None:
+        """An ending of which nobody knows when it was."""
+        found = [
+            e
+            for e in self.all_events
+            if e["activity"] == "application" and e["lifecycle"] != "submit" and e["occurred_at"] is None
+        ]
+        return found[0] if found else None
+
     @functools.cached_property
     def energised(self) -> Event | None:
         found = self.all("metering", "complete")
@@ -269,6 +292,11 @@ class Case:
     @property
     def closed(self) -> Event | None:
         return self.ending or self.energised
+
+    @property
+    def end_lost(self) -> bool:
+        """It ended, or was energised, and nobody knows when."""
+        return self.closed is None and (self.untimed_ending is not None or self.was_energised)
 
 
 @dataclass(eq=False)

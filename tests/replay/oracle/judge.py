@@ -161,7 +161,7 @@ def _verdict(case: Case, findings: list[Finding], unjudged: list[str]) -> Verdic
         word = "suspected"
     elif findings:
         word = "notice"
-    elif case.closed is None and not case.was_energised:
+    elif case.closed is None and not case.end_lost:
         word = "open"
     else:
         word = "clear" if _core_facts(case) else "cannot_judge"

@@ -118,7 +118,8 @@ def d04(case: Case) -> Finding | None:
 
 def d05(case: Case) -> Finding | None:
     issued = [e for e in case.some("material_issued", "observed") if e["value"] != "early_grid_works"]
-    return _on_t0(case, "D05", "medium", [e for e in issued if case.names_me(e) and earlier(when(e), case.t0)])
+    t0 = case.t0
+    return _on_t0(case, "D05", "medium", [e for e in issued if case.names_me(e) and earlier(when(e), t0)])
 
 
 def d06(case: Case) -> Finding | None:
@@ -172,8 +173,10 @@ def kind_of(value: str | None) -> str | None:
 
 def _documents_asked_between(case: Case, start: When, end: When) -> bool:
     """A list was handed out in between: by when it was recorded, else by when it is said to have been asked for."""
-    for e in case.all("document", "requested"):
+    for e in case.all_events:
         at = e.get("recorded_at") or e["occurred_at"]
+        if (e["activity"], e["lifecycle"]) != ("document", "requested") or at is None:
+            continue
         only_date = bool(e.get("recorded_is_date") if e.get("recorded_at") else e.get("occurred_is_date"))
         if start.only_date or end.only_date or only_date:
             between = start.date <= at.date() <= end.date
@@ -201,7 +204,7 @@ def d19(case: Case) -> Finding | None:
 def d27(case: Case) -> Finding | None:
     """Acceptance dated back: the work lies before the day on which the case was entered, though not before T0."""
     t0 = case.t0
-    entries = [e for e in case.claims if not in_batch(e, "outage:", "migration:")]
+    entries = [e for e in case.all_claims if not in_batch(e, "outage:", "migration:")]
     if not entries:
         raise Unjudged("T0r")
     entered = [(case.file.entered(e), e) for e in entries]
@@ -252,16 +255,16 @@ def d31(case: Case) -> Finding | None:
         for e in works
         if e["value"] not in ("civil_works", "grid_project", "early_grid_works") and not in_batch(e, "estate:")
     ]
-    before = [e for e in works if earlier_date(when(e), case.t0)]
+    before = [e for e in works if case.claims and earlier_date(when(e), case.t0)]
     if before:
         return _on_t0(case, "D31", "high", before)
     passed = case.all("design_review", "complete")
-    if not passed or "design_review" in case.waived or not _design_required(case):
-        return None
-    before = [e for e in works if earlier_date(when(e), when(passed[0]))]
-    if not before:
-        return None
-    return found(case, "D31", "medium", [rows(e, passed[0]) for e in before], before)
+    if passed and "design_review" not in case.waived and _design_required(case):
+        before = [e for e in works if earlier_date(when(e), when(passed[0]))]
+    if before:
+        return found(case, "D31", "medium", [rows(e, passed[0]) for e in before], before)
+    case.first_claim  # noqa: B018 - raises where nobody knows the first
+    return None
 
 
 def _design_required(case: Case) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from tests.replay.oracle.file import (
     Case,
@@ -57,11 +58,12 @@ def d23(case: Case) -> Finding | None:
             raise Unjudged("definition")
     else:
         asked: dict[str, str] = {}
+        unsure = case.get("important_customer") is None and any(s.important_only for s in case.structure.steps)
         for e in case.all("document", "requested"):
             if not e["value"] or _lawful(e):
                 continue
             kind = kind_of(e["value"]) or ""
-            if kind not in _allowed(case, e):
+            if not any(kind in _allowed(case, e, path) for path in _paths(case)):
                 guilty.append(e)
             elif e["value"] in FORMS and asked.setdefault(kind, e["value"]) != e["value"]:
                 guilty.append(e)  # a second form of one kind
@@ -69,13 +71,24 @@ def d23(case: Case) -> Finding | None:
         guilty += [e for e in case.events if e["activity"] in HV_ONLY and e["lifecycle"] != "waive" and not _lawful(e)]
     if not guilty and not case.seen("document"):
         case.none_kept("document")
+    if not guilty and case.structure is not None and unsure and case.all("document", "requested"):
+        raise Unjudged("important_customer")
     return found(case, "D23", "high", [rows(e) for e in guilty], guilty) if guilty else None
 
 
-def _allowed(case: Case, event: Event) -> set[str]:
+def _paths(case: Case) -> list[list[Any]]:
+    """The steps it takes, of an important customer and of another where nobody says which it is."""
+    assert case.structure is not None
+    known = case.get("important_customer")
+    return [
+        [step for step in case.structure.steps if not step.important_only or important]
+        for important in ([known] if known is not None else [True, False])
+    ]
+
+
+def _allowed(case: Case, event: Event, course: list[Any]) -> set[str]:
     """What may be asked for at the step in force: its own list and those of the steps before it."""
     kinds: set[str] = set()
-    course = case.path()
     for position, step in enumerate(course):
         kinds |= set(step.documents)
         if position == 0:
@@ -93,7 +106,7 @@ def _allowed(case: Case, event: Event) -> set[str]:
 def d37(file: File) -> list[Finding]:
     """One upload or recording as the proof in cases of two customers or more."""
     uses: dict[str, list[Event]] = defaultdict(list)
-    for e in file.events:
+    for e in (e for case in file.cases for e in case.all_events):
         for one in refs(e):
             if (
                 one.lower().startswith(("image:", "file:", "recording:", "rec:", "rec-"))

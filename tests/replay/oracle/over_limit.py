@@ -36,7 +36,7 @@ def l01(case: Case) -> Finding | None:
     if late:
         grounds = [rows(*clock.events) for clock in late]
         return found(case, "L01", "high", grounds, [e for clock in late for e in clock.events])
-    if torn:
+    if torn or not (case.claims or case.rules is None or case.rules.whole_process):
         raise Unjudged("start")
     return None
 
@@ -146,7 +146,8 @@ def _excused(case: Case, ending: Event) -> bool:
         return True
     if ending["lifecycle"] == "terminate" and ending["value"] == "lapsed":
         return True
-    return bool(ending["value"] == "duplicate" and when(ending).date == case.submitted_on)
+    known = ending["occurred_at"] is not None
+    return bool(known and ending["value"] == "duplicate" and when(ending).date == case.submitted_on)
 
 
 def near_a_limit(case: Case, on: dt.date) -> bool:
@@ -174,9 +175,11 @@ def near_a_limit(case: Case, on: dt.date) -> bool:
 
 
 def d14(case: Case) -> Finding | None:
-    ending = case.ending
+    ending = case.ending or case.untimed_ending
     if ending is None or _excused(case, ending) or not case.ledger_applies:
         return None
+    if ending is not case.ending:
+        raise Unjudged("occurred_at")
     for name in ("premises_id", "voltage", "capacity_kw"):
         case.need(name)
     on = when(ending).date
@@ -201,8 +204,9 @@ def d15(case: Case) -> Finding | None:
 
 
 def d35(case: Case) -> Finding | None:
-    if case.ending is not None or not case.claims:
+    if case.ending is not None or not case.timed_claims:
         return None
+    case.first_claim  # noqa: B018 - raises where nobody knows the first
     for name in ("premises_id", "voltage", "capacity_kw"):
         case.need(name)
     submitted = _submitted(case)
@@ -365,6 +369,7 @@ def d26(case: Case) -> Finding | None:
     filed = case.need("user_class")
     if case.rules is None:
         raise Unjudged("class")
+    first = case.first_claim
     if filed == case.rules.user_class:
         return None
     as_filed = rules_of(filed, case.submitted_on, case.get("region"))
@@ -373,7 +378,7 @@ def d26(case: Case) -> Finding | None:
     severity = "low"
     if looser(as_filed, case.rules):
         severity = "high" if _charged(case) else "medium"
-    return found(case, "D26", severity, [rows(case.first_claim)], [case.first_claim])
+    return found(case, "D26", severity, [rows(first)], [first])
 
 
 def _charged(case: Case) -> bool:
@@ -393,6 +398,9 @@ def national(case: Case) -> list[Step]:
 def d30(case: Case) -> Finding | None:
     """By the national steps: of a merged step the parts are handed in one by one, if they are recorded so."""
     steps = [step for step in national(case) if step.code not in case.waived]
+    lost = [(code, lifecycle) for code in SIX for lifecycle in ("start", "complete", "return")]
+    if any(case.untimed(*one) for one in [*lost, ("document", "requested")]):
+        raise Unjudged("occurred_at")
     guilty: list[tuple[Event, Event]] = []
     for position, step in enumerate(steps):
         starts = case.all(step.code, "start")
@@ -454,10 +462,19 @@ def _sent_back(case: Case, start: Event, end: Event, steps: list[Any]) -> bool:
     allowed = {kind for step in steps for kind in step.documents} | set(AGENT)
     for e in case.events:
         asked = (e["activity"], e["lifecycle"]) == ("document", "requested") and kind_of(e["value"]) in allowed
+        asked = asked and not _off_the_path(case, e)
         back = asked or (is_step(e) and e["lifecycle"] == "return")
         if back and not in_order(when(e), when(start)) and not in_order(when(end), when(e)):
             return True
     return False
+
+
+def _off_the_path(case: Case, request: Event) -> bool:
+    """Whether it is for a step that this customer's case does not have."""
+    try:
+        return kind_of(request["value"]) not in {kind for step in case.path() for kind in (*step.documents, *AGENT)}
+    except Unjudged:
+        return False
 
 
 FIELDS = ("capacity_kw", "voltage", "supply_count", "customer_kind", "enterprise_size", "business_type")
@@ -473,7 +490,7 @@ def _fact(name: str, text: str | None) -> Any:
 
 
 def d33(case: Case) -> Finding | None:
-    if not case.all("correction", "changed"):
+    if not case.seen("correction"):
         case.none_kept("correction")
         return None
     corrections = [
@@ -481,7 +498,13 @@ def d33(case: Case) -> Finding | None:
         for e in case.all("correction", "changed")
         if (match := re.fullmatch(r"case\.([a-z_]+)", e["value"] or "")) and match[1] in FIELDS
     ]
+    lost = any(
+        e["activity"] == "correction" and e["occurred_at"] is None and (e["value"] or "").startswith("case.")
+        for e in case.all_events
+    )
     if not corrections:
+        if lost:
+            raise Unjudged("occurred_at")
         return None
     accepted = case.some("acceptance", "complete")[0]
     guilty, unknown = [], False
@@ -502,7 +525,7 @@ def d33(case: Case) -> Finding | None:
         guilty.append(e)
     if guilty:
         return found(case, "D33", "high", [rows(e) for e in guilty], guilty)
-    if unknown:
+    if unknown or lost:
         raise Unjudged("class")
     return None
 

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, most_alike
 from definitions.detectors import Detectors
+from definitions.model import STEPS
 from workflow.replay.columnar.clocks import day, not_after, resting
 from workflow.replay.columnar.engines import Engine, listed, quoted
-from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS, months, systems
+from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, months, systems
 from workflow.replay.references import SEPARATORS
 
 _STEP_EVENTS: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return", "waive")]
@@ -193,13 +194,13 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
             max(CASE WHEN {customer} OR {unsaid} OR value IN ({listed(d14["lapsed"])})
             OR value IN ({listed(d14["changed"])}) THEN 1 ELSE 0 END) = 1 AS proved,
             max(CASE WHEN value IN ({listed(d14["duplicate"])}) THEN 1 ELSE 0 END) = 1 AS duplicate
-        FROM rare WHERE k IN ({_in(ends)}) AND occurred IS NOT NULL GROUP BY cid""",
+        FROM rare WHERE k IN ({_in(ends)}) GROUP BY cid""",
     )
     engine.make(
         "sites",
         """SELECT c.cid, c.case_id, c.premises_id, c.voltage, c.capacity_kw, w.t0, e.ended, COALESCE(e.asked_for, FALSE) AS asked_for, w.metering_pass AS energised,
             COALESCE(w.submitted, w.t0) AS filed,
-            COALESCE(e.proved, FALSE) OR (COALESCE(e.duplicate, FALSE) AND e.ended // {d} = COALESCE(w.submitted, w.t0) // {d}) AS proved
+            COALESCE(e.proved OR (e.duplicate AND e.ended // {d} = COALESCE(w.submitted, w.t0) // {d}), FALSE) AS proved
         FROM c JOIN w ON w.cid = c.cid LEFT JOIN endings AS e ON e.cid = c.cid
         WHERE c.premises_id IS NOT NULL AND c.premises_id <> '' AND w.t0 IS NOT NULL""".replace("{d}", str(MOMENT_DAY)),
     )

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from definitions._expressions import MOMENT_DAY, MOMENT_UNIT, past_due
+from definitions.model import STEPS
 from workflow.replay.columnar.engines import Engine
-from workflow.replay.columnar.fold import KINDS, STEPS, Compiled
+from workflow.replay.columnar.fold import KINDS, Compiled
 
 NAMES: Final = (
-    "t0", "submitted", "ended", "endings", "suspensions_seen", "energy_seen", "meter_seen", "contacts_seen",
+    "t0", "traces_untimed", "submitted", "ended", "endings", "suspensions_seen", "energy_seen", "meter_seen", "contacts_seen",
     "metering_recorded",
     *(f"{step}_{what}" for step in STEPS for what in
       ("start", "complete", "pass", "starts", "completes", "returns", "waived")),
@@ -87,17 +88,17 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
         FROM special AS s JOIN def_steps AS d ON d.def_id = s.def_id AND d.step = 0 WHERE s.submitted IS NOT NULL""",
     )
     # A start of the moment of an end is that round's own where none runs, else the next round's. The submission and the
-    # start of acceptance that it makes are one. A lone start that meets an end is left over where one was before it.
+    # start of acceptance that it makes are one. A start that meets an end is left over where another answers that end.
     tied = f"CASE WHEN life = 'start' AND {not_after('met', 'm')} IS NOT NULL THEN m END"
     engine.make(
         "turned",
         f"""SELECT *, COALESCE(max(CASE WHEN asked OR ties <> 1 OR starts > 1 THEN 2 * g + CASE WHEN ties > twin AND (asked
-                OR starts > 1) THEN 1 ELSE 0 END END) OVER (PARTITION BY cid, grp ORDER BY g
+                OR ties > CASE WHEN first_tie = began THEN 1 ELSE 0 END) THEN 1 ELSE 0 END END) OVER (PARTITION BY cid, grp ORDER BY g
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) % 2 = 1 AND ties > 0, FALSE) AS left_over,
             g = max(g) OVER (PARTITION BY cid, grp) AS is_last
         FROM (SELECT cid, def_id, grp, lim, derived, place, g, min(CASE WHEN life = 'start' THEN m END) AS began,
                 min(CASE WHEN is_end THEN m END) AS finished, max(CASE WHEN is_end AND life = 'return' THEN 1 ELSE 0 END) AS back,
-                count(CASE WHEN life = 'start' THEN 1 END) AS starts, count({tied}) AS ties, max({tied}) AS spare,
+                count(CASE WHEN life = 'start' THEN 1 END) AS starts, count({tied}) AS ties, min({tied}) AS first_tie, max({tied}) AS spare,
                 count(CASE WHEN life = 'submit' THEN 1 END) > 0 AS asked,
                 CASE WHEN {not_after("min(CASE WHEN life = 'start' THEN m END)", "min(CASE WHEN life = 'submit' THEN m END)")} IS NOT NULL
                     AND count({tied}) = count(CASE WHEN life = 'start' THEN 1 END)
@@ -145,7 +146,7 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
                 WHEN r.place = 0 THEN COALESCE({submitted}, r.began)
                 WHEN r.derived THEN COALESCE(r.began, {derived}) ELSE r.began END AS began,
             r.previous_end, CASE WHEN r.finished IS NULL THEN {open_end} END AS open_end,
-            CASE WHEN r.finished IS NULL THEN s.rejected_rows > 0 OR t.reached > r.place OR {undated.format("r.grp")} > 0
+            CASE WHEN r.finished IS NULL THEN s.rejected_rows > 0 OR t.reached > r.place OR (s.endings > 0 AND s.ended IS NULL) OR {undated.format("r.grp")} > 0
                 ELSE r.starts > CASE WHEN r.spared IS NULL THEN 1 ELSE 0 END AND (s.rejected_rows > 0 OR u.cid IS NOT NULL) END AS went_on
             FROM (SELECT cid, def_id, grp, lim, derived, place, g, began, finished, starts,
                     lag(finished) OVER (PARTITION BY cid, grp ORDER BY g) AS previous_end,
@@ -302,7 +303,7 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             ELSE NOT unmeasured AND steps_used > total_limit END AS total_broken FROM (SELECT *,
             in_doubt AND broken_whole AS excusable,
             unknown OR unended OR (metering_completes > 0 AND endings = 0 AND ({needed})) AS unmeasured FROM (
-        SELECT y.*, metering_complete IS NULL AND ended IS NULL AND (metering_completes > 0 OR rejected_rows > 0) AS unended, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
+        SELECT y.*, metering_complete IS NULL AND ended IS NULL AND (metering_completes > 0 OR endings > 0 OR rejected_rows > 0) AS unended, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
             CASE WHEN sc.cid IS NOT NULL THEN sc.unknown ELSE {" OR ".join(unknowns)} END AS unknown,
             CASE WHEN sc.cid IS NOT NULL THEN sc.used_steps
                 ELSE {" + ".join(f"COALESCE(u_{step}, 0)" for step in STEPS)} END AS steps_used,

@@ -15,13 +15,11 @@ from sqlglot import exp
 
 from definitions._expressions import DIALECT, MOMENT_UNIT, Threshold, bind, names, parse
 from definitions.detectors import Detector, Detectors, Fact
+from definitions.model import STEPS
 from workflow.replay.columnar.engines import EPOCH_MICROS, Engine, arrow, quoted
 from workflow.replay.references import SEPARATORS, UPLOADS
 from workflow.replay.tables import SOURCES, event_kinds
 
-STEPS: Final = (
-    "acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering",
-)  # fmt: skip
 SOURCE_NUMBERS: Final = {source: at for at, source in enumerate(SOURCES, start=1)}
 HOUR: Final = 3_600_000_000 * MOMENT_UNIT
 DAY: Final = 24 * HOUR

@@ -12,6 +12,7 @@ from definitions._expressions import MOMENT_DAY
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, Fact, load_detectors
+from definitions.model import STEPS
 from workflow.replay.columnar import across, clocks, papers, statistics, verdicts
 from workflow.replay.columnar.engines import (
     EPOCH,
@@ -22,7 +23,7 @@ from workflow.replay.columnar.engines import (
     present_columns,
     rows_in,
 )
-from workflow.replay.columnar.fold import STEPS, Compiled, gate_load_times, prepare
+from workflow.replay.columnar.fold import Compiled, gate_load_times, prepare
 from workflow.replay.columnar.law import Law
 from workflow.replay.columnar.plan import Plan
 from workflow.replay.columnar.wide import Wide
@@ -180,10 +181,15 @@ def _own_facts(rules: Detectors) -> dict[str, Fact]:
 
 def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
     """Table `facts`: one row per case, with what is folded from its events and its law; view `w`: the same by name."""
-    # A row that could not be read may have been an earlier trace, unless the application itself is there.
+    # A row that could not be read, or a trace whose time nobody knows, may have been the first, unless the application
+    # itself is there.
     shared = compiled.detectors.folded
-    t0, submitted = (compiled.column(shared[name], compiled.detectors.gates) for name in ("t0", "submitted"))
-    seen = {t0: f"CASE WHEN c.rejected_rows = 0 OR {submitted} IS NOT NULL THEN {t0} END"}
+    t0, submitted, untimed = (
+        compiled.column(shared[name], compiled.detectors.gates) for name in ("t0", "submitted", "traces_untimed")
+    )
+    seen = {
+        t0: f"CASE WHEN {submitted} IS NOT NULL OR (c.rejected_rows = 0 AND {compiled.wide(untimed)} = 0) THEN {t0} END"
+    }
     folded = ", ".join(f"{seen.get(name) or compiled.wide(name)} AS {name}" for name in compiled.folded)
     told = ", ".join(f"(c.untold // {1 << at}) % 2 = 0 AS told_{what}" for at, what in enumerate((*STEPS, "account")))
     run.make(

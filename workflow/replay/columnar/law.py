@@ -8,9 +8,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from definitions.book import Book
-from definitions.model import ClassificationRule, Definition
+from definitions.model import STEPS, ClassificationRule, Definition
 from workflow.replay.columnar.engines import EPOCH, Engine, arrow, day_number, quoted
-from workflow.replay.columnar.fold import STEPS
 from workflow.replay.lists import papers_of
 
 NATION: Final = "000000"
@@ -152,8 +151,19 @@ class Law:
         kinds = [("def_id", _INT), ("step", _INT), ("grp", _INT), ("lim", _INT), ("derived", _FLAG),
                  ("place", _INT)]  # fmt: skip
         self.engine.put("def_steps", arrow(kinds, steps))
-        papers = {(at, word): paper for at, item in enumerate(self.by_id) for word, paper in papers_of(item).items()}
-        kinds = [("def_id", _INT), ("word", _TEXT), ("place", _INT), ("kind", _TEXT), ("form", _TEXT)]
+        papers = {
+            (at, word): (*paper, STEPS.index(item.steps[paper[0]].code))
+            for at, item in enumerate(self.by_id)
+            for word, paper in papers_of(item).items()
+        }
+        kinds = [
+            ("def_id", _INT),
+            ("word", _TEXT),
+            ("place", _INT),
+            ("kind", _TEXT),
+            ("form", _TEXT),
+            ("place_step", _INT),
+        ]
         self.engine.put("def_papers", arrow(kinds, ((*key, *value) for key, value in sorted(papers.items()))))
         words = {word: value[1] for (_, word), value in sorted(papers.items()) if value[1]}
         self.engine.put("papers", arrow([("word", _TEXT), ("kind", _TEXT)], sorted(words.items())))

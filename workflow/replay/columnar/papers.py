@@ -6,9 +6,10 @@ from typing import Final
 
 from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, earlier, past_due
 from definitions.detectors import Detectors
+from definitions.model import STEPS
 from workflow.replay.columnar.clocks import TOTAL_START, day, resting
 from workflow.replay.columnar.engines import Engine, quoted
-from workflow.replay.columnar.fold import KINDS, STEPS
+from workflow.replay.columnar.fold import KINDS
 from workflow.replay.columnar.law import Law
 from workflow.replay.lists import (
     ACCEPTED_ON,
@@ -109,26 +110,33 @@ def _outside(engine: Engine) -> None:
     # nobody knows what it passed.
     begun = ", ".join(f"CASE WHEN w.{step}_start < r.occurred THEN {at} ELSE 0 END" for at, step in enumerate(STEPS))
     unread = f"CASE WHEN w.torn THEN {len(STEPS) - 1} ELSE 0 END"
-    # In force is the step behind the last that has been passed, of those that the case takes.
+    # In force is the step behind the last that has been passed, of those that the case takes. Of a customer who may be an
+    # important one or not, only what neither may be asked for is outside.
     design, mid, completion = (STEPS.index(step) for step in HANDED_IN)
     engine.make(
         "asked",
-        f"""SELECT cid, occurred, row_no, word, def_id, CASE WHEN reached NOT IN ({design}, {mid}) THEN reached
+        f"""SELECT cid, occurred, row_no, word, def_id, wants_design_review, wants_mid_inspection,
+            CASE WHEN reached NOT IN ({design}, {mid}) THEN reached
             WHEN reached = {design} AND wants_design_review THEN {design} WHEN wants_mid_inspection THEN {mid}
             ELSE {completion} END AS reached
-        FROM (SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, w.def_id, w.wants_design_review,
-            w.wants_mid_inspection, GREATEST({passed}, {begun}, {unread}, COALESCE(v.reached, 0)) AS reached
+        FROM (SELECT r.cid, r.occurred, r.row_no, trim(r.word) AS word, d.def_id, d.design_all OR c.important AS wants_design_review,
+            d.mid_all OR c.important AS wants_mid_inspection, GREATEST({passed}, {begun}, {unread}, COALESCE(v.reached, 0)) AS reached
         FROM (SELECT cid, occurred, row_no, unnest(string_split_regex(value, '{BETWEEN}')) AS word FROM rare
             WHERE k = {requested} AND occurred IS NOT NULL AND NOT regexp_matches(ref, '{_LAWFUL}')) AS r
-        JOIN w ON w.cid = r.cid LEFT JOIN waived_by_then AS v ON v.cid = r.cid AND v.row_no = r.row_no
-        WHERE w.def_id IS NOT NULL AND trim(r.word) <> '') AS x""",
+        JOIN w ON w.cid = r.cid JOIN defs AS d ON d.def_id = w.path_id
+        JOIN (SELECT TRUE AS important UNION ALL SELECT FALSE AS important) AS c ON c.important = COALESCE(w.important, c.important)
+        LEFT JOIN waived_by_then AS v ON v.cid = r.cid AND v.row_no = r.row_no
+        WHERE trim(r.word) <> '') AS x""",
     )
     # How far the path has come is counted in national steps; a paper's place in steps of the case's own path.
     engine.make(
         "placed",
-        """SELECT a.*, p.kind, p.form, p.place IS NULL OR p.place > COALESCE(s.place, 99) AS is_outside
+        f"""SELECT a.cid, a.occurred, a.row_no, a.word, p.kind, p.form, min(CASE WHEN p.place IS NULL
+            OR p.place > COALESCE(s.place, 99) OR NOT (CASE p.place_step WHEN {design} THEN a.wants_design_review
+                WHEN {mid} THEN a.wants_mid_inspection ELSE TRUE END) THEN 1 ELSE 0 END) = 1 AS is_outside
         FROM asked AS a LEFT JOIN def_papers AS p ON p.def_id = a.def_id AND p.word = a.word
-        LEFT JOIN (SELECT def_id, step, place FROM def_steps) AS s ON s.def_id = a.def_id AND s.step = a.reached""",
+        LEFT JOIN (SELECT def_id, step, place FROM def_steps) AS s ON s.def_id = a.def_id AND s.step = a.reached
+        GROUP BY a.cid, a.occurred, a.row_no, a.word, p.kind, p.form""",
     )
     # The form asked for first is the one that may be; a paper called by its kind or by another name of that form is no
     # second one.

@@ -17,9 +17,10 @@ from scipy import stats
 
 from definitions._expressions import MOMENT_MINUTE, MOMENT_UNIT
 from definitions.detectors import Detectors, Statistic
+from definitions.model import STEPS
 from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, arrow, day_number, quoted
-from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, STEPS
+from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS
 from workflow.replay.reported import Reported
 
 Row = tuple[str, str, int, int, int, int]

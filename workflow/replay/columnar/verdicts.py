@@ -8,9 +8,10 @@ from typing import Final
 import pyarrow as pa
 
 from definitions.detectors import Detectors
+from definitions.model import STEPS
 from workflow.replay.columnar.clocks import day, not_after
 from workflow.replay.columnar.engines import Engine, arrow, quoted
-from workflow.replay.columnar.fold import KINDS, STEPS, names_of_sources, source_of, systems
+from workflow.replay.columnar.fold import KINDS, names_of_sources, source_of, systems
 from workflow.replay.columnar.plan import MOMENTS, UNJUDGED, Plan
 
 DEPTH: Final = 4

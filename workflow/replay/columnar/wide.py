@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import Final
 
 from definitions.detectors import Detectors
+from definitions.model import STEPS
 from workflow.replay.columnar.engines import Engine, columns_of
-from workflow.replay.columnar.fold import STEPS, kinds
+from workflow.replay.columnar.fold import kinds
 
 _YES: Final = (
     "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",

@@ -33,9 +33,23 @@ def lawful(record: Record) -> bool:
     return any(one == "volunteered" or one.startswith("law:") for one in references(record.ref))
 
 
-def asked_outside_the_list(book: Book, definition: Definition, state: State, history: History) -> list[Record]:
+def asked_outside_the_list(
+    book: Book, definition: Definition, state: State, history: History, *, known: bool = True
+) -> list[Record]:
     """What was asked for that the engine would have refused at the step then in force, a record for each document; a
-    second form of a kind counts."""
+    second form of a kind counts. Where it is not `known` whether the customer is an important one, only what neither
+    may be asked for."""
+    assumed = (state.facts.important_customer,) if known else (True, False)
+    refused = [_refused(book, definition, _of_customer(state, important), history) for important in assumed]
+    return [record for record in refused[0] if all(record in other for other in refused[1:])]
+
+
+def _of_customer(state: State, important: bool) -> State:
+    facts = msgspec.structs.replace(state.facts, important_customer=important)
+    return msgspec.structs.replace(state, facts=facts)
+
+
+def _refused(book: Book, definition: Definition, state: State, history: History) -> list[Record]:
     bare = msgspec.structs.replace(state, documents=(), asked=())
     forms: dict[str, str] = {}
     refused = []

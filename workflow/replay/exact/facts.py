@@ -15,11 +15,11 @@ from typing import Any, Final
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, Fact
-from definitions.model import Definition
+from definitions.model import STEPS, Definition
 from workflow.replay.exact import papers, suspensions
 from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list
-from workflow.replay.exact.judge import HV_STEPS, STEPS, ExactVerdict, JudgedRound, judge_case
+from workflow.replay.exact.judge import HV_STEPS, ExactVerdict, JudgedRound, judge_case
 from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment, time_of
 from workflow.replay.exact.needs import Site, explained, nearness, of_the_same_need
 from workflow.replay.exact.papers import Papers

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
-from definitions.model import Definition, Frozen
+from definitions.model import STEPS, Definition, Frozen
 from workflow.core import timers
 from workflow.core.chain import as_filed_and_chained, link_of
 from workflow.core.counting import Timer
@@ -147,7 +147,7 @@ def _class(case: _Case, definition: Definition | None, on: dt.date) -> None:
         return
     filed = case.row.get("user_class")
     as_filed = definition_of(case.book, filed, on, case.row.get("region"))
-    if definition is None or as_filed is None or case.business_type is None:
+    if definition is None or as_filed is None or case.business_type is None or case.history.claim_lost:
         case.unjudged.append("D26")
     elif filed != definition.user_class:
         severity = "low"
@@ -189,9 +189,6 @@ def _order(case: _Case, definition: Definition | None) -> None:
     _skipped(case, walk, known=known, governed=definition is not None)
 
 
-STEPS = ("acceptance", "supply_plan", *HV_STEPS, "metering")
-
-
 def _skipped(case: _Case, walk: Walk, *, known: bool, governed: bool) -> None:
     """D24: energised although a step of the path was neither completed nor waived."""
     history = case.history
@@ -211,25 +208,26 @@ def _asked(case: _Case, definition: Definition | None, known: bool) -> None:
     requested = history.all("document", "requested")
     if case.business_type == "transfer":
         return
-    if case.business_type is None or (requested and (definition is None or not known)):
+    if case.business_type is None or (requested and definition is None):
         case.unjudged.append("D23")
     elif definition is None or not requested:
         _documents(case, [])
     else:
         state = reconstruct(case.calendar, definition, case.row, history).state
-        asked = asked_outside_the_list(case.book, definition, state, history)
-        _documents(case, [one.value or "" for one in asked])
+        asked = asked_outside_the_list(case.book, definition, state, history, known=known)
+        _documents(case, [one.value or "" for one in asked], known=known)
 
 
-def _documents(case: _Case, outside: list[str]) -> None:
-    """D23: documents asked for outside the closed list, and inspections that low voltage does not have."""
+def _documents(case: _Case, outside: list[str], *, known: bool = True) -> None:
+    """D23: documents asked for outside the closed list, and inspections that low voltage does not have. `known`:
+    whether the case's path is."""
     high = high_voltage(case.row)
     if high is False:
         asked = [one for code in HV_STEPS for one in case.history.all(code)]
         outside = outside + [one.activity for one in asked if one.lifecycle != "waive" and not lawful(one)]
     if outside:
         case.found("D23", "high", outside)
-    elif high is None:
+    elif high is None or not known:
         case.unjudged.append("D23")
 
 
@@ -242,13 +240,17 @@ def _timed(case: _Case, definition: Definition, built: Reconstruction, as_of: dt
     torn = any(step.limit is not None and step.code in built.torn for step in definition.steps)
     if late:
         case.found("L01", "high", (f"step:{one.step}:{one.number}" for one in late))
-    elif torn:
+    elif torn or (definition.total.kind != "whole_process" and case.history.claim_lost):
         case.unjudged.append("L01")
     total = next(one for one in clocks if one.scope == "total")
     stand = timers.standing(calendar, total, as_of)
     whole = definition.total.kind == "whole_process"
-    measured = bool(case.history.all("application", "submit")) if whole else not (built.torn or built.missing)
-    measured = measured and (case.history.closed is not None or not case.history.was_energised)
+    measured = (
+        bool(case.history.all("application", "submit"))
+        if whole
+        else not (built.torn or built.missing or case.history.claim_lost)
+    )
+    measured = measured and not case.history.end_lost
     overdue = total.status == "breached" if state.closed else stand.remaining < 0
     in_doubt = whole and suspension_lost(case.history, definition.total.deductible)
     measured = measured and not (in_doubt and overdue)

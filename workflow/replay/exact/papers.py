@@ -15,9 +15,9 @@ from definitions._expressions import MOMENT_DAY, MOMENT_UNIT
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors
-from definitions.model import Definition, StepRule
+from definitions.model import STEPS, Definition, StepRule
 from workflow.replay.exact.classes import NATION, class_by_rules, definition_of, high_voltage
-from workflow.replay.exact.judge import STEPS, looser
+from workflow.replay.exact.judge import looser
 from workflow.replay.exact.language import Compiled, compiled, moment
 from workflow.replay.exact.rows import Row
 from workflow.replay.exact.suspensions import late_whole

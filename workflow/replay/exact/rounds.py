@@ -136,7 +136,7 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
     later = {part for step in definition.steps[position + 1 :] for part in step.parts}
     went = {one.activity for one in history.records if one.lifecycle in _TURNS}
     went |= {activity for activity, lifecycle in history.undated if lifecycle in _TURNS}
-    if later & went or (rule.code, "complete") in history.undated:
+    if later & went or (rule.code, "complete") in history.undated or history.end_lost:
         return _Turns(tuple(rounds), torn=True)  # begun and left behind: nobody says when it ended
     ending = history.ending
     if ending is not None:

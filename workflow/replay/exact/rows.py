@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from definitions.model import Frozen
 from workflow.core.times import BUSINESS_ZONE, business_date
@@ -69,6 +69,12 @@ def records(rows: Iterable[Row]) -> list[Record]:
     return out
 
 
+_CLAIMS: Final = (("application", "submit"), ("acceptance", "start"), ("acceptance", "complete"))
+_ENDS: Final = (
+    ("application", "withdraw"), ("application", "terminate"), ("application", "refuse"), ("metering", "complete"),
+)  # fmt: skip
+
+
 class History:
     """The records of a case, oldest first. `undated`: what happened, and nobody knows when."""
 
@@ -88,8 +94,12 @@ class History:
     @property
     def claim(self) -> Record | None:
         """The first claimed trace of the case (T0)."""
-        wanted = {("application", "submit"), ("acceptance", "start"), ("acceptance", "complete")}
-        return next((one for one in self.records if (one.activity, one.lifecycle) in wanted), None)
+        return next((one for one in self.records if (one.activity, one.lifecycle) in _CLAIMS), None)
+
+    @property
+    def claim_lost(self) -> bool:
+        """Whether a trace that nobody knows the time of may have been the first: not where the application has one."""
+        return not self.all("application", "submit") and any(one in self.undated for one in _CLAIMS)
 
     @property
     def submission(self) -> Record | None:
@@ -112,6 +122,11 @@ class History:
     def was_energised(self) -> bool:
         """Whether anybody says so, at whatever time."""
         return self.energised is not None or ("metering", "complete") in self.undated
+
+    @property
+    def end_lost(self) -> bool:
+        """Whether it ended, or was energised, and nobody knows when."""
+        return self.closed is None and any(one in self.undated for one in _ENDS)
 
     @property
     def closed(self) -> Record | None:

@@ -15,9 +15,8 @@ from definitions._expressions import THIS, about, names, parse
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import MOMENT_OR_NONE, PLACE, Detector, Detectors
-from definitions.model import Frozen
+from definitions.model import STEPS, Frozen
 from workflow.replay.exact.facts import ASSUMED, SUPPLIED, CaseFacts, Common, Folded, Told
-from workflow.replay.exact.judge import STEPS
 from workflow.replay.exact.language import compiled, moment_text, source_of
 from workflow.replay.exact.needs import Site
 from workflow.replay.exact.rows import Row

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from definitions._expressions import MOMENT_DAY, MOMENT_UNIT
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors
-from definitions.model import Definition
+from definitions.model import STEPS, Definition
 from workflow.core.counting import ONE_DAY, OPEN_ENDED, merged, used_days
-from workflow.replay.exact.judge import STEPS
 from workflow.replay.exact.language import EPOCH, compiled, time_of
 from workflow.replay.exact.rounds import Reconstruction
 from workflow.replay.lists import (
