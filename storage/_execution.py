@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import sqlalchemy as sa
 
@@ -50,6 +51,7 @@ class Execution:
         self._cursor = link.cursor
         self._failure: StorageError | None = None
         self._settings: dict[str, str | None] = {}
+        self._fetching: WeakSet[Any] = WeakSet()
 
     def _execute(self, sql: str, parameters: Sequence[object]) -> Any:
         if self._failure is not None:
@@ -76,9 +78,12 @@ class Execution:
         if self._failure is not None:
             raise self._failure
         try:
-            return self._link.sa.execute(statement)
+            result = self._link.sa.execute(statement)
         except sa.exc.DBAPIError as error:
             raise self._failed(error.orig or error) from error
+        if result.cursor is not None:  # there are rows to fetch
+            self._fetching.add(result.cursor)
+        return result
 
     def _failed(self, error: BaseException) -> StorageError:
         self._failure = self._backend.translate(error)
@@ -104,8 +109,11 @@ class Execution:
         self._execute("RELEASE SAVEPOINT part", ())
 
     def end(self) -> None:
-        """Refuse everything from now on: the connection goes on to serve other transactions."""
+        """Refuse everything from now on: the connection goes on to serve other transactions. What is half fetched is
+        dropped: SQLite keeps a snapshot while anybody, an error that was logged for one, holds a part of it."""
         self._failure = StorageError("事务已结束", "the transaction has ended")
+        for cursor in list(self._fetching):
+            cursor.close()
 
     def check(self) -> None:
         """Raise the error that keeps this transaction from being committed, if there was one."""

@@ -147,11 +147,18 @@ class Database:
         try:
             yield tx
         finally:
-            tx.end()
-            if self._backend.is_usable(link.driver):
-                link.sa.close()  # ends the snapshot
-            else:
-                self._discard(link)
+            clean = False
+            try:
+                tx.end()
+                link.cursor.close()
+                if clean := self._backend.is_usable(link.driver):
+                    link.sa.close()  # ends the snapshot
+            except BaseException:
+                clean = False  # out of memory, for one: whoever reads next gets another connection
+                raise
+            finally:
+                if not clean:
+                    self._discard(link)
 
     @contextmanager
     def _transaction(self) -> Iterator[Link]:

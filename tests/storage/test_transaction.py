@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from storage import (
     AppendOnly,
@@ -18,6 +19,7 @@ from storage import (
     Remembered,
     RoundRow,
     StorageError,
+    Tx,
 )
 from tests.storage.samples import MOMENT, case, deadline, event, store
 
@@ -262,6 +264,35 @@ def test_a_reader_sees_one_moment(database: Database):
         assert [head.case_id for head in reader.heads()] == ["c1"]
     with database.read() as reader:
         assert [head.case_id for head in reader.heads()] == ["c1", "c2"]
+
+
+@pytest.mark.parametrize("ask", ["of the driver", "of SQLAlchemy"])
+def test_after_a_read_that_failed_in_the_middle_the_next_one_sees_the_newest(database: Database, ask):
+    with database.write() as tx:
+        store(tx, "c1")
+        store(tx, "c2")
+    with pytest.raises(MemoryError) as kept, database.read() as tx:  # `kept` holds the frames, and what they hold
+        by_driver = ask == "of the driver"
+        ids = "SELECT id FROM application"
+        rows = tx._execute(ids, ()) if by_driver else tx._query(sa.text(ids))
+        assert rows.fetchone()
+        raise MemoryError
+    with database.write() as tx:
+        store(tx, "c3")
+    with database.read() as tx:
+        assert tx.case("c3") is not None
+    assert kept.value is not None
+
+
+def test_a_reading_connection_that_does_not_come_clean_serves_nobody_else(database: Database, monkeypatch):
+    def out_of_memory(_: object) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError), monkeypatch.context() as broken, database.read() as tx:
+        used = tx._link.driver
+        broken.setattr(Tx, "end", out_of_memory)
+    with database.read() as tx:
+        assert tx._link.driver is not used
 
 
 def test_nothing_can_be_written_in_a_snapshot(database: Database):
