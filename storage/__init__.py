@@ -7,6 +7,7 @@ from storage.database import Database
 from storage.errors import (
     AppendOnly,
     Contention,
+    Damaged,
     Duplicate,
     NotMigrated,
     OutcomeUnknown,
@@ -97,6 +98,7 @@ __all__ = [
     "Checkpoint",
     "ComplaintRow",
     "Contention",
+    "Damaged",
     "Database",
     "Dated",
     "DeadlineRow",

@@ -112,6 +112,16 @@ class Registers(Execution):
         """All published definitions, oldest first."""
         return self._all(DefinitionRow, "definition", "published_at", "hash")
 
+    def unpublished(self) -> list[tuple[str, str]]:
+        """The hashes of definitions that applications are pinned to and that are not published here, each with one such
+        application."""
+        pinned, there = tables["application"].c, tables["definition"].c
+        missing = sa.select(pinned.definition_hash, sa.func.min(pinned.id)).where(
+            pinned.definition_hash.not_in(sa.select(there.hash))
+        )
+        ordered = missing.group_by(pinned.definition_hash).order_by(pinned.definition_hash)
+        return [(str(hash_), str(case_id)) for hash_, case_id in self._query(ordered)]
+
     def put_notice(self, row: NoticeRow) -> bool:
         """Store a calendar notice; False when it was there already."""
         return self._add_if_new("calendar_notice", row, "hash")

@@ -53,6 +53,11 @@ class AppendOnly(StorageError):
         )
 
 
+class Damaged(StorageError):
+    """A row that is kept under the hash of its content has another content, or one that others rest on is gone:
+    somebody changed the database by hand. It is not used."""
+
+
 class StorageUnavailable(StorageError):
     """Disk full, file read-only, server down. Nothing was written."""
 

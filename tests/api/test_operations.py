@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 import structlog
 
-from storage import Contention, Database, OutcomeUnknown, Rejected, StorageUnavailable
+from storage import Contention, Damaged, Database, OutcomeUnknown, Rejected, StorageUnavailable
 from tests.api.conftest import PLAIN, RESIDENTIAL, Face, Server, broken_off
 from workflow.service import Reply
 
@@ -65,6 +65,17 @@ def test_a_fault_of_the_house_is_a_problem_that_shows_nothing(  # one column of 
     assert problem["detail_en"]
     assert " / " in problem["title"]
     assert "secret" not in answer.text
+
+
+def test_a_changed_rule_is_a_problem_that_names_its_row(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(*_: Any) -> Any:
+        raise Damaged("规则 abc 被改动", "the row abc was changed")
+
+    client = face.as_("admin")
+    monkeypatch.setattr(face.service, "application", changed)
+    problem = client.get("/api/v1/applications/any")
+    assert (problem.status_code, problem.json()["code"]) == (500, "store-damaged")
+    assert ("abc" in problem.json()["detail"], "abc" in problem.json()["detail_en"]) == (True, True)
 
 
 def test_a_reading_without_its_database_is_a_503(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,16 +15,17 @@ from typer.testing import CliRunner
 from tests.cli.conftest import APPLICATION
 from workflow.cli import app
 
+NOTICE = Path(__file__).parents[1] / "definitions" / "data" / "notice_2027_invented.yaml"
 INSTALLED = Path(sys.executable).with_name("baozhuang")
 
 
-def sql(cli, *statements: str) -> None:
-    """Change the file as someone who holds it can, past the program."""
+def sql(cli, *statements: str) -> list[list[tuple]]:
+    """Change the file as someone who holds it can, past the program; the rows that each statement gives."""
     connection = sqlite3.connect(cli.database.removeprefix("sqlite:///"))
-    for statement in statements:
-        connection.execute(statement)
+    rows = [connection.execute(statement).fetchall() for statement in statements]
     connection.commit()
     connection.close()
+    return rows
 
 
 UNGUARDED = ("DROP TRIGGER event_no_update", "DROP TRIGGER event_no_delete")
@@ -238,6 +239,36 @@ def test_verify_fails_when_a_trigger_is_gone(cli):
     assert done.exit_code == 1
     assert "event_no_update" in done.stdout
     assert cli("doctor").exit_code == 1
+
+
+SHIFTED = "UPDATE calendar_notice SET content = replace(content, '2027-01-02', '2027-01-22')"
+LOOSENED = "UPDATE definition SET content = replace(content, '\"limit\":5', '\"limit\":6')"
+
+
+@pytest.mark.parametrize(
+    ("statement", "table", "says"),
+    [
+        (SHIFTED, "calendar_notice", "was changed"),
+        (LOOSENED, "definition", "was changed"),
+        ("UPDATE definition SET content = 'x'", "definition", "was changed"),
+        ("DELETE FROM definition", "definition", "is gone"),
+    ],
+)
+def test_verify_and_doctor_name_a_changed_notice_or_definition_which_nobody_counts_by(cli, statement, table, says):
+    one = cli.submit()
+    cli.json("calendar", "import", NOTICE, "--json")
+    assert cli.json("verify", "--json")["damaged"] == []
+    row = sql(cli, f"SELECT hash FROM {table}", statement)[0][0][0]
+    done = cli("verify", "--projections", "--json")
+    assert done.exit_code == 1
+    (named,) = json.loads(done.stdout)["damaged"]
+    assert (row in named, says in named, one["id"] in named) == (True, True, says == "is gone")
+    assert row in cli("verify").stdout
+    done = cli("doctor", "--json")
+    assert done.exit_code == 1
+    assert [fact["name"] for fact in json.loads(done.stdout) if fact["status"] == "wrong"] == ["published"]
+    assert row in done.stdout
+    assert row in cli.refused("case", "show", one["id"])
 
 
 def test_verify_compares_projections_and_rebuild_puts_them_right(cli):

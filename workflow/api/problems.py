@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from workflow.api.context import log, record_of
-from workflow.service import Contention, OutcomeUnknown, Refusal, Refused, StorageError, StorageUnavailable
+from workflow.service import Contention, Damaged, OutcomeUnknown, Refusal, Refused, StorageError, StorageUnavailable
 from workflow.service.validation import describe
 
 MEDIA_TYPE = "application/problem+json"
@@ -38,6 +38,7 @@ _TITLES: dict[str, tuple[int, str, str]] = {
     "unsupported-media-type": (415, "不支持的内容类型", "Unsupported media type"),
     "request-refused": (400, "请求被拒绝", "Request refused"),
     "internal-error": (500, "系统内部错误", "Internal error"),
+    "store-damaged": (500, "数据库内容被改动", "The store is damaged"),
     "not-alive": (503, "服务进程已失效", "Not alive"),
     "not-ready": (503, "系统尚未就绪", "Not ready"),
     "storage-unavailable": (503, "数据库暂时不可用", "Storage unavailable"),
@@ -158,6 +159,8 @@ def _of_storage(error: StorageError) -> Problem:
                 "The system is busy and nothing was saved; please try again",
                 {"Retry-After": "1"},
             )
+        case Damaged():
+            return Problem("store-damaged", f"{error.zh}; 请联系管理员", f"Tell the administrator: {error.en}")
         case _:
             return Problem(
                 "storage-unavailable",
@@ -193,7 +196,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StorageError)
     async def _storage(request: Request, error: StorageError) -> Response:
-        if not isinstance(error, Contention | StorageUnavailable):
+        if not isinstance(error, Contention | StorageUnavailable | Damaged):
             raise error  # a fault of the program, not of the moment
         log.error("storage", kind=type(error).__name__, reason=error.en)
         return of_problem(request, _of_storage(error))

@@ -24,9 +24,10 @@ def verify(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """核验全部证据链; 有问题时列出每件的第一个坏事件, 退出码为 1。
+    """核验全部证据链、规则和放假通知; 有问题时列出每件的第一个坏事件和每条被改动的记录, 退出码为 1。
 
-    Verify every chain; names the first bad event of each bad case and exits 1 when there is one.
+    Verify every chain, and definitions and notices against their hashes; names the first bad event of each bad case and
+    every changed row, and exits 1 when there is one.
     """
     with opened(database) as service, progress("核验 / verifying") as report:
         found = upkeep.verify(service, checkpoint, projections, report)
@@ -46,10 +47,15 @@ def _say(found: upkeep.Verified) -> None:
         typer.echo(f"{flaw['case_id']}\t{flaw['event']}\t{flaw['text']}")
     for trigger in found.missing_triggers:
         typer.echo(f"缺少防篡改触发器 / append-only trigger is gone: {trigger}")
+    for row in found.damaged:
+        typer.echo(row)
     for case_id in found.differing or ():
         typer.echo(f"{case_id}\t当前数据与事件不一致 / projections are not what the events give")
     bad = len(found.flaws) + len(found.differing or ())
-    outcome = "全部完好 / all hold" if found.holds else f"{bad} 件有问题 / bad cases: {bad}"
+    wrong = f"{bad} 件有问题 / bad cases: {bad}"
+    if found.damaged:
+        wrong += f", 规则与放假通知 {len(found.damaged)} 条有问题 / bad definitions and notices: {len(found.damaged)}"
+    outcome = "全部完好 / all hold" if found.holds else wrong
     typer.echo(f"{found.cases} 件申请 / cases, {found.events} 个事件 / events: {outcome}")
     if found.differing == []:
         typer.echo("当前数据与事件一致 / projections agree with the events")

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "storage": ("Contention", "OutcomeUnknown", "StorageError", "StorageUnavailable"),
+    "storage": ("Contention", "Damaged", "OutcomeUnknown", "StorageError", "StorageUnavailable"),
     "workflow.core.commands": ("COMMANDS", "COMMAND_NAMES", "Command", "Submission"),
     "workflow.core.events": ("Principal",),
     "workflow.core.refusals": ("Refusal", "Refused", "refusal", "refuse"),

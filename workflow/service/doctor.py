@@ -18,6 +18,7 @@ from storage import Tx
 from workflow.core.state import from_snapshot
 from workflow.core.times import business_date
 from workflow.service import health
+from workflow.service.law import damaged
 from workflow.service.notices import UNFINISHED_SETTING
 from workflow.service.portal import house
 from workflow.service.service import Service
@@ -50,6 +51,10 @@ def diagnose(service: Service, address: str) -> list[Fact]:
     facts = [Fact("database", "ok", f"可用 ({service.database.dialect})", f"answers ({service.database.dialect})")]
     with service.database.read() as tx:
         facts += _schema(service, tx)
+        bad = [Fact("published", "wrong", one.zh, one.en) for one in damaged(tx)]
+        if bad:
+            return facts + bad  # the rest is counted by them
+        facts.append(Fact("published", "ok", "规则和放假通知与其哈希相符", "definitions and notices have their hashes"))
         facts += _calendar(service.calendars.refresh(tx), tx, today)
         facts += _unsigned(tx)
     facts += _alerts(service)

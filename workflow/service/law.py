@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Iterator
+from hashlib import sha256
 
 from definitions.book import Book, decode, encode
-from definitions.calendar import WorkingCalendar, read_notice, shipped
+from definitions.calendar import Notice, WorkingCalendar, read_notice, shipped
 from definitions.model import ClassificationRule, Definition, LegalBasisRule, RoleRule
-from storage import DefinitionRow, Tx
+from storage import Damaged, DefinitionRow, NoticeRow, Tx
 from workflow.core.times import write
 
 
@@ -46,13 +48,13 @@ class Law:
         return self.book.classification(on=on, region=region)
 
     def pinned(self, tx: Tx, hash_: str) -> Definition:
-        """The definition a case is pinned to. Raises LookupError when it was never published here."""
+        """The definition a case is pinned to. Raises Damaged when its row is changed or gone."""
         known = self._known.get(hash_)
         if known is None:
             row = tx.definition(hash_)
             if row is None:
-                raise LookupError(f"没有发布过定义 {hash_} / definition {hash_} was never published in this database")
-            known = self._known[hash_] = decode(row.content.encode())
+                raise _gone(hash_)
+            known = self._known[hash_] = _definition(row)
         return known
 
     def publish(self, tx: Tx, hash_: str, at: dt.datetime) -> bool:
@@ -87,11 +89,12 @@ class Calendars:
         return self._current
 
     def refresh(self, tx: Tx) -> WorkingCalendar:
-        """The calendar as this transaction sees it; the notices are read again if any has arrived since."""
+        """The calendar as this transaction sees it; the notices are read again if any has arrived since. Raises Damaged
+        when the row of one is changed."""
         setting = tx.setting(CALENDAR_SETTING) or ""
         calendar = self._read.get(setting)
         if calendar is None:
-            notices = [notice for row in tx.notices() for notice in read_notice(row.content)]
+            notices = [notice for row in tx.notices() for notice in _notices(row)]
             calendar = shipped().with_notices(notices)
             with self._lock:
                 self._read[setting] = calendar
@@ -106,11 +109,58 @@ class Calendars:
         calendar = self.refresh(tx)
         if calendar.hash == hash_:
             return calendar
-        notices = [
-            notice for row in sorted(tx.notices(), key=lambda r: r.imported_at) for notice in read_notice(row.content)
-        ]
+        notices = [notice for row in sorted(tx.notices(), key=lambda r: r.imported_at) for notice in _notices(row)]
         for count in range(len(notices)):
             earlier = shipped().with_notices(notices[:count])
             if earlier.hash == hash_:
                 return earlier
         return calendar
+
+
+def damaged(tx: Tx) -> Iterator[Damaged]:
+    """What is wrong with the published definitions and the notices, each row against the hash it is kept under; then
+    with the definitions that applications are pinned to and that are gone."""
+    for definition in tx.definitions():
+        try:
+            _definition(definition)
+        except Damaged as error:
+            yield error
+    for notice in tx.notices():
+        try:
+            _notices(notice)
+        except Damaged as error:
+            yield error
+    for hash_, case_id in tx.unpublished():
+        yield _gone(hash_, case_id)
+
+
+def _definition(row: DefinitionRow) -> Definition:
+    try:
+        definition = decode(row.content.encode())
+    except ValueError as error:
+        raise _changed("definition", "规则", row.hash) from error
+    if definition.hash != row.hash:
+        raise _changed("definition", "规则", row.hash)
+    return definition
+
+
+def _notices(row: NoticeRow) -> tuple[Notice, ...]:
+    if sha256(row.content.encode()).hexdigest() != row.hash:
+        raise _changed("calendar_notice", "放假通知", row.hash)
+    return read_notice(row.content)
+
+
+def _changed(table: str, zh: str, hash_: str) -> Damaged:
+    return Damaged(
+        f"数据库中的{zh} {hash_} 与其哈希不符, 内容被改动, 不予采用; 请由备份恢复 {table} 表中的这一行",
+        f"the row {hash_} of {table} was changed: its content does not have that hash, so it is not used; restore it "
+        "from a backup",
+    )
+
+
+def _gone(hash_: str, case_id: str | None = None) -> Damaged:
+    zh, en = ("", "") if case_id is None else (f" (如申请 {case_id})", f" (as {case_id})")
+    return Damaged(
+        f"申请所依据的规则 {hash_} 已不在数据库中{zh}; 请由备份恢复 definition 表中的这一行",
+        f"the row {hash_} of definition, which applications are pinned to{en}, is gone; restore it from a backup",
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +18,7 @@ import uuid6
 
 from definitions.book import Book, NoRuleInForce, UnknownClass
 from definitions.calendar import CalendarRangeError
-from storage import Database, Filter, KeyRow, OrgRow, StaffRow, Tx
+from storage import Damaged, Database, Filter, KeyRow, OrgRow, StaffRow, Tx
 from workflow.core import view
 from workflow.core.commands import Submission, blank
 from workflow.core.events import Principal
@@ -57,7 +58,8 @@ class Service:
         self.cases = Cases(self.law, self.calendars, clock, lambda: str(uuid6.uuid7()))
         self.judging = Judging(self.law, self.calendars, clock)
         self.writer = Writer(database)
-        with database.read() as tx:
+        # Whoever counts by a damaged calendar is refused then; `verify` and `doctor`, which say so, are not.
+        with database.read() as tx, suppress(Damaged):
             self.calendars.refresh(tx)
 
     @classmethod
