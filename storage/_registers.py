@@ -120,7 +120,8 @@ class Registers(Execution):
             pinned.definition_hash.not_in(sa.select(there.hash))
         )
         ordered = missing.group_by(pinned.definition_hash).order_by(pinned.definition_hash)
-        return [(str(hash_), str(case_id)) for hash_, case_id in self._query(ordered)]
+        rows: Sequence[Sequence[Any]] = self._query(ordered).all()
+        return [(row[0], row[1]) for row in rows]
 
     def put_notice(self, row: NoticeRow) -> bool:
         """Store a calendar notice; False when it was there already."""

@@ -164,6 +164,7 @@ def test_a_reader_with_an_older_snapshot_does_not_turn_the_calendar_back(server,
     importer.import_notice(ADMIN, NOTICE)
     with server.database.read() as old:
         old.setting("calendar")  # the snapshot is taken with the first read
+        importer.clock.moment = dt.datetime.fromisoformat("2027-01-15T10:00:00+08:00")
         importer.import_notice(ADMIN, CHANGE)
         with server.database.read() as new:
             newest = server.calendars.refresh(new)
@@ -187,6 +188,20 @@ def test_an_interrupted_recount_is_finished_by_importing_again(server, importer,
     assert [total(server, one) for one in cases] == [(AFTER, False)] * 5
     assert [len(recounted(server, one)) for one in cases] == [1] * 5
     assert "recount" not in {fact.name for fact in diagnose(importer, url)}
+
+
+def test_a_notice_of_tomorrow_is_refused_and_nothing_is_kept(server, importer):
+    """10 November 2026 written as of 2027; and the day itself, in the zone of business: 16:00 UTC is midnight there."""
+    text = NOTICE.read_text(encoding="utf-8")
+    with pytest.raises(NoticeError, match=r":3: .*2027-11-10.*2026-12-24.*/ .*after today"):
+        importer.import_notice(ADMIN, text.replace("2026-11-10", "2027-11-10"))
+    with server.database.read() as tx:
+        assert (tx.notices(), tx.setting("calendar")) == ([], None)
+    importer.clock.moment = dt.datetime.fromisoformat("2026-11-09T15:59:59+00:00")
+    with pytest.raises(NoticeError, match="2026-11-09"):
+        importer.import_notice(ADMIN, NOTICE)
+    importer.clock.moment = dt.datetime.fromisoformat("2026-11-09T16:00:00+00:00")
+    assert importer.import_notice(ADMIN, NOTICE).added
 
 
 def test_a_notice_that_contradicts_is_refused_and_nothing_is_kept(server, importer):

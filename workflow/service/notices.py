@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from definitions.calendar import Notice, encode_notice, read_notice
+from definitions.calendar import Notice, NoticeError, encode_notice, read_notice
 from storage import NoticeRow, Tx
 from workflow.core.deed import Context
 from workflow.core.events import Principal
-from workflow.core.times import write
+from workflow.core.times import business_date, write
 from workflow.service import access
 from workflow.service.law import CALENDAR_SETTING
 
@@ -49,15 +49,26 @@ def import_notice(
 ) -> Imported:
     """Bring in the notices of a YAML file (`Path`) or text and recount open deadlines.
 
-    Raises NoticeError, with file and line, for a notice that contradicts itself or the calendar; Refused.
+    Raises NoticeError, with file and line, for a notice that contradicts itself or the calendar, or that is dated after
+    today: it is a row for good, and only a later one changes it; Refused.
     """
     access.check_administers(service.law.roles, principal, "calendar")
     notices = read_notice(source)
+    today = business_date(service.clock.now())
+    if early := [notice for notice in notices if notice.published_on > today]:
+        raise NoticeError([_not_yet(notice, today) for notice in early])
     added = service.writer.submit((2, ""), lambda tx: _add(service, principal, tx, notices)).result()
     numbers = [notice.number for notice in notices]
     looked_at, changed = _recount(service, principal, notices, progress)
     service.writer.submit((2, ""), lambda tx: tx.put_setting(UNFINISHED_SETTING, "")).result()
     return Imported(numbers, added, looked_at, changed, service.calendars.current().firm_until.isoformat())
+
+
+def _not_yet(notice: Notice, today: dt.date) -> str:
+    return (
+        f"{notice.origin}: 成文日期 {notice.published_on} 晚于今天 {today}; 请对照通知原文核对 published_on 后再导入 / "
+        f"published_on {notice.published_on} lies after today, {today}; compare it with the notice, then import again"
+    )
 
 
 def _add(service: Service, principal: Principal, tx: Tx, notices: tuple[Notice, ...]) -> list[str]:
