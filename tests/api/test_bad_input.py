@@ -77,6 +77,13 @@ def test_a_bad_submission_is_a_clear_400(face: Face, name: str) -> None:
     assert client.get("/api/v1/applications").json()["items"] == []
 
 
+def test_an_approval_without_its_decision_names_the_field(face: Face) -> None:
+    client = face.as_("admin")
+    case_id = client.post("/api/v1/applications", json=RESIDENTIAL).json()["id"]
+    answer = client.post(f"/api/v1/applications/{case_id}/commands", json={"command": "decide_approval"})
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["decide_approval.decision"]
+
+
 def test_ten_megabytes_are_refused(face: Face) -> None:
     client = face.as_("front_line")
     answer = client.post("/api/v1/applications", content=b"x" * 10_000_000, headers=JSON)
@@ -102,6 +109,7 @@ COMMANDS = [
     {"command": "rate", "score": 4.5},
     {"command": "countersign", "event": 10**30},
     {"command": "add_charge", "item": "x", "amount": -1},
+    {"command": "decide_approval"},
 ]
 
 

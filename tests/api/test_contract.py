@@ -168,7 +168,7 @@ def test_no_command_changes_a_closed_case(face: Face) -> None:
         "countersign": {},
         "add_charge": {"item": "x", "amount": 1},
         "add_approval": {},
-        "decide_approval": {},
+        "decide_approval": {"decision": "granted"},
         "notify": {"notice": "policy"},
         "reach_milestone": {"milestone": "visit"},
     }

@@ -159,7 +159,7 @@ def alphabet(state: State, profile: Profile) -> Iterator[tuple[Principal, dict[s
     yield CLERK, {"command": "assign", "manager": "张三"}
     yield CLERK, {"command": "add_charge", "item": "high_reliability_fee", "amount": 1.0}
     yield CLERK, {"command": "add_approval"}
-    yield CLERK, {"command": "decide_approval"}
+    yield CLERK, {"command": "decide_approval", "decision": "granted"}
     yield CLERK, {"command": "notify", "notice": "hotlines"}
     yield CLERK, {"command": "reach_milestone", "milestone": "visit", "not_needed": ["materials"]}
     yield CLERK, {"command": "rate", "score": 5}

@@ -124,7 +124,7 @@ def first_half(office: Office) -> Office:
     office.do(good, "2026-03-02", "add_approval")
     office.do(good, "2026-03-03", "complete_step", step="acceptance")  # 1 of 1
     office.do(good, "2026-03-06", "complete_step", step="supply_plan")  # 3 of 3
-    office.do(good, "2026-03-09", "decide_approval")  # 5 of 5
+    office.do(good, "2026-03-09", "decide_approval", decision="granted")  # 5 of 5
     office.do(good, "2026-03-09", "submit_step", step="metering")
     office.do(good, "2026-03-11", "complete_step", step="metering")  # 2 of 2; sum 6 of 6
     slow = office.apply("lv_other", "2026-03-02", channel="hall")
@@ -135,13 +135,13 @@ def first_half(office: Office) -> Office:
     near = office.apply("hv_single", "2026-03-02")
     office.do(near, "2026-03-02", "add_approval")
     office.do(near, "2026-03-02", "add_approval", approval="35 kV", voltage_kv=35.0)
-    office.do(near, "2026-03-16", "decide_approval", approval="works")  # 10 of 10
-    office.do(near, "2026-03-20", "decide_approval", approval="35 kV")
+    office.do(near, "2026-03-16", "decide_approval", approval="works", decision="granted")  # 10 of 10
+    office.do(near, "2026-03-20", "decide_approval", approval="35 kV", decision="granted")
     office.do(near, "2026-03-20", "notify", notice="hotlines", channel="wechat")  # nothing proves it
     office.energise(near, "2026-03-20")
     far = office.apply("hv_single", "2026-03-02")
     office.do(far, "2026-03-02", "add_approval")
-    office.do(far, "2026-03-17", "decide_approval")  # 11 of 10
+    office.do(far, "2026-03-17", "decide_approval", decision="granted")  # 11 of 10
     office.energise(far, "2026-03-20", plan_reason="line full")
     waiting = office.apply("hv_single", "2026-06-01")
     office.do(waiting, "2026-06-01", "add_approval")  # still open on 06-30: 20 days used of 10

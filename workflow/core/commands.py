@@ -343,7 +343,7 @@ class DecideApproval(_Base):
 
     command: Literal["decide_approval"]
     approval: Line | None = None
-    decision: Literal["granted", "refused"] = "granted"
+    decision: Literal["granted", "refused"]
 
 
 class Notify(_Base):

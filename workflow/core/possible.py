@@ -75,7 +75,7 @@ _PROBES: dict[str, _Probe] = {
     "countersign": _plain(),
     "add_charge": _charges,
     "add_approval": _plain(),
-    "decide_approval": _plain(),
+    "decide_approval": _plain(decision="granted"),
     "notify": _plain(notice="-"),
     "reach_milestone": _milestones,
     "rate": _plain(score=5),

@@ -285,7 +285,7 @@ def _lv_zero(world: World, number: int, day: dt.date, pick: random.Random) -> It
         teller.later(1)
         teller.give({"command": "add_approval", "authority": "望岚市城市管理局"})
         teller.later(pick.choice((2, 4, 7)))
-        teller.give({"command": "decide_approval"})
+        teller.give({"command": "decide_approval", "decision": "granted"})
     if number % 11 == 4:
         yield from _filed_again(teller, team, facts)
         return
@@ -416,7 +416,7 @@ def _high_course(teller: _Teller, pick: random.Random, dual: bool, withdrawn: dt
     if pick.randrange(4) == 0:
         teller.give({"command": "add_approval", "authority": "望岚市自然资源局", "voltage_kv": 10.0})
         teller.later(pick.choice((5, 9, 13)))
-        teller.give({"command": "decide_approval"})
+        teller.give({"command": "decide_approval", "decision": "granted"})
     for step, wait, limit in (
         ("design_review", (15, 45), 3),
         ("mid_inspection", (15, 60), 2),
