@@ -151,6 +151,49 @@ def test_a_log_is_read_plain_and_packed(take, tmp_path):
         assert {line["value"] for line in taken.sheet("rejected")} >= {"dancing"}
 
 
+OURS = """<log xes.version="1.0" xmlns="http://www.xes-standard.org/">{}</log>"""
+TRACE = """<trace>{}<string key="business_type" value="new"/>
+<event>{}<string key="activity" value="application"/><string key="lifecycle" value="submit"/>
+<date key="occurred_at" value="2026-01-05T09:00:00+08:00"/></event>
+<event><string key="activity" value="metering"/><string key="lifecycle" value="complete"/>
+<date key="occurred_at" value="2026-01-05T10:00:00+08:00"/></event></trace>"""
+CASE_ID, NAME = '<string key="case_id" value="{}"/>', '<string key="concept:name" value="{}"/>'
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("trace", "event"),
+    [
+        (CASE_ID.format("A1"), ""), (CASE_ID.format("A1"), CASE_ID.format("A1")), (NAME.format("A1"), ""),
+        (NAME.format("A1"), CASE_ID.format("B9")), (CASE_ID.format("A1") + NAME.format("T1"), ""),
+        (NAME.format("T1") + CASE_ID.format("A1"), CASE_ID.format("T1")),
+    ],
+)  # fmt: skip
+def test_the_case_of_a_log_is_the_contracts_case_id_else_the_name_of_the_trace(take, tmp_path, trace, event, packed):
+    content = OURS.format(TRACE.format(trace, event)).encode()
+    path = tmp_path / ("a.xes.gz" if packed else "a.xes")
+    path.write_bytes(gzip.compress(content) if packed else content)
+    taken = take(path, mapping="xes")
+    assert taken.rows("cases", "case_id", "business_type", "rejected_rows") == [("A1", "new", 0)]
+    assert taken.rows("events", "case_id", "activity") == [("A1", "application"), ("A1", "metering")]
+
+
+def test_traces_of_one_log_may_be_called_either_way(take, tmp_path):
+    path = tmp_path / "a.xes"
+    mixed = TRACE.format(CASE_ID.format("A1") + NAME.format("T1"), "") + TRACE.format(NAME.format("A2"), "")
+    path.write_text(OURS.format(mixed), encoding="utf-8")
+    taken = take(path, mapping="xes")
+    assert taken.rows("cases", "case_id") == [("A1",), ("A2",)]
+    assert [row[0] for row in taken.rows("events", "case_id")] == ["A1", "A1", "A2", "A2"]
+
+
+def test_where_a_trace_is_called_nothing_its_events_say_the_case(take, tmp_path):
+    path = tmp_path / "a.xes"
+    path.write_text(OURS.format(TRACE.format("", CASE_ID.format("A1"))), encoding="utf-8")
+    taken = take(path, mapping="xes")
+    assert taken.rows("events", "case_id", "activity") == [("A1", "application")]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

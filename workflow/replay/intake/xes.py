@@ -1,7 +1,7 @@
 """XES logs, plain or gzip, read as a stream: one table of traces (cases) and one of events.
 
 An entity or a document type declaration is refused.  Attributes keep their keys; a nested one is `key/child`.  An event
-carries its trace's name as `case:concept:name`.
+carries what its trace is called as `case:case_id` and `case:concept:name`.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from workflow.replay.intake.faults import BadHistory, clean
 from workflow.replay.intake.raw import Raw, Spool
 from workflow.replay.intake.text import opened
 
-TRACE_NAME: Final = "case:concept:name"
+_NAMES: Final = {name: f"case:{name}" for name in ("case_id", "concept:name")}
+"""What a trace may be called by → what its events carry that as."""
 _VALUES = {"string", "date", "int", "float", "boolean", "id"}
 
 
 def read(path: Path, stem: Path) -> tuple[Raw, Raw]:
     """The traces and the events. Raises BadHistory."""
-    traces = Spool(stem.with_name(stem.name + "-traces"), ("concept:name",))
-    events = Spool(stem.with_name(stem.name + "-events"), (TRACE_NAME, "concept:name", "time:timestamp"))
+    traces = Spool(stem.with_name(stem.name + "-traces"), tuple(_NAMES))
+    events = Spool(stem.with_name(stem.name + "-events"), (*_NAMES.values(), *_NAMES, "time:timestamp"))
     for element, inside in elements(path, {"trace", "event"}, "log"):
         if _tag(element) == "trace":
             own = attributes(element)
             traces.add(own, traces.rows + 1)
+            names = {theirs: own[name] for name, theirs in _NAMES.items() if name in own}
             for event in element:
                 if _tag(event) == "event":
-                    name = {TRACE_NAME: own["concept:name"]} if "concept:name" in own else {}
-                    events.add({**attributes(event), **name}, events.rows + 1)
+                    events.add({**attributes(event), **names}, events.rows + 1)
         elif not inside:  # an event that belongs to no case
             events.add(attributes(element), events.rows + 1)
     return traces.raw("cases", path.name), events.raw("events", path.name)
