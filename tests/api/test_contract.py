@@ -340,6 +340,32 @@ def test_lists_are_paged_and_filtered(face: Face) -> None:
     assert [one["id"] for one in due] == [late]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "value", "status", "told"),
+    [
+        ("state", "foo", 400, "mid_inspection.waiting"),
+        ("state", "METERING", 400, "energised"),
+        ("state", "metering", 400, "metering.running"),
+        ("user_class", "foo", 400, "lv_zero"),
+        ("org", "NOPE", 422, "NOPE"),
+    ],
+)
+def test_a_list_narrowed_by_what_does_not_exist_names_the_parameter(face: Face, parameter, value, status, told) -> None:
+    for caller in (face.as_("front_line"), face.as_("front_line", "WH")):
+        for path in ("/api/v1/applications", "/api/v1/applications.xlsx"):
+            answer = caller.get(path, params={parameter: value})
+            assert answer.status_code == status
+            (fault,) = answer.json()["errors"]
+            assert fault["field"] == parameter
+            assert (told in fault["message"], told in fault["message_en"]) == (True, True)
+
+
+def test_a_list_of_a_unit_out_of_sight_is_empty(face: Face) -> None:
+    submit(face.as_("front_line"), org="HB")
+    found = face.as_("front_line", "WH").get("/api/v1/applications", params={"org": "HB"})
+    assert (found.status_code, found.json()["items"]) == (200, [])
+
+
 def test_logs_hold_ids_but_no_person(
     face: Face, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

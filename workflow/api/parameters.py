@@ -154,8 +154,12 @@ class PageQuery(StrictQuery):
 class ApplicationNarrowing(StrictQuery):
     """Which applications to list, newest first. Conditions are joined by "and"."""
 
-    state: Annotated[str, Field(pattern=r"^[a-z_]{1,32}(\.(waiting|running))?$")] | None = None
-    user_class: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")] | None = None
+    state: Annotated[
+        Name, Field(description="`<step>.waiting`, `<step>.running`, energised, withdrawn, terminated or refused.")
+    ] | None = None  # fmt: skip
+    user_class: Annotated[
+        Name, Field(description="residential, lv_zero, lv_other, hv_single or hv_dual.")
+    ] | None = None  # fmt: skip
     manager: Name | None = None
     org: Annotated[Name, Field(description="This unit and those below it.")] | None = None
     region: Annotated[Region, Field(description="GB/T 2260; 420000 covers the province, 420100 the city.")] | None = (

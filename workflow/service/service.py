@@ -7,7 +7,7 @@ call carries the principal it is made for, and sees that principal's part of the
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +18,13 @@ import uuid6
 
 from definitions.book import Book, NoRuleInForce, UnknownClass
 from definitions.calendar import CalendarRangeError
+from definitions.model import STEPS
 from storage import Damaged, Database, Filter, KeyRow, OrgRow, StaffRow, Tx
 from workflow.core import view
 from workflow.core.commands import Submission, blank
 from workflow.core.events import Principal
-from workflow.core.refusals import refuse
+from workflow.core.machine import CLOSED
+from workflow.core.refusals import Refused, refuse
 from workflow.core.times import BUSINESS_ZONE, Clock, business_date, write
 from workflow.service import access, notices, rules
 from workflow.service.calendar import YearView, year_view
@@ -37,6 +39,10 @@ MOST_PER_PAGE = 500
 _LONGEST_SIGNATURE = 64
 NATIONAL = "000000"
 """The code that stands for the whole country."""
+
+
+STATES = (*(f"{step}.{phase}" for step in STEPS for phase in ("waiting", "running")), *CLOSED)
+"""What the state of an application may be."""
 
 
 class SystemClock:
@@ -148,11 +154,16 @@ class Service:
         limit: int = 50,
     ) -> dict[str, Any]:
         """A page of applications, newest first: `{"items": […], "next": cursor or None}`. `overdue`: only those with a
-        running timer whose remaining days are negative. Raises Refused."""
+        running timer whose remaining days are negative. Raises Refused, also for a state, a class or a unit that does
+        not exist: an empty list would say that nothing is there."""
         access.check_reads(self.law.roles, principal, "applications")
+        _among("state", state, STATES)
+        _among("user_class", user_class, self.law.book.classes)
         limit = max(1, min(limit, MOST_PER_PAGE))
         today = self._today()
         with self.database.read() as tx:
+            if org is not None and tx.org(org) is None:
+                raise _unknown("unknown-org", "org", f"没有单位 {org}; 请核对单位代码", f"there is no unit {org}")
             calendar = self.calendars.refresh(tx)
             filters = Filter(
                 scope=principal.org,
@@ -384,3 +395,14 @@ class Service:
         with self.database.read() as tx:
             calendar = self.calendars.refresh(tx)
             return of_alerts(tx, self.clock.now(), calendar.firm_until, counted=counted)
+
+
+def _among(field: str, value: str | None, known: Iterable[str]) -> None:
+    if value is not None and value not in known:
+        values = ", ".join(known)
+        raise _unknown("malformed-request", field, f"应为 {values} 之一", f"must be one of {values}")
+
+
+def _unknown(code: str, field: str, zh: str, en: str) -> Refused:
+    fault = {"field": field, "message": zh, "message_en": en}
+    return refuse(code, f"{field}: {zh}", f"{field}: {en}", errors=[fault])
