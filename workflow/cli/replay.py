@@ -96,7 +96,7 @@ def replay(
         refuse(error)
     if as_json:
         judged = found.judged
-        counts = {"cases": judged.cases, "events": judged.events}
+        counts = {"cases": judged.cases, "events": judged.events, "after_as_of": judged.later}
         say_json(
             {
                 "intake": found.intake.counts,
@@ -137,6 +137,8 @@ def _show(found: Any) -> None:
         ("退回的值 / values rejected", str(counts["rejected"]["values"])),
         ("互相矛盾的业务值 / conflicting case values", str(counts["cases"]["conflicting_values"])),
     ]
+    if judged.later:
+        rows.append(("截止日之后的事件, 未计 / events after the as-of date, left out", str(judged.later)))
     rows += [(f"判定 / verdict {name}", str(many)) for name, many in sorted(judged.verdict_counts.items())]
     rows += [(f"发现 / finding {name}", str(many)) for name, many in sorted(judged.finding_counts.items())]
     say_table(("项目 / what", "数量 / how many"), rows)

@@ -16,6 +16,8 @@ HANDED_IN: Final = {
     "completion_inspection": ("completion_report",),
 }
 """What is handed in for a step, and so starts its clock (D30)."""
+PAPERS: Final = {"acceptance": (*ACCEPTED_ON, PROJECT), **HANDED_IN}
+"""What may be handed in for a step, and again after it was returned (D30)."""
 INSPECTIONS: Final = ("mid_inspection", "completion_inspection")
 """The steps that a customer asks for by a request for inspection."""
 FIELD_WORK: Final = (

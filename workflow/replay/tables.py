@@ -112,6 +112,8 @@ OBSERVED: Final = (
     "completion_report_dated", "licence_expires", "callback",
 )  # fmt: skip
 """Records of other systems; their lifecycle is `observed`."""
+AHEAD: Final = ("licence_expires", "outage_plan")
+"""Those that speak of a day to come by their nature."""
 
 STEP_LIFECYCLES: Final = ("start", "complete", "return", "waive")
 

@@ -119,18 +119,44 @@ def step_clocks(case: Case) -> tuple[list[Clock], bool]:
 
 
 def resting(case: Case) -> frozenset[dt.date]:
-    """The days of force majeure, both dates included; an open one lasts until the case ends or the day of judgement."""
+    """The days of force majeure, both dates included; an open one lasts until the case ends or the day of judgement,
+    but of an energised case nobody knows how long."""
     days: set[dt.date] = set()
     last = when(case.closed).date if case.closed else case.file.as_of
-    ends = case.all("suspension", "end")
-    for start in case.all("suspension", "start"):
-        if start["value"] != "force_majeure":
-            continue
-        first = when(start).date
-        after = [when(e).date for e in ends if when(e).date >= first]
-        until = min(after) if after else last
-        days.update(first + n * DAY for n in range((until - first).days + 1))
+    for ground, first, until in suspensions(case):
+        if ground == "force_majeure" and first is not None and not _work_went_on(case, first, until):
+            days.update(first + n * DAY for n in range(((until or last) - first).days + 1))
     return frozenset(days)
+
+
+def suspensions(case: Case) -> list[tuple[str, dt.date | None, dt.date | None]]:
+    """Ground, first and last day of each. An end ends all that run; another end, where more were begun than ended, ends
+    one that ran on beside them; where no more were begun, its start is lost; at the same time as the end before it is
+    that one, told twice."""
+    told = sorted(case.all("suspension"), key=lambda e: (_moment(e), e["lifecycle"] == "end"))
+    out: list[tuple[str, dt.date | None, dt.date | None]] = []
+    for at, e in enumerate(told):
+        before = told[:at]
+        if e["lifecycle"] == "start":
+            end = next((x for x in told[at + 1 :] if x["lifecycle"] == "end"), None)
+            out.append((e["value"] or "", when(e).date, when(end).date if end else None))
+        elif not before or before[-1]["lifecycle"] == "end":
+            if before and before[-1]["occurred_at"] == e["occurred_at"]:
+                continue
+            begun = [x["value"] or "" for x in before if x["lifecycle"] == "start"]
+            ended = 0
+            for x, y in zip([None, *before], before, strict=False):
+                twice = x is not None and x["lifecycle"] == "end" and x["occurred_at"] == y["occurred_at"]
+                ended += y["lifecycle"] == "end" and not twice
+            ground = e["value"] or max(begun, default="")
+            out.append((ground, when(before[-1]).date if len(begun) > ended else None, when(e).date))
+    return out
+
+
+def _work_went_on(case: Case, first: dt.date | None, until: dt.date | None) -> bool:
+    """It was energised, and nobody says when the suspension was over."""
+    done = case.energised
+    return until is None and case.ending is None and done is not None and (first is None or first <= when(done).date)
 
 
 def total_clock(case: Case, until: dt.date | None = None) -> Clock:
@@ -145,6 +171,8 @@ def total_clock(case: Case, until: dt.date | None = None) -> Clock:
     if rules.whole_process:
         submit = case.some("application", "submit")[0]
         start, off = when(submit).date, resting(case)
+        if until is None and end is not None and end < start:
+            raise Unjudged("application.submit")
         upto = end or case.file.as_of
         used = sum(
             case.file.calendar.is_working(start + n * DAY) and start + n * DAY not in off
@@ -179,18 +207,13 @@ def measured_total(case: Case) -> Clock:
 
 def force_majeure_lost(case: Case) -> bool:
     """Whether days may count as force majeure that nobody can name: a suspension that began nobody knows when, or ended
-    and never began; an end told twice is one."""
+    and never began, or never ended though the customer was energised."""
     if case.rules is None or not case.rules.whole_process:
         return False
-    told = [(_moment(e), e["lifecycle"] == "end", e) for e in case.all("suspension")]
-    told.sort(key=lambda one: one[:2])
-    for at, (_, is_end, event) in enumerate(told):
-        before = told[at - 1][2] if at else None
-        ended_before = before is None or before["lifecycle"] == "end"
-        twice = before is not None and before["occurred_at"] == event["occurred_at"]
-        if is_end and ended_before and not twice and event["value"] in (None, "", "force_majeure"):
-            return True
-    return case.untimed("suspension", "start")
+    return case.untimed("suspension", "start") or any(
+        ground in ("", "force_majeure") and (first is None or _work_went_on(case, first, until))
+        for ground, first, until in suspensions(case)
+    )
 
 
 def _moment(event: Event) -> dt.datetime:

@@ -314,6 +314,8 @@ class File:
         by_case: dict[str, list[Event]] = {}
         for index, event in enumerate(self.raw_events):
             event["_i"] = index
+            if self._is_later(event):
+                continue
             by_case.setdefault(event["case_id"], []).append(event)
         known = {facts["case_id"]: facts for facts in self.raw_cases}
         for case_id in by_case:
@@ -321,6 +323,12 @@ class File:
         self.cases = [Case(self, facts, by_case.get(case_id, [])) for case_id, facts in known.items()]
         self.by_id = {case.id: case for case in self.cases}
         self.events = [e for case in self.cases for e in case.events]
+
+    def _is_later(self, event: Event) -> bool:
+        """Of after the day of judgement, and not on record by then."""
+        times = [at for at in (event["occurred_at"], event.get("recorded_at")) if at is not None]
+        ahead = event["activity"] in ("licence_expires", "outage_plan")
+        return event["occurred_at"] is not None and not ahead and all(at.date() > self.as_of for at in times)
 
     def has_column(self, name: str) -> bool:
         if self.case_columns is not None:

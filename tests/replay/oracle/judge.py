@@ -226,9 +226,9 @@ def chain_of(case: Case) -> list[Case]:
 
 
 def _predecessor(case: Case) -> Case | None:
-    named = case.get("predecessor_case")
-    if named is not None:
-        return case.file.by_id.get(named)
+    named = case.file.by_id.get(case.get("predecessor_case"))
+    if named is not None and named.ending is not None:
+        return named
     found = []
     for one in case.file.cases:
         if one is case or one.ending is None or not one.claims or not over_limit.same_need(one, case):

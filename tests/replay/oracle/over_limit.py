@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from tests.replay.oracle.clocks import force_majeure_lost, late_clocks, measured_total, rounds, step_clocks, total_clock
@@ -422,6 +423,12 @@ def d30(case: Case) -> Finding | None:
                 continue
             if not _sent_back(case, e, start, steps[: position + 1]):
                 guilty.append((e, start))
+        guilty += [
+            (e, start)
+            for e, start in _handed_in_again(case, step, starts)
+            if case.file.wd(when(e).date, when(start).date) > 1
+            and not _sent_back(case, e, start, steps[: position + 1])
+        ]
     if not guilty:
         keeps = [case.file.org_keeps(case.get("org"), activity) for activity in ("service_contact", "document")]
         kept = case.seen("service_contact") or case.seen("document") or all(keeps)
@@ -429,6 +436,16 @@ def d30(case: Case) -> Finding | None:
             raise Unjudged("document.received")
         return None
     return found(case, "D30", "high", [rows(*pair) for pair in guilty], [e for e, _ in guilty])
+
+
+def _handed_in_again(case: Case, step: Step, starts: list[Event]) -> Iterator[tuple[Event, Event]]:
+    """The last of its papers that came after a return, and the start that answered."""
+    for back in case.all(step.code, "return"):
+        again = [s for s in starts if s["occurred_at"] > back["occurred_at"]][:1]
+        papers = [e for e in case.all("document", "received") if kind_of(e["value"]) in step.documents]
+        came = [e for e in papers if again and back["occurred_at"] < e["occurred_at"] <= again[0]["occurred_at"]]
+        if came:
+            yield came[-1], again[0]
 
 
 def _papers_in(case: Case, kinds: tuple[str, ...]) -> Event | None:

@@ -173,12 +173,17 @@ def not_after(began: str, finished: str) -> str:
 
 
 def _suspensions(engine: Engine, as_of_day: int) -> None:
-    """Table `susp`: each suspension with its end; `unbegun`: cases where one has lost its start; `fm`: the stretches of
-    force majeure of a case, merged."""
+    """Table `susp`: each suspension with its end; `unsure`: cases where force majeure has lost its start, or its end
+    though the customer was energised; `fm`: the stretches of force majeure of a case, merged."""
     begin, end = KINDS["suspension.start"], KINDS["suspension.end"]
     engine.make(
         "stretches",
-        f"""SELECT cid, g, min(CASE WHEN NOT is_end THEN m END) AS began, min(CASE WHEN is_end THEN m END) AS finished,
+        f"""SELECT *, began IS NULL AND COALESCE(finished = before, FALSE) AS is_twice,
+            sum(starts - CASE WHEN finished IS NULL OR (began IS NULL AND COALESCE(finished = before, FALSE)) THEN 0 ELSE 1 END)
+                OVER (PARTITION BY cid ORDER BY g) AS balance,
+            COALESCE(NULLIF(ground_ended, ''), max(ground) OVER (PARTITION BY cid ORDER BY g), '') AS ground_ending
+        FROM (SELECT *, lag(finished) OVER (PARTITION BY cid ORDER BY g) AS before FROM (
+        SELECT cid, g, count(CASE WHEN NOT is_end THEN 1 END) AS starts, min(CASE WHEN NOT is_end THEN m END) AS began, min(CASE WHEN is_end THEN m END) AS finished,
             min(CASE WHEN NOT is_end THEN recorded END) AS recorded,
             max(CASE WHEN NOT is_end THEN value END) AS ground, max(CASE WHEN NOT is_end THEN ref END) AS ref,
             max(CASE WHEN is_end THEN value END) AS ground_ended
@@ -187,14 +192,19 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
             FROM (SELECT cid, occurred AS m, entered AS recorded, value, ref, k = {end} AS is_end, row_no,
                 CASE WHEN k = {end} AND occurred % 2 = 1 THEN occurred + {MOMENT_DAY - MOMENT_UNIT} ELSE occurred END AS sort
                 FROM rare_events WHERE k IN ({begin}, {end}) AND occurred IS NOT NULL) AS y) AS x
-        GROUP BY cid, g""",
+        GROUP BY cid, g) AS b) AS c""",
     )
     engine.make("susp", "SELECT cid, g, began, finished, recorded, ground, ref FROM stretches WHERE began IS NOT NULL")
+    # Who was energised had work going on again, and nobody says since when.
     engine.make(
-        "unbegun",
-        f"""SELECT x.cid FROM stretches AS x LEFT JOIN stretches AS p ON p.cid = x.cid AND p.g = x.g - 1
-        WHERE x.began IS NULL AND x.ground_ended IN ('', 'force_majeure') AND COALESCE(x.finished <> p.finished, TRUE)
-        UNION SELECT cid FROM rare_events WHERE k = {begin} AND occurred IS NULL""",
+        "endless",
+        f"""SELECT x.cid, x.g FROM susp AS x JOIN special AS s ON s.cid = x.cid WHERE x.ground = 'force_majeure'
+        AND x.finished IS NULL AND s.ended IS NULL AND {day("x.began")} <= {day("s.metering_pass")}""",
+    )
+    engine.make(
+        "unsure",
+        f"""SELECT cid FROM stretches WHERE began IS NULL AND ground_ending IN ('', 'force_majeure') AND NOT is_twice AND balance < 0
+        UNION SELECT cid FROM rare_events WHERE k = {begin} AND occurred IS NULL UNION SELECT cid FROM endless""",
     )
     engine.make(
         "fm",
@@ -204,7 +214,10 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
             SELECT *, COALESCE(max(high) OVER (PARTITION BY cid ORDER BY low, high
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), low) AS reach FROM (
             SELECT x.cid, {day("x.began")} - 1 AS low, COALESCE({day("x.finished")}, 1000000) AS high
-            FROM susp AS x WHERE x.ground = 'force_majeure') AS a WHERE high > low) AS b) AS d
+            FROM susp AS x LEFT JOIN endless AS n ON n.cid = x.cid AND n.g = x.g WHERE x.ground = 'force_majeure' AND n.cid IS NULL
+            UNION ALL SELECT cid, {day("before")} - 1 AS low, {day("finished")} AS high FROM stretches
+            WHERE began IS NULL AND ground_ending = 'force_majeure' AND NOT is_twice AND balance >= 0) AS a
+            WHERE high > low) AS b) AS d
         GROUP BY cid, island""",
     )
     end_day = f"COALESCE({_closing()}, {as_of_day})"
@@ -294,7 +307,7 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             COALESCE(sl.late_limit, {of_late("limit_{step}")}) AS late_limit,
             COALESCE(sl.late_used, {of_late("u_{step}")}) AS late_used,
             not_governed OR (def_id IS NOT NULL AND NOT unknown AND (whole OR t0 IS NOT NULL)) AS rounds_known,
-            CASE WHEN whole THEN CASE WHEN submitted IS NOT NULL AND NOT excusable THEN total_used END WHEN def_id IS NOT NULL AND NOT unmeasured THEN steps_used END AS used,
+            CASE WHEN whole THEN CASE WHEN submitted IS NOT NULL AND NOT unended AND NOT excusable THEN total_used END WHEN def_id IS NOT NULL AND NOT unmeasured THEN steps_used END AS used,
             CASE WHEN total_broken THEN COALESCE(metering_complete, ended, submitted, t0) END AS total_late,
             def_id IS NOT NULL AND CASE WHEN whole THEN submitted IS NOT NULL AND NOT unended AND NOT excusable ELSE t0 IS NOT NULL AND NOT unmeasured END AS total_known,
             in_doubt,
@@ -303,7 +316,8 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             ELSE NOT unmeasured AND steps_used > total_limit END AS total_broken FROM (SELECT *,
             in_doubt AND broken_whole AS excusable,
             unknown OR unended OR (metering_completes > 0 AND endings = 0 AND ({needed})) AS unmeasured FROM (
-        SELECT y.*, metering_complete IS NULL AND ended IS NULL AND (metering_completes > 0 OR endings > 0 OR rejected_rows > 0) AS unended, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
+        SELECT y.*, metering_complete IS NULL AND ended IS NULL AND (metering_completes > 0 OR endings > 0 OR rejected_rows > 0)
+            OR (whole AND y.end_day < y.start_day) AS unended, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
             CASE WHEN sc.cid IS NOT NULL THEN sc.unknown ELSE {" OR ".join(unknowns)} END AS unknown,
             CASE WHEN sc.cid IS NOT NULL THEN sc.used_steps
                 ELSE {" + ".join(f"COALESCE(u_{step}, 0)" for step in STEPS)} END AS steps_used,
@@ -314,6 +328,6 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         FROM (SELECT *, {", ".join(useds)}, GREATEST(wd_at(end_day) - wd_at(start_day), 0) AS whole_used
             FROM (SELECT *, {", ".join(bounds)}, {TOTAL_START} AS start_day, {end_day} AS end_day FROM w) AS x) AS y
         LEFT JOIN special_clocks AS sc ON sc.cid = y.cid LEFT JOIN deducted AS de ON de.cid = y.cid
-        LEFT JOIN unbegun AS un ON un.cid = y.cid) AS u) AS v) AS z
+        LEFT JOIN unsure AS un ON un.cid = y.cid) AS u) AS v) AS z
         LEFT JOIN special_late AS sl ON sl.cid = z.cid""",
     )

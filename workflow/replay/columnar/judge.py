@@ -38,7 +38,8 @@ MARGIN: Final = dt.timedelta(days=400)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Where the results lie, and how many there are. `verdict_counts`: cases by verdict."""
+    """Where the results lie, and how many there are. `verdict_counts`: cases by verdict; `later`: records of after the
+    day of judgement, which it leaves out."""
 
     findings: Path
     verdicts: Path
@@ -46,6 +47,7 @@ class Judged:
     events: int
     finding_counts: dict[str, int]
     verdict_counts: dict[str, int]
+    later: int = 0
 
 
 def judge(
@@ -99,7 +101,7 @@ def _judge(
     reported: tuple[Reported, ...],
 ) -> Judged:
     say("读入 / read", 0.0)
-    prepare(run, cases, events)
+    later = prepare(run, cases, events, as_of)
     low, high, count = run.rows(
         "SELECT min(LEAST(occurred, recorded)), max(GREATEST(occurred, recorded)), count(*) FROM ev"
     )[0]
@@ -158,7 +160,7 @@ def _judge(
     counts = verdicts.write(run, plans, rules, out, as_of_day)
     say("完成 / done", 1.0)
     total = run.rows("SELECT count(*) FROM c")[0][0]
-    return Judged(out / "findings.parquet", out / "verdicts.parquet", total, count, *counts)
+    return Judged(out / "findings.parquet", out / "verdicts.parquet", total, count, *counts, later)
 
 
 def _own_facts(rules: Detectors) -> dict[str, Fact]:

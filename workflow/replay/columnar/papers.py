@@ -20,6 +20,7 @@ from workflow.replay.lists import (
     INSPECTIONS,
     NEAR_A_LIMIT,
     OVER_HALF,
+    PAPERS,
     PROJECT,
     WITHOUT_PROOF,
     WORK_INSIDE,
@@ -36,7 +37,7 @@ def received(engine: Engine) -> None:
     """Tables `got` (when each kind of paper was first received) and `documents` (when those of acceptance were complete),
     before the facts of a case are known."""
     number = KINDS["document.received"]
-    kinds = (*ACCEPTED_ON, PROJECT, *(k for kinds in HANDED_IN.values() for k in kinds))
+    kinds = [kind for kinds in PAPERS.values() for kind in kinds]
     columns = ", ".join(f"min(CASE WHEN p.kind = '{one}' THEN e.occurred END) AS got_{one}" for one in kinds)
     engine.make(
         "got",
@@ -220,6 +221,7 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
         "waited",
         f"""SELECT * FROM (SELECT g.cid, {", ".join(columns)} FROM got AS g JOIN w ON w.cid = g.cid) AS x WHERE {" OR ".join(f"({late})" for _, late in waits)}""",
     )
+    _handed_in_again(engine)
     starts = ", ".join(str(KINDS[f"{step}.start"]) for step in INSPECTIONS)
     contact = KINDS["service_contact.observed"]
     found = [
@@ -231,6 +233,9 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
             AND NOT {earlier("s.occurred", "r.occurred", tolerance)}
         WHERE r.k = {contact} AND r.value = 'inspection_request' GROUP BY r.cid, r.occurred) AS x
         WHERE wd_at({day("began")}) - wd_at({day("ready")}) > {limit}"""
+    )
+    found.append(
+        f"SELECT cid, ready, began FROM handed_again WHERE wd_at({day('began')}) - wd_at({day('ready')}) > {limit}"
     )
     engine.make("ready", " UNION ALL ".join(found))
     returns = ", ".join(str(KINDS[f"{step}.return"]) for step in STEPS)
@@ -249,6 +254,33 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
     )
     engine.make(
         "late_starts", "SELECT cid, min(ready) AS waiting_start, min(began) AS late_start FROM waits GROUP BY cid"
+    )
+
+
+def _handed_in_again(engine: Engine) -> None:
+    """Table `handed_again`: after each return of a step, when the last of its papers came again before it was started
+    once more, and that start (D30)."""
+    numbers = {life: {KINDS[f"{step}.{life}"]: at for at, step in enumerate(PAPERS)} for life in ("return", "start")}
+    step = {
+        life: f"CASE k {' '.join(f'WHEN {number} THEN {at}' for number, at in of.items())} END"
+        for life, of in numbers.items()
+    }
+    paper = " ".join(f"WHEN '{kind}' THEN {at}" for at, kinds in enumerate(PAPERS.values()) for kind in kinds)
+    engine.make(
+        "begun_again",
+        f"""SELECT b.cid, b.step, b.back, min(s.began) AS began FROM (
+            SELECT cid, {step["return"]} AS step, occurred AS back FROM rare WHERE k IN ({", ".join(map(str, numbers["return"]))})) AS b
+        JOIN (SELECT cid, {step["start"]} AS step, occurred AS began FROM ev
+            WHERE k IN ({", ".join(map(str, numbers["start"]))})) AS s ON s.cid = b.cid AND s.step = b.step AND s.began > b.back
+        GROUP BY b.cid, b.step, b.back""",
+    )
+    engine.make(
+        "handed_again",
+        f"""SELECT a.cid, max(h.occurred) AS ready, a.began FROM begun_again AS a JOIN (
+            SELECT e.cid, CASE p.kind {paper} END AS step, e.occurred FROM ev AS e JOIN papers AS p ON p.word = e.value
+            WHERE e.k = {KINDS["document.received"]}) AS h
+        ON h.cid = a.cid AND h.step = a.step AND h.occurred > a.back AND h.occurred <= a.began
+        GROUP BY a.cid, a.step, a.back, a.began""",
     )
 
 

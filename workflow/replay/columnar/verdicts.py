@@ -194,8 +194,8 @@ def _chorus(highs: int, mediums: int) -> str:
 
 
 def _chains(run: Engine) -> None:
-    """Table `chains`: what came before a case of the same need, as the case names it, else as it is found unless the need
-    was energised since: first trace, used days, proved gaps, days of force majeure."""
+    """Table `chains`: the ended cases of the same need before a case, as it names them, else as they are found unless the
+    need was energised since: first trace, used days, proved gaps, days of force majeure."""
     window = (
         f"(({day('p.filed')} > {day('p.ended')} AND {day('p.filed')} - {day('p.ended')} <= 365) OR ({day('p.filed')} <= {day('p.ended')} "
         f"AND p.t0 > p.old_t0 AND wd_at({day('p.ended')}) - wd_at({day('p.filed')}) <= 10))"
@@ -203,7 +203,7 @@ def _chains(run: Engine) -> None:
     run.make(
         "named",
         """SELECT n.cid AS new_cid, o.cid AS old_cid FROM c AS n JOIN c AS o ON o.case_id = n.predecessor_case
-        WHERE n.predecessor_case <> '' AND o.cid <> n.cid""",
+        JOIN endings AS e ON e.cid = o.cid WHERE n.predecessor_case <> '' AND o.cid <> n.cid AND e.ended IS NOT NULL""",
     )
     run.make(
         "links0",

@@ -16,12 +16,14 @@ from definitions.model import STEPS, Definition, Frozen
 from workflow.core import timers
 from workflow.core.chain import as_filed_and_chained, link_of
 from workflow.core.counting import Timer
+from workflow.core.machine import ENDINGS
 from workflow.core.state import State
+from workflow.core.times import business_date
 from workflow.replay.exact.classes import HV_REQUEST, NATION, class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list, lawful
 from workflow.replay.exact.order import Walk
 from workflow.replay.exact.rounds import Reconstruction, reconstruct, suspension_lost
-from workflow.replay.exact.rows import History, Row
+from workflow.replay.exact.rows import History, Row, known_by
 
 HV_STEPS = ("design_review", "mid_inspection", "completion_inspection")
 
@@ -101,18 +103,20 @@ def judge_case(
     before: Sequence[ExactVerdict] = (),
 ) -> ExactVerdict:
     """Judge one case as of `as_of` (a date of the business zone): classification (D26), order (D08), skipped steps
-    (D24), closed lists (D23), charges (D41), rounds and total (L01, L02), both counts.
+    (D24), closed lists (D23), charges (D41), rounds and total (L01, L02), both counts. What happened, and was recorded,
+    after that date is left out.
 
     `before`: the verdicts on the earlier cases of its chain, oldest first. D24 names every step the profile in force
     requires; whether a whole organisation lacks a step, and so cannot be judged, is for the caller who sees the file.
     Raises CalendarRangeError for dates outside the working calendar.
     """
-    history = History(event_rows)
+    history = History(known_by(event_rows, as_of))
     case = _Case(book, calendar, case_row, history)
     submitted = history.submission
     if submitted is None:
         _order(case, None)
-        case.unjudged += ["D23", "D26", "D41", "L01", "L02"]
+        if case.business_type != "transfer":
+            case.unjudged += ["D23", "D26", "D41", "L01", "L02"]
         return ExactVerdict(case_row["case_id"], None, None, *_answers(case))
     on = submitted.date
     requested = any(one.value == HV_REQUEST for one in history.all("document", "received"))
@@ -127,7 +131,8 @@ def judge_case(
             case.unjudged += ["L01", "L02"]
         version = definition.version if definition else None
         return ExactVerdict(case_row["case_id"], user_class, version, *_answers(case))
-    links = tuple(link_of(one.state) for one in before if one.state is not None and one.state.closing is not None)
+    ended = (one.state for one in before if one.state is not None and one.state.state in ENDINGS.values())
+    links = tuple(link_of(one) for one in ended if one.closing is not None)
     return _timed(case, definition, reconstruct(calendar, definition, case_row, history, links), as_of)
 
 
@@ -250,7 +255,10 @@ def _timed(case: _Case, definition: Definition, built: Reconstruction, as_of: dt
         if whole
         else not (built.torn or built.missing or case.history.claim_lost)
     )
-    measured = measured and not case.history.end_lost
+    backwards = (
+        whole and state.closed_at is not None and business_date(state.closed_at) < business_date(state.submitted_at)
+    )
+    measured = measured and not case.history.end_lost and not backwards
     overdue = total.status == "breached" if state.closed else stand.remaining < 0
     in_doubt = whole and suspension_lost(case.history, definition.total.deductible)
     measured = measured and not (in_doubt and overdue)

@@ -21,7 +21,16 @@ from workflow.replay.exact.judge import looser
 from workflow.replay.exact.language import Compiled, compiled, moment
 from workflow.replay.exact.rows import Row
 from workflow.replay.exact.suspensions import late_whole
-from workflow.replay.lists import ACCEPTED_ON, CLASS_FACTS, HANDED_IN, INSPECTIONS, PROJECT, changeable, papers_of
+from workflow.replay.lists import (
+    ACCEPTED_ON,
+    CLASS_FACTS,
+    HANDED_IN,
+    INSPECTIONS,
+    PAPERS,
+    PROJECT,
+    changeable,
+    papers_of,
+)
 from workflow.replay.references import listed
 
 if TYPE_CHECKING:
@@ -76,7 +85,7 @@ class Papers:
             "documents_complete": complete,
             **self._asked(case, complete),
             **_returns(case),
-            **self._late_starts(case, got, complete, refused),
+            **self._late_starts(case, got, complete, refused, _kinds(book, row.get("region") or NATION)),
             **self._corrections(case, None if law is None else _Counted(law, used, calendar)),
             **_reclassed(case, book, row, on),
         }
@@ -103,7 +112,12 @@ class Papers:
         }
 
     def _late_starts(
-        self, case: CaseFacts, got: Mapping[str, int], complete: int | None, refused: set[int]
+        self,
+        case: CaseFacts,
+        got: Mapping[str, int],
+        complete: int | None,
+        refused: set[int],
+        kinds: Mapping[str, str],
     ) -> dict[str, int | None]:
         """D30: what should have started a step's clock, and when it was started, where nothing was asked for in
         between."""
@@ -111,7 +125,7 @@ class Papers:
         excuses += [at for one, at in _dated(case, "document.requested") if one.row not in refused]
         late = [
             (ready, began)
-            for ready, began in self._starts(case, got, complete)
+            for ready, began in (*self._starts(case, got, complete), *_handed_in_again(case, kinds))
             if ready is not None
             and began is not None
             and self._started_late({"ready": ready, "began": began}, case.worked) is True
@@ -261,6 +275,18 @@ def _kinds(book: Book, region: str) -> Mapping[str, str]:
     code = region if len(region) == 6 and region.isascii() and region.isdigit() else NATION
     items = (item for one in book.classes for _, _, item in book.timeline(one, code))
     return {word: kind for item in items for word, (_, kind, _) in papers_of(item).items()}
+
+
+def _handed_in_again(case: CaseFacts, kinds: Mapping[str, str]) -> Iterator[tuple[int | None, int | None]]:
+    """After each return of a step, when the last of its papers came again before it was started once more, and that
+    start."""
+    for step, papers in PAPERS.items():
+        starts = [at for _, at in _dated(case, f"{step}.start")]
+        for _, back in _dated(case, f"{step}.return"):
+            began = min((at for at in starts if at > back), default=None)
+            if began is not None:
+                came = [at for one, at in _dated(case, "document.received") if kinds.get(one["value"]) in papers]
+                yield max((at for at in came if back < at <= began), default=None), began
 
 
 def _returns(case: CaseFacts) -> dict[str, Any]:

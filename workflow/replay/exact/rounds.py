@@ -187,36 +187,72 @@ def _judged(calendar: WorkingCalendar, definition: Definition, state: State) -> 
     )  # fmt: skip
 
 
-def _suspensions(history: History, closed: Record | None) -> tuple[Suspension, ...]:
-    """The suspensions with their first and last day; one without an end lasts until the case closes."""
-    ends = history.all("suspension", "end")
-    found = []
-    for number, start in enumerate(history.all("suspension", "start"), start=1):
-        last: dt.date | None = min((end.date for end in ends if end.date >= start.date), default=None)
-        if last is None and closed is not None:
-            last = closed.date
-        found.append(Suspension(number, start.value or "", start.ref or "", start.date, last))
-    return tuple(found)
+class _Stretch(NamedTuple):
+    """A suspension. `first` and `last`: its days, None where nobody says since when or until when."""
+
+    ground: str
+    notice: str
+    first: dt.date | None
+    last: dt.date | None
 
 
-def suspension_lost(history: History, grounds: Collection[str]) -> bool:
-    """Whether a suspension on one of the `grounds` may have lost its start: it is of an unknown time, or an end stands
-    without one, and is not the end before said twice."""
-    if not grounds:
-        return False
-    if ("suspension", "start") in history.undated:
-        return True
+def _stretches(history: History) -> list[_Stretch]:
+    """The suspensions: each start lasts until the next end. An end more, of as many as were started, ends what began
+    beside the others; an end of one moment with the one before is said twice."""
 
     def in_order(one: Record) -> tuple[dt.datetime, bool]:
         is_end = one.lifecycle == "end"
         # An end that is only a date lasts the day.
         return one.at + dt.timedelta(days=1) if is_end and one.only_date else one.at, is_end
 
-    running, ended = False, None
+    found: list[_Stretch] = []
+    running: list[Record] = []
+    ended: Record | None = None
+    balance, grounds = 0, set[str]()
     for one in sorted(history.all("suspension"), key=in_order):
-        if one.lifecycle == "end":
-            if not running and one.at != ended and (one.value or "") in ("", *grounds):
-                return True
-            ended = one.at
-        running = one.lifecycle == "start"
-    return False
+        if one.lifecycle == "start":
+            running.append(one)
+            balance += 1
+            grounds.add(one.value or "")
+            continue
+        twice = ended is not None and (one.at, one.only_date) == (ended.at, ended.only_date)
+        if running:
+            found += (_Stretch(start.value or "", start.ref or "", start.date, one.date) for start in running)
+            balance -= 1
+        elif not twice:
+            balance -= 1
+            since = ended.date if ended is not None and balance >= 0 else None
+            found.append(_Stretch(one.value or max(grounds, default=""), one.ref or "", since, one.date))
+        running, ended = [], one
+    return [*found, *(_Stretch(start.value or "", start.ref or "", start.date, None) for start in running)]
+
+
+def _suspensions(history: History, closed: Record | None) -> tuple[Suspension, ...]:
+    """The suspensions whose days are known; one without an end lasts until the case ends, or to this day, but who was
+    energised had work going on again, and nobody says since when."""
+    return tuple(
+        Suspension(number, one.ground, one.notice, one.first, one.last or (closed.date if closed is not None else None))
+        for number, one in enumerate(_stretches(history), start=1)
+        if one.first is not None and not _endless(history, one)
+    )
+
+
+def _endless(history: History, one: _Stretch) -> bool:
+    energised = history.energised
+    return (
+        one.last is None
+        and history.ending is None
+        and energised is not None
+        and (one.first is None or one.first <= energised.date)
+    )
+
+
+def suspension_lost(history: History, grounds: Collection[str]) -> bool:
+    """Whether a suspension on one of the `grounds` has lost its start, or its end though the customer was energised."""
+    return bool(grounds) and (
+        ("suspension", "start") in history.undated
+        or any(
+            one.ground in ("", *grounds) and (one.first is None or _endless(history, one))
+            for one in _stretches(history)
+        )
+    )

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from definitions.model import Frozen
 from workflow.core.times import BUSINESS_ZONE, business_date
+from workflow.replay.tables import AHEAD
 
 Row = Mapping[str, Any]
 
@@ -45,6 +46,17 @@ class Record(Frozen, frozen=True):
 def zoned(moment: dt.datetime) -> dt.datetime:
     """A naive moment is Asia/Shanghai wall clock."""
     return moment.replace(tzinfo=BUSINESS_ZONE) if moment.tzinfo is None else moment.astimezone(BUSINESS_ZONE)
+
+
+def known_by(rows: Iterable[Row], as_of: dt.date) -> list[Row]:
+    """The rows without what happened, and was recorded, after the day of judgement."""
+
+    def later(row: Row) -> bool:
+        times = [zoned(at) for at in (row.get("occurred_at"), row.get("recorded_at")) if at is not None]
+        over = row.get("occurred_at") is not None and all(business_date(at) > as_of for at in times)
+        return over and row["activity"] not in AHEAD
+
+    return [row for row in rows if not later(row)]
 
 
 def records(rows: Iterable[Row]) -> list[Record]:

@@ -44,6 +44,7 @@ def hand_over(
     out: Path,
     *,
     counts: Mapping[str, Any],
+    later: int,
     run: Mapping[str, Any],
     rules: Rules,
     clauses: Mapping[str, Clause],
@@ -53,15 +54,15 @@ def hand_over(
     desk_rows: int = sheets.DESK_ROWS,
     progress: Callable[[str, float], None] = lambda *_: None,
 ) -> None:
-    """Write findings.csv, summary.json, desk.xlsx and report.html into `out`. `counts`: those of the intake. `run`:
-    what the results depend on, as the page shows it.  `by`: one of `BY`, to write findings and verdicts also as folders
+    """Write findings.csv, summary.json, desk.xlsx and report.html into `out`. `counts`: those of the intake. `later`:
+    records after the day of judgement, which it left out. `run`: what the results depend on, as the page shows it.  `by`: one of `BY`, to write findings and verdicts also as folders
     with a part for each of its values.  The same arguments give the same bytes."""
     tables = Tables(
         files.cases, files.events, files.findings, files.verdicts, memory_limit=memory_limit, spill=out / ".spill"
     )
     try:
         progress("汇总 / summary", 0.0)
-        summary = {"run": dict(run), "counts": _counts(counts), **facts.gather(tables, rules)}
+        summary = {"run": dict(run), "counts": {**_counts(counts), "after_as_of": later}, **facts.gather(tables, rules)}
         (out / SUMMARY).write_text(json.dumps(summary, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         progress("发现 / findings", 0.4)
         sheets.findings_csv(tables, out / FINDINGS_CSV)
