@@ -54,8 +54,34 @@ def test_a_meter_fitted_before_the_application_is_found_when_its_record_arrives(
     ]
 
 
+@pytest.mark.parametrize(
+    ("activity", "when", "accepted"),
+    [
+        ("meter_installed", "2024-01-08T09:02:00", True),
+        ("meter_installed", "2024-01-08T01:02:00+00:00", True),
+        ("meter_installed", "2024-01-08T09:02:01", False),
+        ("meter_installed", "2030-11-20T00:00:00", False),
+        ("callback", "2024-01-09T00:00:00", False),
+        ("document", "2024-01-09T00:00:00", False),
+        ("licence_expires", "2030-11-20T00:00:00", True),
+        ("outage_plan", "2024-02-01T08:00:00", True),
+    ],
+)
+def test_what_has_not_happened_yet_is_rejected_unless_it_speaks_of_a_day_to_come(desk, home, activity, when, accepted):
+    """It is nine o'clock on 2024-01-08."""
+    values = {"callback": "energised", "document": "identity"}
+    more = {"lifecycle": "received"} if activity == "document" else {}
+    record = {"case_id": home, "activity": activity, "occurred_at": when, "value": values.get(activity), **more}
+    (answer,) = desk.service.receive_evidence(CLERK, [record])
+    assert answer["accepted"] is accepted
+    assert accepted or "lies in the future" in answer["reason"]
+    with desk.service.database.read() as tx:
+        assert len(tx.evidence(home)) == accepted
+
+
 @pytest.mark.parametrize("when", ["2024-01-08T08:00:00", "2024-01-08T10:00:00", "2024-01-10T10:00:00"])
 def test_a_meter_fitted_that_day_or_later_is_no_finding(desk: Desk, home: str, when: str):
+    desk.clock.set("2024-01-10 12:00")
     desk.service.receive_evidence(CLERK, [meter(home, when)])
     assert rules(desk) == []
 
@@ -71,9 +97,9 @@ def test_the_same_record_again_finds_nothing_new(desk: Desk, home: str):
 
 
 def test_a_ground_that_is_gone_leaves_a_finding_that_no_longer_stands(desk: Desk, home: str):
+    desk.clock.set("2024-01-22 09:00")
     desk.service.receive_evidence(CLERK, [{**meter(home, "2024-01-10T15:00:00"), "activity": "first_energy"}])
-    desk.clock.set("2024-01-22 09:00")  # eight working days after first energy, and no completion
-    judge(desk, home)
+    judge(desk, home)  # eight working days after first energy, and no completion
     assert rules(desk) == [("D29", "medium", True), ("L02", "high", True)]
     desk.do(home, "complete_step", step="acceptance", occurred_at="2024-01-08T10:00:00", reason="补录")
     desk.do(home, "complete_step", step="metering", occurred_at="2024-01-10T16:00:00", reason="补录")
@@ -104,6 +130,7 @@ def test_many_cases_at_once_are_left_to_the_worker(desk: Desk):
 
 
 def test_the_sixth_working_day_after_first_energy_is_looked_at(desk: Desk, home: str):
+    desk.clock.set("2024-01-09 16:00")
     energy = {**meter(home, "2024-01-09T15:00:00"), "activity": "first_energy"}
     desk.service.receive_evidence(CLERK, [energy])
     # Working days after Tuesday the 9th: 10 11 12 15 16, then Wednesday the 17th. Due on Monday the 15th: the 16th.

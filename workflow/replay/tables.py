@@ -115,6 +115,10 @@ OBSERVED: Final = (
 AHEAD: Final = ("licence_expires", "outage_plan")
 """Those that speak of a day to come by their nature."""
 
+FORETOLD: Final = ("outage_plan", "licence_expires")
+"""Those of them that speak of a day to come. Nothing else that is told of a live application lies in the future,
+but for the 2 minutes that client clocks may be ahead (design, HTTP: commands)."""
+
 STEP_LIFECYCLES: Final = ("start", "complete", "return", "waive")
 
 LIFECYCLES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -19,8 +19,8 @@ from storage import EvidenceRow, Tx
 from workflow.core.commands import Code, Line, Moment, Prose, Source, Strict
 from workflow.core.evolve import replay
 from workflow.core.timers import timers
-from workflow.core.times import write
-from workflow.replay.tables import LIFECYCLES, OBSERVED, VALUES
+from workflow.core.times import BUSINESS_ZONE, write
+from workflow.replay.tables import FORETOLD, LIFECYCLES, OBSERVED, VALUES
 from workflow.service.cases import from_row
 from workflow.service.law import Law
 from workflow.service.projection import begun, case_row, deadline_row, pending_rows, rounds_changed
@@ -78,6 +78,18 @@ def _checked(record: Any, history: bool) -> tuple[dict[str, Any], str | None]:
         if name in kept:
             kept[name] = write(kept[name])
     return kept, None
+
+
+def not_yet(record: Mapping[str, Any], latest: dt.datetime) -> str | None:
+    """Why a checked record is rejected that tells what happens after `latest`; None when it does not, or when
+    by its nature it speaks of a day to come."""
+    moment = dt.datetime.fromisoformat(record["occurred_at"]).astimezone(BUSINESS_ZONE)
+    if moment <= latest or record["activity"] in FORETOLD:
+        return None
+    return (
+        f"发生时间 {moment:%Y-%m-%d %H:%M} 晚于当前时间, 不接收尚未发生的事; 请核对 occurred_at 后重发 / occurred_at "
+        f"{moment:%Y-%m-%d %H:%M} lies in the future; check it and send again"
+    )
 
 
 def observed(activity: str, lifecycle: str | None) -> bool:

@@ -29,7 +29,7 @@ from workflow.core.times import BUSINESS_ZONE, Clock, business_date, write
 from workflow.service import access, notices, rules
 from workflow.service.calendar import YearView, year_view
 from workflow.service.cases import Answer, Cases, Held, event_view, from_row
-from workflow.service.evidence import check_records, evidence_row
+from workflow.service.evidence import check_records, evidence_row, not_yet
 from workflow.service.health import AlertHealth, as_facts, of_alerts
 from workflow.service.judging import Judging
 from workflow.service.law import Calendars, Law
@@ -311,7 +311,7 @@ class Service:
         reason. A record delivered twice is kept once. The cases are judged with them. Raises Refused."""
         access.check_administers(self.law.roles, principal, "evidence")
         checked = check_records(records)
-        now = write(self.clock.now())
+        now = self.clock.now()
         self.judging.prepare()  # not while others wait to write
 
         def work(tx: Tx) -> list[dict[str, Any]]:
@@ -324,7 +324,11 @@ class Service:
                 if row is None or not access.sees(tx, principal, row.org):
                     answers.append({"accepted": False, "reason": "没有这个申请 / no such application"})
                     continue
-                fresh = tx.add_evidence(evidence_row(str(uuid6.uuid7()), row.id, record, now, principal.who))
+                ahead = self.law.pinned(tx, row.definition_hash).late.client_ahead_seconds
+                if reason := not_yet(record, now + dt.timedelta(seconds=ahead)):
+                    answers.append({"accepted": False, "reason": reason})
+                    continue
+                fresh = tx.add_evidence(evidence_row(str(uuid6.uuid7()), row.id, record, write(now), principal.who))
                 answers.append({"accepted": True, "duplicate": not fresh})
                 if fresh:
                     touched.append(row.id)
