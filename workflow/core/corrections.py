@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from definitions.calendar import CalendarRangeError
 from definitions.model import Definition, StepRule
 from workflow.core import timers
 from workflow.core.commands import Correct, Moment, Submission
@@ -21,7 +22,7 @@ from workflow.core.deed import Deed
 from workflow.core.documents import missing_now
 from workflow.core.evolve import arrive
 from workflow.core.machine import entry, path, step_with
-from workflow.core.refusals import refuse
+from workflow.core.refusals import Refused, refuse
 from workflow.core.state import Facts, Round, State, Step
 from workflow.core.submission import classified, definition_for
 from workflow.core.times import business_date, write
@@ -120,6 +121,29 @@ def take_effect(deed: Deed, proposal: dict[str, Any]) -> dict[str, Any]:
     if match:
         return _corrected_time(deed, match[1], match[2], _moment(proposal["new_value"]))
     return _corrected_fact(deed, proposal["field"], proposal["new_value"])
+
+
+def overtaken(deed: Deed) -> list[int]:
+    """The corrections waiting for a signature that can no longer take effect behind what `deed` did: the class may not
+    change any more, or the neighbours of a time have moved past it."""
+    state = deed.open_state
+    waiting = [one for one in state.pending if one.kind == "correct"]
+    if state.closed or not waiting:
+        return []
+    if state.definition != deed.definition.hash:  # the deed was the signature of a change of class
+        on = business_date(state.submitted_at)
+        deed.definition = definition_for(deed.context, on, state.facts.region, state.user_class)
+    return [one.event for one in waiting if _is_overtaken(deed, one.payload)]
+
+
+def _is_overtaken(deed: Deed, proposal: dict[str, Any]) -> bool:
+    try:
+        take_effect(deed, proposal)
+    except Refused as refused:
+        return refused.refusal.code in ("class-change-too-late", "correction-not-allowed")
+    except CalendarRangeError:
+        return False
+    return False
 
 
 def _corrected_fact(deed: Deed, name: str, value: Any) -> dict[str, Any]:

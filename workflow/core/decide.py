@@ -14,7 +14,7 @@ import msgspec
 from definitions.calendar import CalendarRangeError
 from definitions.model import Definition, StepRule
 from workflow.core import chain, commands, timers
-from workflow.core.corrections import propose_correction, take_effect
+from workflow.core.corrections import overtaken, propose_correction, take_effect
 from workflow.core.deed import Context, Decision, Deed
 from workflow.core.documents import (
     check_asked,
@@ -50,6 +50,8 @@ def decide(context: Context, definition: Definition, state: State, command: Any)
         deed = Deed(context, definition, state, command)
         deed.check_order()
         refusal = _HANDLERS[type(command)](deed, command)
+        if deed.events and (gone := overtaken(deed)):
+            deed.overtake(gone)
         return deed.decision(refusal)
     except Refused as refused:
         return Decision((), state, refused.refusal)

@@ -182,6 +182,14 @@ class Deed:
         self.events.append(event)
         self.state = evolve(self.state, event)
 
+    def overtake(self, proposals: list[int]) -> None:
+        """Write into the last event which proposals (their events) can no longer take effect behind it, so that they
+        wait for a signature no longer."""
+        last = self.events[-1]
+        last.payload["overtaken"] = proposals
+        kept = tuple(one for one in self.open_state.pending if one.event not in proposals)
+        self.state = msgspec.structs.replace(self.open_state, pending=kept)
+
     def decision(self, refusal: Refusal | None = None) -> Decision:
         """What was decided."""
         return Decision(tuple(self.events), self.state, refusal)

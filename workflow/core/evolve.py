@@ -46,7 +46,7 @@ def evolve(state: State | None, event: Event) -> State:
         if event.seq != state.version + 1:
             raise ValueError(f"event {event.seq} does not follow version {state.version}")
         fresh = replace(_EFFECTS[event.type](state, event), version=event.seq, last_recorded_at=event.recorded_at)
-        fresh = _with_objects(fresh)
+        fresh = _with_objects(fresh, event)
     return _note_late(fresh, event)
 
 
@@ -68,12 +68,16 @@ def _note_late(state: State, event: Event) -> State:
     return replace(state, pending=(*state.pending, Pending(event.seq, "late", event.actor)))
 
 
-def _with_objects(state: State) -> State:
-    """Without the waivers that have nothing left to waive: their step is over, or not on the path any more."""
+def _with_objects(state: State, event: Event) -> State:
+    """Without the waivers that have nothing left to waive: their step is over, or not on the path any more. And without
+    the corrections that `event` overtook, as the rules of its time found and its payload says."""
     if not state.pending:
         return state
     ahead = {step.code for step in state.steps if step.status not in ("done", "waived")}
-    pending = tuple(p for p in state.pending if p.kind != "waive_step" or p.payload["step"] in ahead)
+    overtaken = event.payload.get("overtaken", ())
+    pending = tuple(
+        p for p in state.pending if p.event not in overtaken and (p.kind != "waive_step" or p.payload["step"] in ahead)
+    )
     return state if pending == state.pending else replace(state, pending=pending)
 
 
