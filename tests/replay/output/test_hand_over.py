@@ -218,3 +218,18 @@ def test_want_of_memory_or_room_is_told_and_the_run_is_taken_up(given, out, tmp_
     assert not (target / "report.html").exists()
     replay(given, target)
     assert (target / "report.html").read_bytes() == (out / "report.html").read_bytes()
+
+
+def test_a_ledger_of_completions_alone_says_why_no_days_are_drawn(tmp_path):
+    """The class of a case that no facts tell is not known; its end and the first power of one moment are both drawn."""
+    rows = [("application", "submit", "2024-03-04 09:00"), ("metering", "complete", "2024-03-06 10:00"),
+            ("first_energy", "observed", "2024-03-06 10:00")]  # fmt: skip
+    text = "case_id,activity,lifecycle,occurred_at\n" + "".join(f"A,{','.join(row)}\n" for row in rows)
+    (tmp_path / "e.csv").write_text(text, encoding="utf-8")
+    given = ["replay", "--events", str(tmp_path / "e.csv"), "--as-of", "2024-12-31", "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "没有一件能算出已用工作日和时限" in page
+    drawn = re.findall(r'<path class="dot (\w+)"', page)
+    assert sorted(drawn) == ["end", "seen", "submit"]
+    assert drawn[0] == "seen"

@@ -80,7 +80,9 @@ def dots(found: Sequence[tuple[int, str, str, dt.datetime]], suspected: Sequence
     for line, activity, life, at in found:
         x = 12 + (at - low).total_seconds() / span * (_WIDE - 24)
         paths.setdefault(_group(activity, life), []).append(f"M{x:.0f} {(line + 0.5) * per:.1f}h0")
-    parts = [f'<path class="dot {name}" d="{"".join(marks)}"/>' for name, marks in sorted(paths.items())]
+    # Where another system says the same moment, the case's own event lies on top.
+    ordered = sorted(paths.items(), key=lambda one: (one[0] != "seen", one[0]))
+    parts = [f'<path class="dot {name}" d="{"".join(marks)}"/>' for name, marks in ordered]
     marked = "".join(f"M2 {(line + 0.5) * per:.1f}h6" for line, yes in enumerate(suspected) if yes)
     if marked:
         parts.append(f'<path class="mark" d="{marked}"/>')
