@@ -400,7 +400,8 @@ FILES: Final[Mapping[str, Record]] = {
                         "not_endings": ListOf(_TEXT),
                         "lifts_document_ban": Bool(),
                         "grounds_refusal": Bool(),
-                    }
+                    },
+                    {"despite": Record({"marked": ListOf(_TEXT), "bare": ListOf(_TEXT)})},
                 ),
                 minimum=1,
             ),
