@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from storage import OrgRow
 from tests.service.conftest import SUPERVISOR, Desk, refused
 from workflow.core.events import Principal
+from workflow.core.refusals import Refused
 from workflow.service import signatures
 from workflow.service.evidence import rebuild, stored
 
@@ -91,6 +94,22 @@ def test_own_records_cannot_be_signed_and_signed_ones_leave_the_queue(desk: Desk
     assert why["supervisor"] is None
     assert refused(desk.do(case_id, "countersign", event=2)) is None
     assert queue(desk, SUPERVISOR) == []
+
+
+@pytest.mark.parametrize("spelt", ["lead ", " LEAD", "Lead", "ｌｅａｄ"])
+def test_another_spelling_of_a_name_is_no_second_person(desk: Desk, spelt: str):
+    desk.clock.set("2024-01-09")
+    case_id = desk.submit("residential").case_id
+    assert case_id is not None
+    suspended(desk, case_id, who=Principal("lead", "manager"))
+    same = Principal(spelt, "supervisor")
+    assert refused(desk.do(case_id, "countersign", event=2, who=same)) == "countersign-own-record"
+    assert signatures.waiting(desk.service, same)["items"][0]["refusal"].code == "countersign-own-record"
+    desk.service.create_key("lead", "manager")
+    with pytest.raises(Refused, match="'lead'"):
+        desk.service.create_key(spelt, "supervisor")
+    desk.service.create_key("lead", "supervisor")  # the same person in two roles
+    desk.service.create_key("leader", "supervisor")
 
 
 def test_a_late_record_waits_and_what_is_dropped_at_closing_goes(desk: Desk):

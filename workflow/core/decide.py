@@ -25,6 +25,7 @@ from workflow.core.documents import (
     refuse_missing,
     steps_until,
 )
+from workflow.core.events import folded
 from workflow.core.evolve import suspension_of
 from workflow.core.inner import plan_lapsed
 from workflow.core.legal import grounds_refusal
@@ -389,7 +390,7 @@ def _to_sign(deed: Deed, command: commands.Countersign) -> Pending:
 
 def own_record(event: int, actor: str, who: str) -> Refusal | None:
     """Why `who` may not sign the record `event` made by `actor`: four eyes are two people. None when he may."""
-    if actor != who:
+    if folded(actor) != folded(who):
         return None
     return refusal(
         "countersign-own-record",

@@ -7,6 +7,7 @@ values; personal data never enters them (only its salted digest does).
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from typing import Any
 
 from definitions.model import Frozen
@@ -18,6 +19,11 @@ class Principal(Frozen, frozen=True):
     who: str
     role: str
     org: str | None = None
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: two spellings that differ in width, in case or in blanks at the ends are one person."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 class Event(Frozen, frozen=True):

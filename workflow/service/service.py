@@ -22,7 +22,7 @@ from definitions.model import STEPS
 from storage import Damaged, Database, Filter, KeyRow, OrgRow, StaffRow, Tx
 from workflow.core import view
 from workflow.core.commands import Submission, blank
-from workflow.core.events import Principal
+from workflow.core.events import Principal, folded
 from workflow.core.machine import CLOSED
 from workflow.core.refusals import Refused, refuse
 from workflow.core.times import BUSINESS_ZONE, Clock, business_date, write
@@ -229,7 +229,7 @@ class Service:
 
     def create_key(self, name: str, role: str, org: str | None = None) -> dict[str, Any]:
         """A new key; its secret is in the answer and nowhere else. Raises Refused for a name that signs nothing
-        legible, an unknown role or unit."""
+        legible or that is another's but for its spelling, an unknown role or unit."""
         if blank(name) or len(name) > _LONGEST_SIGNATURE or not name.isprintable():
             raise refuse(
                 "malformed-request",
@@ -249,6 +249,9 @@ class Service:
         def work(tx: Tx) -> None:
             if org is not None:
                 access.known_org(tx, org)
+            for other in tx.keys():  # noqa: SIM118  # rows of a table, not keys of a dict
+                if other.name != name and folded(other.name) == folded(name):
+                    raise _one_person(name, other.name)
             tx.add_key(row)
 
         self.writer.submit((2, ""), work).result()
@@ -410,3 +413,13 @@ def _among(field: str, value: str | None, known: Iterable[str]) -> None:
 def _unknown(code: str, field: str, zh: str, en: str) -> Refused:
     fault = {"field": field, "message": zh, "message_en": en}
     return refuse(code, f"{field}: {zh}", f"{field}: {en}", errors=[fault])
+
+
+def _one_person(name: str, other: str) -> Refused:
+    return refuse(
+        "malformed-request",
+        f"已有密钥归「{other}」所有, 与「{name}」只差全半角、大小写或首尾空格, 一人会成为会签的两人; "
+        f"是同一人请照写「{other}」, 不是请换一个分得清的名字",
+        f"There is a key of '{other}', which differs from '{name}' only in width, case or blanks at the ends: one "
+        f"person could sign as two. Write '{other}' as it stands for the same person, else another name",
+    )
