@@ -111,6 +111,41 @@ def test_what_no_route_takes_is_a_problem_too(face: Face, method: str, path: str
     assert ("allow" in answer.headers) == (status == 405)
 
 
+def test_head_is_answered_as_get_without_the_body(face: Face) -> None:
+    """On every resource that can be read, found or not [RFC 9110 §9.3.2]."""
+    client = face.as_("admin")
+    one = client.post("/api/v1/applications", json=RESIDENTIAL).json()["id"]
+    described = client.get("/openapi.json").json()["paths"]
+    readable = [path for path, ways in described.items() if "get" in ways]
+    assert {"/healthz", "/readyz", "/metrics", "/api/v1/applications", "/feeds/{token}.ics"} <= set(readable)
+    for template in (*readable, "/openapi.json", "/nothing"):
+        path = template.replace("{id}", one).replace("{user_class}", "residential").replace("{year}", "2026")
+        read, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (read.status_code, b""), path
+        assert head.headers["content-type"] == read.headers["content-type"]
+        assert head.headers.get("etag") == read.headers.get("etag")
+        assert int(head.headers["content-length"]) > 0
+    with structlog.testing.capture_logs() as lines:
+        client.head("/api/v1/applications")
+    assert [(line["method"], line["route"]) for line in lines] == [("HEAD", "/api/v1/applications")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/v1/applications", "GET, HEAD, POST"),
+        ("DELETE", "/api/v1/feeds", "GET, HEAD, POST"),
+        ("PUT", "/api/v1/alerts", "GET, HEAD"),
+        ("HEAD", "/api/v1/applications/1/commands", "POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("POST", "/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_a_405_names_every_method_of_the_address(face: Face, method: str, path: str, allowed: str) -> None:
+    answer = face.as_("admin").request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 def test_not_ready_says_why(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     client = face.as_("admin")
     assert client.get("/readyz").json()["ready"] is True

@@ -48,6 +48,18 @@ def test_it_is_there_in_both_languages(office, page: Page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_its_head_comes_without_its_body(office, page: Page):
+    answer = looking(office, page).head(office.path(page), follow_redirects=False)
+    assert (answer.status_code, answer.content) == (page.status, b"")
+    assert int(answer.headers["content-length"]) > 0
+
+
+def test_what_a_page_does_not_take_names_what_it_does(office):
+    answer = office.client(None).put("/sign-in")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_it_asks_the_database_little(office, statements, page: Page):
     client, path = looking(office, page), office.path(page)
     client.get(path)  # what is read once and kept

@@ -200,8 +200,10 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.metrics = Metrics()
-    app.include_router(_api())
-    app.include_router(_at_root())
+    routers = (_api(), _at_root())
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Observed, metrics=app.state.metrics)

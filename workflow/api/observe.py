@@ -1,4 +1,5 @@
 """The outermost layer: a request id, one log line and the metrics of every request, and an answer when all else fails.
+What holds of every address is done here too: HEAD is answered as GET without the body, and a 405 names every method.
 
 Pure ASGI, because context variables bound in synchronous dependencies are lost.  The log holds the path's template,
 never the path, the query, a body or a key.
@@ -13,6 +14,7 @@ import structlog
 import uuid6
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workflow.api.context import Record, begin, log
@@ -34,6 +36,14 @@ def _route(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", _NO_ROUTE))
 
 
+def _methods(scope: Scope) -> set[str]:
+    """What may be asked of the address of `scope`: of all routes, not of the first that has its path."""
+    app = scope["app"]
+    routes = [one for one in (*app.routes, *app.state.routes) if isinstance(one, Route)]
+    there = [one.methods or () for one in routes if one.matches(scope)[0] is not Match.NONE]
+    return {method for methods in there for method in (*methods, *(("HEAD",) if "GET" in methods else ()))}
+
+
 class Observed:
     """ASGI middleware around the whole application."""
 
@@ -51,23 +61,30 @@ class Observed:
         state = scope.setdefault("state", {})  # how the pages learn the id, and tell who asked
         state["request_id"] = record.request_id
 
+        bare = scope["method"] == "HEAD"
+        inner = {**scope, "method": "GET"} if bare else scope  # a copy: the server must know that no body follows
+
         async def observed(message: Message) -> None:
+            if bare and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = record.request_id
                 for name, value in _ALWAYS.items():
                     headers.setdefault(name, value)
+                if message["status"] == 405:
+                    headers["Allow"] = ", ".join(sorted(_methods(inner)))
             await send(message)
 
         started = time.perf_counter()
         self.metrics.begin()
         with structlog.contextvars.bound_contextvars(request_id=record.request_id):
             try:
-                await self._serve(scope, receive, observed, record)
+                await self._serve(inner, receive, observed, record)
             finally:
                 seconds = time.perf_counter() - started
-                route = _route(scope)
+                route = _route(inner)
                 self.metrics.end(scope["method"], route, record.status, seconds, record.code)
                 log.info(
                     "request",

@@ -18,6 +18,7 @@ def create_app(service: Service) -> ASGIApp:
     )
     app.state.service = service
     app.state.areas = areas.every()
+    app.state.routes = [route for area in app.state.areas for route in area.router.routes]
     for area in app.state.areas:
         app.include_router(area.router)
     app.get(f"{static_files.PREFIX}{{name}}")(static_files.serve)
