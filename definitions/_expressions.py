@@ -76,9 +76,9 @@ def earlier(a: str, b: str, minutes: str = ":tolerance_minutes") -> str:
     return _before(a, b, minutes, f"{_source(a)} = {_source(b)} AND {_source(a)} > 0")
 
 
-def _in_order(a: str, b: str) -> str:
+def in_order(a: str, b: str, minutes: str = ":tolerance_minutes") -> str:
     """Before, of two steps of the process: they are of one system where none is named."""
-    return _before(a, b, ":tolerance_minutes", f"{_source(a)} = {_source(b)}")
+    return _before(a, b, minutes, f"{_source(a)} = {_source(b)}")
 
 
 def _before(a: str, b: str, minutes: str, one_system: str) -> str:
@@ -151,7 +151,7 @@ _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
     "seconds": (_seconds, 1, 1),
     "source_of": (_source, 1, 1),
     "earlier": (earlier, 2, 2),
-    "in_order": (_in_order, 2, 2),
+    "in_order": (in_order, 2, 2),
     "wdays": (_wdays, 2, 2),
     "days_between": (_days_between, 2, 2),
     "within_minutes": (_within_minutes, 3, 3),

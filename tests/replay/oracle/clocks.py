@@ -7,6 +7,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from tests.replay.oracle.file import DAY, Case, Event, Unjudged, in_order, when
+from tests.replay.oracle.law import Step
 
 END = ("complete", "return", "waive")
 
@@ -76,6 +77,7 @@ def rounds(case: Case) -> list[Round]:
         if first and derived is not None:
             began = derived if step.code == "acceptance" else began or derived
         if passed or began is None:
+            out += [] if ends else _untimed(case, step)
             continue
         later = {part for s in rules.steps[position + 1 :] for part in s.parts}
         if later & went or case.untimed(step.code, "complete") or case.end_lost:
@@ -85,6 +87,12 @@ def rounds(case: Case) -> list[Round]:
         elif case.ending is not None:
             out.append(Round(step.code, step.limit, when(began).date, began, case.ending, cut=True))
     return out
+
+
+def _untimed(case: Case, step: Step) -> list[Round]:
+    """A round that came to a result nobody knows when."""
+    lost = case.untimed(step.code, "complete") or case.untimed(step.code, "return")
+    return [Round(step.code, step.limit, None)] if lost else []
 
 
 def _derived(case: Case, code: str, *, two_steps: bool) -> Event | None:

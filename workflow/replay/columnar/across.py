@@ -249,7 +249,9 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         """SELECT s.cid, r.new_case AS restarted_by, s.proved AS ending_proved, a.earlier_endings, a.earlier_ending_case,
             a.quick_return
         FROM sites AS s LEFT JOIN (SELECT * FROM restarts0 WHERE n = 1) AS r ON r.old_cid = s.cid
-        LEFT JOIN again AS a ON a.cid = s.cid WHERE s.proved OR r.old_cid IS NOT NULL OR a.cid IS NOT NULL""",
+        LEFT JOIN again AS a ON a.cid = s.cid WHERE s.proved OR r.old_cid IS NOT NULL OR a.cid IS NOT NULL
+        UNION ALL SELECT e.cid, CAST(NULL AS VARCHAR), TRUE, CAST(NULL AS BIGINT), CAST(NULL AS VARCHAR), CAST(NULL AS BOOLEAN)
+        FROM endings AS e LEFT JOIN sites AS s ON s.cid = e.cid WHERE s.cid IS NULL AND e.proved""",
     )
     near = d14["near_working_days"]
 
@@ -350,7 +352,7 @@ def organisations(engine: Engine, detectors: Detectors) -> None:
     """Table `org_facts`: what an organisation records at all, and which steps most of its cases lack."""
     gates = detectors.gates
     counted = {
-        "contacts": ["service_contact.observed"], "corrections": ["correction.changed"], "suspensions": ["suspension.start"],
+        "contacts": ["service_contact.observed"], "corrections": ["correction.changed"], "suspensions": ["suspension.start", "suspension.end"],
         "documents": ["document.requested", "document.received"], "charges": ["fee_paid.observed"],
         "energy": ["first_energy.observed"],
     }  # fmt: skip

@@ -110,7 +110,8 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
                     FROM turns) AS x) AS y
             GROUP BY cid, def_id, grp, lim, derived, place, g) AS z""",
     )
-    # A step whose clock starts of itself runs although nothing of it is recorded yet.
+    # A step whose clock starts of itself runs although nothing of it is recorded yet; one that came to a result nobody
+    # knows when had a round of which nobody knows how long.
     waived = "CASE {} " + " ".join(f"WHEN {at} THEN s.{step}_waived" for at, step in enumerate(STEPS)) + " END"
     undated = "CASE {} " + " ".join(f"WHEN {at} THEN s.{step}_completes" for at, step in enumerate(STEPS)) + " END"
     # Of two starts before one result, a result that was lost may have answered the first.
@@ -127,7 +128,10 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
         JOIN def_steps AS d ON d.def_id = s.def_id AND d.derived AND d.grp = d.step AND d.place > 0
         JOIN passes AS p ON p.cid = s.cid AND p.place = d.place - 1
         LEFT JOIN (SELECT DISTINCT cid, place FROM turned) AS t ON t.cid = s.cid AND t.place = d.place
-        WHERE t.cid IS NULL AND {waived.format("d.step")} = 0""",
+        WHERE t.cid IS NULL AND {waived.format("d.step")} = 0
+        UNION SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place FROM special AS s
+        JOIN def_steps AS d ON d.def_id = s.def_id AND d.grp = d.step JOIN undated AS u ON u.cid = s.cid AND u.step = d.step
+        LEFT JOIN (SELECT DISTINCT cid, place FROM turned) AS t ON t.cid = s.cid AND t.place = d.place WHERE t.cid IS NULL""",
     )
     # A round of acceptance starts with the submission; what starts the first round of another step of itself is the pass
     # of the step before.  Nothing starts after its end.
@@ -309,13 +313,13 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             not_governed OR (def_id IS NOT NULL AND NOT unknown AND (whole OR t0 IS NOT NULL)) AS rounds_known,
             CASE WHEN whole THEN CASE WHEN submitted IS NOT NULL AND NOT unended AND NOT excusable THEN total_used END WHEN def_id IS NOT NULL AND NOT unmeasured THEN steps_used END AS used,
             CASE WHEN total_broken THEN COALESCE(metering_complete, ended, submitted, t0) END AS total_late,
-            def_id IS NOT NULL AND CASE WHEN whole THEN submitted IS NOT NULL AND NOT unended AND NOT excusable ELSE t0 IS NOT NULL AND NOT unmeasured END AS total_known,
+            def_id IS NOT NULL AND CASE WHEN whole THEN submitted IS NOT NULL AND NOT unended AND NOT excusable ELSE NOT unmeasured END AS total_known,
             in_doubt,
             metering_complete IS NOT NULL OR ended IS NOT NULL AS is_closed
         FROM (SELECT *, CASE WHEN def_id IS NULL THEN NULL WHEN whole THEN broken_whole AND submitted IS NOT NULL AND NOT unended AND NOT excusable
             ELSE NOT unmeasured AND steps_used > total_limit END AS total_broken FROM (SELECT *,
             in_doubt AND broken_whole AS excusable,
-            unknown OR unended OR (metering_completes > 0 AND endings = 0 AND ({needed})) AS unmeasured FROM (
+            unknown OR unended OR t0 IS NULL OR (metering_completes > 0 AND endings = 0 AND ({needed})) AS unmeasured FROM (
         SELECT y.*, metering_complete IS NULL AND ended IS NULL AND (metering_completes > 0 OR endings > 0 OR rejected_rows > 0)
             OR (whole AND y.end_day < y.start_day) AS unended, CASE WHEN sc.cid IS NULL THEN CASE {" ".join(lates)} END END AS late,
             CASE WHEN sc.cid IS NOT NULL THEN sc.unknown ELSE {" OR ".join(unknowns)} END AS unknown,

@@ -154,7 +154,7 @@ def _judge(
         "JOIN flagged AS j ON j.cid = x.cid",
     )
     run.make("found", " UNION ALL ".join(plan.findings() for plan in found))
-    verdicts.evidence(run, found)
+    verdicts.evidence(run, found, str(rules.gates["tolerance_minutes"]))
     statistics.make(run, rules, as_of_day, reported)
     say("写出 / write", 0.95)
     counts = verdicts.write(run, plans, rules, out, as_of_day)

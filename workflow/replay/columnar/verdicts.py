@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from definitions._expressions import in_order
 from definitions.detectors import Detectors
 from definitions.model import STEPS
 from workflow.replay.columnar.clocks import day, not_after
@@ -24,6 +25,25 @@ _MASK: Final = 60
 """How many rules one number says "not judged" of."""
 
 
+class _Grounds(NamedTuple):
+    """A table of the pairs of moments of which each is enough for a rule: one that accuses, and what it is held against,
+    with the kinds of record that they may be of."""
+
+    table: str
+    accuses: tuple[str, tuple[int, ...]]
+    against: tuple[str, tuple[int, ...]]
+
+
+_COMPLETES: Final = tuple(KINDS[f"{step}.complete"] for step in STEPS)
+_STARTS: Final = tuple(KINDS[f"{step}.start"] for step in STEPS)
+_READY: Final = (KINDS["document.received"], KINDS["service_contact.observed"], *_COMPLETES)
+_GROUNDS: Final = {
+    "D08": _Grounds("inversions", ("early", _COMPLETES), ("passed", _COMPLETES)),
+    "D30": _Grounds("waits", ("ready", _READY), ("began", _STARTS)),
+}
+"""The rules that rest on pairs of records, of which a case may have several."""
+
+
 def masks(plans: list[Plan]) -> str:
     """SQL of the two numbers that say which rules could not judge a case."""
     if len(plans) > 2 * _MASK:
@@ -38,7 +58,7 @@ def masks(plans: list[Plan]) -> str:
     return ", ".join(f"CAST({half or '0'} AS BIGINT) AS u{at}" for at, half in enumerate(halves))
 
 
-def evidence(run: Engine, plans: list[Plan]) -> None:
+def evidence(run: Engine, plans: list[Plan], tolerance: str) -> None:
     """Table `picked`: the records behind each finding; `proof`: their JSON."""
     columns = [("rule", pa.string()), ("branch", pa.int32()), ("place", pa.int32()), ("accuses", pa.bool_())]
     roles, kinds = [], []
@@ -105,9 +125,11 @@ def evidence(run: Engine, plans: list[Plan]) -> None:
         f"(f.rule = {quoted(rule)} AND f.severity = '{severity}' AND w.place IN ({', '.join(sorted(at))}))"
         for (rule, severity), at in places.items()
     )
+    _inversions(run, tolerance)
     run.make(
         "bases",
         f"""SELECT p.cid, p.rule, CAST(0 AS BIGINT) AS base, p.event_id FROM picked AS p
+        UNION {" UNION ".join(_each_pair(rule, one) for rule, one in _GROUNDS.items())}
         {
             f'''UNION SELECT f.cid, f.rule, e.event_id AS base, e.event_id FROM found AS f
             JOIN witness_kinds AS w ON w.rule = f.rule JOIN seen AS e ON e.cid = f.cid AND e.k = w.k
@@ -125,6 +147,37 @@ def evidence(run: Engine, plans: list[Plan]) -> None:
         f"""SELECT p.cid, p.rule, string_agg({record}, ', ' ORDER BY p.place) AS records FROM picked AS p
         JOIN kinds ON kinds.k = p.event_id % 128 GROUP BY p.cid, p.rule""",
     )
+
+
+def _inversions(run: Engine, tolerance: str) -> None:
+    """Table `inversions`: of the cases found out of order (D08), each completion of a step that came before the last pass
+    of a step ahead of it on the path."""
+    step = f"CASE e.k {' '.join(f'WHEN {number} THEN {at}' for at, number in enumerate(_COMPLETES))} END"
+    waived = " OR ".join(f"(e.k = {number} AND w.{s}_waived > 0)" for s, number in zip(STEPS, _COMPLETES, strict=True))
+    run.make(
+        "passed",
+        f"""SELECT e.cid, e.occurred, COALESCE(d.place, {step}) AS place FROM seen AS e
+        JOIN found AS f ON f.cid = e.cid AND f.rule = 'D08' AND f.severity = 'high' JOIN w ON w.cid = e.cid
+        LEFT JOIN def_steps AS d ON d.def_id = w.path_id AND d.step = {step}
+        WHERE e.k IN ({", ".join(map(str, _COMPLETES))}) AND NOT ({waived})""",
+    )
+    run.make(
+        "inversions",
+        f"""SELECT a.cid, a.occurred AS early, b.passed FROM passed AS a
+        JOIN (SELECT cid, place, max(occurred) AS passed FROM passed GROUP BY cid, place) AS b
+        ON b.cid = a.cid AND b.place < a.place WHERE {in_order("a.occurred", "b.passed", tolerance)}""",
+    )
+
+
+def _each_pair(rule: str, one: _Grounds) -> str:
+    """SQL of the records behind each pair that is enough for `rule`."""
+    (accuses, of_accused), (against, of_other) = one.accuses, one.against
+    return f"""SELECT g.cid, f.rule, g.base, e.event_id FROM (
+            SELECT cid, {accuses}, {against}, row_number() OVER (PARTITION BY cid ORDER BY {accuses}, {against}) AS base
+            FROM {one.table}) AS g
+        JOIN found AS f ON f.cid = g.cid AND f.rule = '{rule}' JOIN seen AS e ON e.cid = g.cid AND (
+            (e.occurred = g.{accuses} AND e.k IN ({", ".join(map(str, of_accused))}))
+            OR (e.occurred = g.{against} AND e.k IN ({", ".join(map(str, of_other))})))"""
 
 
 def _suspected(run: Engine, rules: Detectors) -> None:
@@ -169,7 +222,10 @@ def _systems(run: Engine) -> None:
         f"SELECT cid, rule, {systems(source_of('m'))} AS systems FROM picked WHERE accuses AND rule <> 'D12' GROUP BY cid, rule",
         # A burst needs all its records, not the one that is named.
         "SELECT cid, 'D12' AS rule, burst_systems AS systems FROM bursts",
-        f"SELECT cid, 'D30' AS rule, {systems(source_of('ready'))} AS systems FROM waits GROUP BY cid, ready",
+        *(
+            f"SELECT cid, '{rule}' AS rule, {systems(source_of(one.accuses[0]))} AS systems FROM {one.table} GROUP BY cid, {one.accuses[0]}"
+            for rule, one in _GROUNDS.items()
+        ),
         f"{each} AND e.event_id = b.event_id WHERE b.base <> 0 GROUP BY b.cid, b.rule, b.base",
     )
     run.make(

@@ -274,7 +274,7 @@ def _site(facts: Told, row: Row) -> Site | None:
 _OF_THE_ORG: Final[Mapping[str, tuple[str, ...]]] = {
     "contacts": ("service_contact.observed",),
     "corrections": ("correction.changed",),
-    "suspensions": ("suspension.start",),
+    "suspensions": ("suspension.start", "suspension.end"),
     "documents": ("document.requested", "document.received"),
     "acceptance": ("acceptance.complete",),
     "plan": ("supply_plan.complete",),

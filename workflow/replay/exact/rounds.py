@@ -132,7 +132,7 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
     own = starts[0] if starts else None
     began = own if ends else derived or own if rule.starts == "submission" else own or derived
     if began is None:
-        return _Turns(tuple(rounds), torn)
+        return _Turns(tuple(rounds), torn or (lost and not ends))
     later = {part for step in definition.steps[position + 1 :] for part in step.parts}
     went = {one.activity for one in history.records if one.lifecycle in _TURNS}
     went |= {activity for activity, lifecycle in history.undated if lifecycle in _TURNS}
