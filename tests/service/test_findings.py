@@ -54,6 +54,14 @@ def test_a_meter_fitted_before_the_application_is_found_when_its_record_arrives(
     ]
 
 
+def test_a_record_may_call_its_application_by_the_number(desk: Desk, home: str):
+    number = desk.shown(home)["application_no"]
+    when = "2024-01-05T15:00:00+08:00"
+    answers = [desk.service.receive_evidence(CLERK, [meter(called, when)])[0] for called in (number, home, "BZ-2024-9")]
+    assert [(one["accepted"], one.get("duplicate")) for one in answers] == [(True, False), (True, True), (False, None)]
+    assert rules(desk) == [("D02", "critical", True)]
+
+
 @pytest.mark.parametrize(
     ("activity", "when", "accepted"),
     [

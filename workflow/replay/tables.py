@@ -112,9 +112,6 @@ OBSERVED: Final = (
     "completion_report_dated", "licence_expires", "callback",
 )  # fmt: skip
 """Records of other systems; their lifecycle is `observed`."""
-AHEAD: Final = ("licence_expires", "outage_plan")
-"""Those that speak of a day to come by their nature."""
-
 FORETOLD: Final = ("outage_plan", "licence_expires")
 """Those of them that speak of a day to come. Nothing else that is told of a live application lies in the future,
 but for the 2 minutes that client clocks may be ahead (design, HTTP: commands)."""

@@ -311,7 +311,8 @@ class Service:
 
     def receive_evidence(self, principal: Principal, records: list[Any]) -> list[dict[str, Any]]:
         """Keep records of other systems (rows of the replay contract); each is answered accepted or rejected with the
-        reason. A record delivered twice is kept once. The cases are judged with them. Raises Refused."""
+        reason. The `case_id` of a record is the id of an application or its number. A record delivered twice is kept
+        once. The cases are judged with them. Raises Refused."""
         access.check_administers(self.law.roles, principal, "evidence")
         checked = check_records(records)
         now = self.clock.now()
@@ -323,7 +324,7 @@ class Service:
                 if reason is not None:
                     answers.append({"accepted": False, "reason": reason})
                     continue
-                row = tx.case(record["case_id"])
+                row = tx.case(record["case_id"]) or tx.case_by_number(record["case_id"])
                 if row is None or not access.sees(tx, principal, row.org):
                     answers.append({"accepted": False, "reason": "没有这个申请 / no such application"})
                     continue
@@ -331,7 +332,8 @@ class Service:
                 if reason := not_yet(record, now + dt.timedelta(seconds=ahead)):
                     answers.append({"accepted": False, "reason": reason})
                     continue
-                fresh = tx.add_evidence(evidence_row(str(uuid6.uuid7()), row.id, record, write(now), principal.who))
+                told = {**record, "case_id": row.id}
+                fresh = tx.add_evidence(evidence_row(str(uuid6.uuid7()), row.id, told, write(now), principal.who))
                 answers.append({"accepted": True, "duplicate": not fresh})
                 if fresh:
                     touched.append(row.id)

@@ -18,7 +18,7 @@ from definitions.detectors import Detector, Detectors, Fact
 from definitions.model import STEPS
 from workflow.replay.columnar.engines import EPOCH_MICROS, Engine, arrow, listed, quoted
 from workflow.replay.references import SEPARATORS, UPLOADS
-from workflow.replay.tables import AHEAD, SOURCES, event_kinds
+from workflow.replay.tables import FORETOLD, SOURCES, event_kinds
 
 SOURCE_NUMBERS: Final = {source: at for at, source in enumerate(SOURCES, start=1)}
 HOUR: Final = 3_600_000_000 * MOMENT_UNIT
@@ -77,7 +77,7 @@ def prepare(engine: Engine, cases: Path, events: Path, as_of: dt.date) -> int:
     engine.read("cases_in", cases)
     engine.read("events_in", events)
     over = f"TIMESTAMP '{as_of + dt.timedelta(days=1)} 00:00:00'"
-    later = f"COALESCE(occurred_at >= {over} AND COALESCE(recorded_at >= {over}, TRUE), FALSE) AND activity NOT IN ({listed(AHEAD)})"
+    later = f"COALESCE(occurred_at >= {over} AND COALESCE(recorded_at >= {over}, TRUE), FALSE) AND activity NOT IN ({listed(FORETOLD)})"
     engine.view("events_known", f"SELECT * FROM events_in WHERE NOT ({later})")
     total, numbered, top = engine.rows('SELECT count(*), count("row"), COALESCE(max("row"), 0) FROM cases_in')[0]
     behind = f'{top} + row_number() OVER (PARTITION BY "row" IS NULL ORDER BY case_id)'

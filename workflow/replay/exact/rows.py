@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from definitions.model import Frozen
 from workflow.core.times import BUSINESS_ZONE, business_date
-from workflow.replay.tables import AHEAD
+from workflow.replay.tables import FORETOLD
 
 Row = Mapping[str, Any]
 
@@ -54,7 +54,7 @@ def known_by(rows: Iterable[Row], as_of: dt.date) -> list[Row]:
     def later(row: Row) -> bool:
         times = [zoned(at) for at in (row.get("occurred_at"), row.get("recorded_at")) if at is not None]
         over = row.get("occurred_at") is not None and all(business_date(at) > as_of for at in times)
-        return over and row["activity"] not in AHEAD
+        return over and row["activity"] not in FORETOLD
 
     return [row for row in rows if not later(row)]
 
