@@ -116,3 +116,16 @@ def test_honest_cases_are_judged(judged):
     verdicts = Counter(row["verdict"] for case, row in answers.verdicts.items() if case not in guilty)
     assert verdicts["clear"] > 0.7 * sum(verdicts.values())
     assert set(verdicts) <= {"clear", "cannot_judge", "open"}
+
+
+def test_a_time_that_nobody_knows_accuses_nobody(tmp_path):
+    """Of every honest case one record, whichever, has lost its time: a sentinel date stands in its place (gate a)."""
+    honest, rng = Population(11, 600).history, random.Random(11)
+    by_case: dict[str, list[Row]] = {}
+    for row in honest.events:
+        by_case.setdefault(row["case_id"], []).append(row)
+    lost = {id(rng.choice(rows)) for rows in by_case.values()}
+    sentinels = ("1900-01-01", "1970-01-01 00:00:00", "2099-12-31")
+    events = [{**row, "occurred_at": rng.choice(sentinels)} if id(row) in lost else row for row in honest.events]
+    answers = replay(tmp_path, History(honest.cases, events), as_of="2025-03-31")
+    assert {case: sorted(rules) for case, rules in answers.findings.items()} == {}
