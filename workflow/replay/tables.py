@@ -69,15 +69,23 @@ CASES: Final = (
     Column("prior_capacity_kw", "number"),
     Column("account_opened_on", "date"),
     Column("rejected_rows", "count", derived=True),
+    Column("lost_values", "count", derived=True),
     Column("untold", "count", derived=True),
     Column("row", "count", derived=True),
 )
 """One row per case. `user_class`: as filed; one of `USER_CLASSES`, or a class of the mapping's own process.
 `rejected_rows`: rows of this case that could not be read, or of whose events a value was lost (0: none), because a
-verdict that rests on a torn history must say so.  `untold`: what the tables that tell of this case have no column for
-(NULL, 0: nothing), because that it is missing says nothing: 1 for the completion of the first step, 2, 4 … for those of
-the next ones, and after the last step for what the account held before.  `row`: position of the case in the input, from
-1 (NULL: the case is known from its events only)."""
+verdict that rests on a torn history must say so.  `lost_values`: the columns of this table whose value could not be
+read, as a sum of `lost_value` (NULL, 0: none), because what needs them cannot judge and the rest can.  `untold`: what
+the tables that tell of this case have no column for (NULL, 0: nothing), because that it is missing says nothing: 1 for
+the completion of the first step, 2, 4 … for those of the next ones, and after the last step for what the account held
+before.  `row`: position of the case in the input, from 1 (NULL: the case is known from its events only)."""
+
+
+def lost_value(*columns: str) -> int:
+    """What values of these columns of a case add to `lost_values` when they could not be read."""
+    return sum(1 << at for at, column in enumerate(CASES) if column.name in columns)
+
 
 EVENTS: Final = (
     Column("case_id", required=True),

@@ -9,6 +9,7 @@ import pytest
 
 from definitions.detectors import SHIPPED, load_detectors
 from tests.replay.columnar.conftest import case, event, events, run
+from workflow.replay.tables import lost_value
 
 INCREASE: dict[str, Any] = {"business_type": "increase"}
 
@@ -39,6 +40,12 @@ ALONE: list[tuple[str, str, tuple[str, ...], dict[str, Any], str]] = [
     ("D24", "lv_other", ("-supply_plan.complete",), {"untold": 1}, "high"),
     ("D24", "hv_single", ("-completion_inspection.complete",), {"untold": 16}, "unjudged"),
     ("D34", "lv_other", (), {**INCREASE, "untold": 64}, "unjudged"),
+    # What the account held before could not be read: nobody knows that it held nothing. The channel is not asked.
+    ("D34", "lv_other", (), {**INCREASE, "lost_values": lost_value("prior_capacity_kw")}, "unjudged"),
+    ("D34", "lv_other", (), {**INCREASE, "lost_values": lost_value("account_opened_on")}, "unjudged"),
+    ("D34", "lv_other", (), {**INCREASE, "lost_values": lost_value("channel")}, "high"),
+    ("D02", "residential", (), {"lost_values": lost_value("channel")}, "none"),
+    ("D02", "residential", OPEN, {"lost_values": lost_value("channel")}, "unjudged"),
     ("D16", "residential", (STOP.format("03-06_10:00"), END), {}, "none"),
     ("D16", "residential", (STOP.format("none"), END), {}, "unjudged"),
 ]
@@ -163,3 +170,21 @@ def test_a_case_that_lost_a_row_is_not_called_open(alone):
     """Its ending may have been in the row."""
     torn = next(at for at, one in enumerate(ALONE) if one[0] == "L02" and one[3] == {"rejected_rows": 1})
     assert alone.verdicts[f"M{torn:02}"]["verdict"] == "cannot_judge"
+
+
+def test_a_case_that_lost_a_value_is_called_neither_clear_nor_open(tmp_path):
+    """A rule that does not need the value judges as if it had never been handed in."""
+    cases = [case(one, "residential", lost_values=lost_value("channel") if one > "B" else 0) for one in "ABCDE"]
+    late = ("-meter_installed.observed", "meter_installed.observed 02-26 10:00")
+    rows = events("A", "residential") + events("C", "residential") + events("D", "residential", *late)
+    applied = ("application.submit 05-30 09:00", "acceptance.complete 05-30 10:00")
+    rows += [event(one, line) for one in "BE" for line in applied]
+    found = run(tmp_path / "history", cases, rows, as_of=dt.date(2024, 5, 31))
+    assert [found.verdicts[one]["verdict"] for one in "ACDBE"] == [
+        "clear",
+        "cannot_judge",
+        "suspected",
+        "open",
+        "cannot_judge",
+    ]
+    assert found.verdicts["C"]["unjudged"] == found.verdicts["A"]["unjudged"]

@@ -6,6 +6,8 @@ import datetime as dt
 
 import pytest
 
+from workflow.replay import tables
+
 HEAD = "case_id,activity,lifecycle,occurred_at,recorded_at,source,value,old_value,new_value,amount\n"
 
 
@@ -99,6 +101,29 @@ def test_a_fault_costs_the_row_only_where_the_row_is_nothing_without_it(take, gi
 def test_a_torn_history_is_marked_on_its_case(take):
     taken = take(event(occurred_at="?") + KEEPER + "K,metering,complete,never,,,,,,\n", cases="case_id\nC1\nK\n")
     assert taken.rows("cases", "case_id", "rejected_rows") == [("C1", 1), ("K", 1)]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("customer_kind", "居民"), ("enterprise_size", "huge"), ("capacity_kw", "8..1"), ("voltage", "380V"),
+        ("supply_count", "two"), ("area", "郊区"), ("user_class", "居民"), ("business_type", "新装"),
+        ("channel", "fax"), ("voltage_kv", "x"), ("important_customer", "maybe"), ("prior_capacity_kw", "x"),
+        ("account_opened_on", "gestern"),
+    ],
+)  # fmt: skip
+def test_a_lost_fact_is_marked_on_its_case(take, column, text):
+    taken = take(event() + KEEPER, cases=f"case_id,{column}\nC1,{text}\nK,\n")
+    assert taken.rejected == [("2", column, text, "value")]
+    kept = taken.rows("cases", "case_id", "rejected_rows", "lost_values")
+    assert kept == [("C1", 0, tables.lost_value(column)), ("K", 0, 0)]
+
+
+def test_facts_lost_in_several_rows_are_all_marked(take):
+    rows = "C1,郊区,x,fax\nC1,urban,y,online\nK,,,\n"
+    taken = take(event() + KEEPER, cases="case_id,area,capacity_kw,channel\n" + rows)
+    lost = tables.lost_value("area", "capacity_kw", "channel")
+    assert taken.rows("cases", "case_id", "area", "lost_values") == [("C1", "urban", lost), ("K", None, 0)]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ def prepare(engine: Engine, cases: Path, events: Path, as_of: dt.date) -> int:
         COALESCE(manager, '') AS manager, COALESCE(contractor, '') AS contractor, COALESCE(user_class, '') AS user_class,
         COALESCE(business_type, '') AS business_type, important_customer AS important, prior_capacity_kw,
         COALESCE(predecessor_case, '') AS predecessor_case, date_diff('day', DATE '1900-01-01', account_opened_on) AS opened_day, COALESCE(rejected_rows, 0) AS rejected_rows,
+        COALESCE(lost_values, 0) AS lost_values,
         COALESCE(untold, 0) AS untold
         FROM cases_in JOIN orgs ON orgs.org = COALESCE(cases_in.org, '')""",
     )

@@ -28,7 +28,7 @@ from workflow.replay.columnar.law import Law
 from workflow.replay.columnar.plan import Plan
 from workflow.replay.columnar.wide import Wide
 from workflow.replay.reported import Reported
-from workflow.replay.tables import PRESENT_COLUMNS, STEP_LIFECYCLES, USER_CLASSES
+from workflow.replay.tables import PRESENT_COLUMNS, STEP_LIFECYCLES, USER_CLASSES, lost_value
 
 Progress = Callable[[str, float], None]
 
@@ -193,11 +193,15 @@ def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
         t0: f"CASE WHEN {submitted} IS NOT NULL OR (c.rejected_rows = 0 AND {compiled.wide(untimed)} = 0) THEN {t0} END"
     }
     folded = ", ".join(f"{seen.get(name) or compiled.wide(name)} AS {name}" for name in compiled.folded)
-    told = ", ".join(f"(c.untold // {1 << at}) % 2 = 0 AS told_{what}" for at, what in enumerate((*STEPS, "account")))
+    told = ", ".join(f"(c.untold // {1 << at}) % 2 = 0 AS told_{what}" for at, what in enumerate(STEPS))
+    unsaid = " + ".join(
+        f"(c.lost_values // {lost_value(name)}) % 2" for name in ("prior_capacity_kw", "account_opened_on")
+    )
+    told += f", (c.untold // {1 << len(STEPS)}) % 2 + {unsaid} = 0 AS told_account"
     run.make(
         "facts",
         f"""SELECT c.cid, c.org_id, c.business_type, c.user_class, c.customer_kind, c.prior_capacity_kw, c.opened_day,
-        c.important, c.rejected_rows, c.rejected_rows > 0 AS torn, {told}, COALESCE(c.hv, FALSE) AS high, c.hv, COALESCE(NOT c.hv, FALSE) AS lv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
+        c.important, c.rejected_rows, c.lost_values, c.rejected_rows > 0 AS torn, {told}, COALESCE(c.hv, FALSE) AS high, c.hv, COALESCE(NOT c.hv, FALSE) AS lv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
         k.high_voltage_asked, k.filed_limit, k.rules_limit, COALESCE(k.filed_zero, FALSE) AS filed_zero,
         COALESCE({own["entries"]}, 0) > 0 AS burst_known,
         COALESCE(c.hv, FALSE) AND COALESCE({own["hands"]}, 0) > 0 AS same_actor_known,

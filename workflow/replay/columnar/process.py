@@ -67,7 +67,7 @@ def _prepare(run: Engine, cases: Path, events: Path, process: Process, as_of: dt
     run.read("cases_in", cases)
     run.read("events_in", events)
     run.make("c", 'SELECT case_id, COALESCE(min("row"), 0) AS place, min(user_class) AS user_class, '
-             'max(COALESCE(rejected_rows, 0)) AS torn FROM cases_in GROUP BY case_id')  # fmt: skip
+             'max(COALESCE(rejected_rows, 0) + COALESCE(lost_values, 0)) AS torn FROM cases_in GROUP BY case_id')  # fmt: skip
     source = "CASE source " + " ".join(f"WHEN '{s}' THEN {n}" for s, n in SOURCE_NUMBERS.items()) + " ELSE 0 END"
 
     def changed(column: str) -> str:

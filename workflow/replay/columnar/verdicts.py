@@ -354,8 +354,8 @@ def _write_verdicts(run: Engine, plans: list[Plan], out: Path, as_of_day: int) -
         "verdict_rows",
         f"""SELECT w.cid, c.case_id, COALESCE(w.law_class, NULLIF(w.user_class, '')) AS user_class,
             CASE WHEN sp.cid IS NOT NULL THEN 'suspected' WHEN t.cid IS NOT NULL THEN 'notice'
-                WHEN NOT x.is_closed AND w.endings = 0 AND w.metering_completes = 0 AND w.rejected_rows = 0 THEN 'open'
-                WHEN w.t0 IS NOT NULL AND w.rejected_rows = 0 AND ({core}) THEN 'clear' ELSE 'cannot_judge' END AS verdict,
+                WHEN NOT x.is_closed AND w.endings = 0 AND w.metering_completes = 0 AND w.rejected_rows + w.lost_values = 0 THEN 'open'
+                WHEN w.t0 IS NOT NULL AND w.rejected_rows + w.lost_values = 0 AND ({core}) THEN 'clear' ELSE 'cannot_judge' END AS verdict,
             COALESCE(t.tags, '') AS tags, mw.unjudged, CAST(x.used AS INTEGER) AS used_working_days_filed,
             CAST(z.chained AS INTEGER) AS used_working_days_chained, CAST(w.total_limit AS INTEGER) AS limit_working_days,
             {filed} AS on_time_filed, {late_chained.replace("chained >", "z.chained >").replace("chained IS", "z.chained IS")} AS on_time_chained

@@ -45,7 +45,9 @@ class Part:
     def selected(self) -> str:
         """Our columns, but for the position, which needs to know what came before."""
         return ", ".join(
-            identifier(column.name) for column in self.target if column.name not in ("row", "rejected_rows")
+            identifier(column.name)
+            for column in self.target
+            if column.name not in ("row", "rejected_rows", "lost_values")
         )
 
 
@@ -348,7 +350,7 @@ class _Plan:
             if not self.mapping.midnight_is_date:
                 midnight += f" AND {among('v_source', tables.DATE_SOURCES)}" if "source" in self.typed else " AND false"
             return f"coalesce(d_{moment} OR ({midnight}), false)"
-        if column.name == "rejected_rows":
+        if column.name in ("rejected_rows", "lost_values"):
             return "CAST(0 AS BIGINT)"
         if column.name == "untold":
             return f"CAST({untold(self.table, self.mapping, self.steps, self.typed)} AS BIGINT)"

@@ -159,7 +159,7 @@ class Plain:
                 final[f"{name}_is_date"] = pa.array(self._is_date(found, f"{name}_at", many))
         schema = schema_of(self.target)
         arrays = [final[one.name] if one.name in final else pa.nulls(many, one.type) for one in schema]
-        for counted in ("rejected_rows", "untold"):
+        for counted in ("rejected_rows", "lost_values", "untold"):
             if counted in schema.names:
                 arrays[schema.get_field_index(counted)] = pa.array(np.zeros(many, dtype=np.int64))
         good = pa.table(arrays, schema=schema)

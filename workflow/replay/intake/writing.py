@@ -30,6 +30,9 @@ _REJECTED = (
 )  # fmt: skip
 
 
+_COUNTED = {"rejected_rows": "many", "lost_values": "columns"}
+"""What a case lost, by the column of the table `lost` that holds it."""
+
 _BETWEEN = re.compile(r"[,\t;|\n]")
 _CELLS = pa.schema([("torn", pa.int64()), ("case_id", pa.string())])
 
@@ -163,7 +166,7 @@ def _refused(
 ) -> dict[str, int]:
     """Write `rejected.csv`, and keep the number of rejected rows of each case for `_write_cases`."""
     rows = values = 0
-    connection.execute("CREATE OR REPLACE TEMP TABLE lost (case_id VARCHAR, many BIGINT)")
+    connection.execute("CREATE OR REPLACE TEMP TABLE lost (case_id VARCHAR, many BIGINT, columns BIGINT)")
     cells: list[tuple[int, str]] = []
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         sheet = csv.writer(file)
@@ -196,17 +199,22 @@ def _refused(
                 )  # fmt: skip
             if left:
                 raise Unreconciled(f"{part.name}: {left} rejected rows have no reason")
-            # A record that lost a value proves less than was handed in. A lost fact of a case is a fact missing, and is
-            # counted only where its absence accuses.
-            accuses = (
-                "len(list_filter(\"#faults\", lambda f: f.ours IN ('prior_capacity_kw', 'account_opened_on'))) > 0"
-            )
-            short = f' OR ("#state" = \'accepted\' AND "#faulty"{f" AND {accuses}" if part.is_case else ""})'
+            # A record that lost a value proves less than was handed in; a lost fact of a case is a fact missing.
+            short = "0" if part.is_case else "1"
             connection.execute(
-                f"INSERT INTO lost SELECT case_id, count(*) FROM ({part.sql}) "  # noqa: S608  # our own SELECT
-                f"WHERE (\"#state\" = 'rejected'{short}) AND case_id IS NOT NULL GROUP BY case_id"
+                f"INSERT INTO lost SELECT case_id, sum(CASE WHEN \"#state\" = 'rejected' THEN 1 ELSE {short} END), "  # noqa: S608  # our own SELECT
+                f"bit_or({_lost_values() if part.is_case else '0'}) FROM ({part.sql}) "
+                'WHERE ("#state" = \'rejected\' OR ("#state" = \'accepted\' AND "#faulty")) AND case_id IS NOT NULL '
+                "GROUP BY case_id"
             )
     return {"rows": rows, "values": values}
+
+
+def _lost_values() -> str:
+    """SQL of which columns of an accepted row of cases lost their value."""
+    each = " ".join(f"WHEN {literal(c.name)} THEN {tables.lost_value(c.name)}" for c in tables.CASES)
+    lost = f'list_sum(list_transform("#faults", lambda f: CASE f.ours {each} END))'
+    return f"CASE WHEN \"#state\" = 'accepted' THEN CAST({lost} AS BIGINT) ELSE 0 END"
 
 
 def number_of(place: Any) -> int:
@@ -271,8 +279,8 @@ def _write_cases(
 ) -> dict[str, int]:
     """One row per case: rows of one case are merged, what an earlier row says standing; cases that only events name
     (`ids`: those of all events) are added, so that their events are judged."""
-    own = [column for column in tables.CASES if column.name not in ("case_id", "row", "rejected_rows", "untold")]
-    listed = ", ".join(identifier(column.name) for column in tables.CASES if column.name != "rejected_rows")
+    own = [column for column in tables.CASES if column.name != "case_id" and not column.derived]
+    listed = ", ".join(identifier(column.name) for column in tables.CASES if column.name not in _COUNTED)
     none = ", ".join(
         f"CAST(NULL AS {tables.SQL_TYPES[column.kind]}) AS {identifier(column.name)}" for column in tables.CASES
     )
@@ -290,7 +298,7 @@ def _write_cases(
     )
     # A row that could not be taken apart is laid to the cases that are named in it.
     connection.execute(
-        "INSERT INTO lost SELECT case_id, count(DISTINCT torn) FROM torn_cells "
+        "INSERT INTO lost SELECT case_id, count(DISTINCT torn), 0 FROM torn_cells "
         "SEMI JOIN (SELECT case_id FROM given UNION ALL SELECT case_id FROM unlisted) USING (case_id) GROUP BY case_id"
     )
     unlisted, lost = _one(connection, "SELECT (SELECT count(*) FROM unlisted), (SELECT count(*) FROM lost)")
@@ -315,13 +323,14 @@ def _write_cases(
     else:
         merged = "SELECT * FROM given"
     listed = ", ".join(
-        "coalesce(many, 0) AS rejected_rows" if column.name == "rejected_rows" else identifier(column.name)
-        for column in tables.CASES
+        f"coalesce({_COUNTED[c.name]}, 0) AS {c.name}" if c.name in _COUNTED else identifier(c.name)
+        for c in tables.CASES
     )
     present = json.dumps(sorted(set().union(*(one.part.present for one in looked))))
     connection.execute(
         f"COPY (SELECT {listed} FROM (({merged}) UNION ALL BY NAME (SELECT case_id FROM unlisted)) "  # noqa: S608  # our own names
-        "LEFT JOIN (SELECT case_id, CAST(sum(many) AS BIGINT) AS many FROM lost GROUP BY case_id) USING (case_id) "
+        "LEFT JOIN (SELECT case_id, CAST(sum(many) AS BIGINT) AS many, bit_or(columns) AS columns FROM lost "
+        "GROUP BY case_id) USING (case_id) "
         f'ORDER BY "row" NULLS LAST, case_id) TO {literal(out / "cases.parquet")} '
         f"(FORMAT parquet, COMPRESSION lz4_raw, KV_METADATA {{{tables.PRESENT_COLUMNS}: {literal(present)}}})"
     )
