@@ -119,7 +119,8 @@ def run(
         with stages.stage("output", {}) as folder, bounded(history.memory_limit):
             hand_over(
                 Files(intake.cases, intake.events, judged.findings, judged.verdicts, intake.rejected), folder,
-                counts=intake.counts, later=judged.later, run=told, rules=rules, clauses=clauses, as_of=history.as_of,
+                counts=intake.counts, later=judged.later, lacked=judged.lacked, run=told, rules=rules, clauses=clauses,
+                as_of=history.as_of,
                 memory_limit=history.memory_limit, by=history.by, progress=share,
             )  # fmt: skip
     return Outcome(intake, judged)

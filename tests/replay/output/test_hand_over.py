@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from openpyxl import load_workbook
 from typer.testing import CliRunner
 
+from tests.replay.columnar import conftest as columnar
 from tests.replay.histories import COLUMNS, FACTS, small_history
 from workflow.cli import app
 from workflow.replay.columnar import engines
@@ -233,3 +235,45 @@ def test_a_ledger_of_completions_alone_says_why_no_days_are_drawn(tmp_path):
     drawn = re.findall(r'<path class="dot (\w+)"', page)
     assert sorted(drawn) == ["end", "seen", "submit"]
     assert drawn[0] == "seen"
+
+
+def test_what_cannot_be_judged_of_a_whole_unit_is_said_once(tmp_path):
+    """Of twenty cases seven are more than 30 %, six are not; 丙局 has its seven among design reviews."""
+    cases, rows = [], []
+    for org, step, lacking in (
+        ("甲局", "mid_inspection", 7),
+        ("乙局", "mid_inspection", 6),
+        ("丙局", "design_review", 7),
+    ):
+        for n in range(20):
+            cases.append(columnar.case(f"{org}{n:02}", "hv_single", org=org))
+            without = (f"-{step}.start", f"-{step}.complete") if n < lacking else ()
+            rows += columnar.events(f"{org}{n:02}", "hv_single", *without)
+    given = tmp_path / "given"
+    given.mkdir()
+    columnar.write(given, cases, rows)
+    out = tmp_path / "out"
+    tables = ["--cases", str(given / "cases.parquet"), "--events", str(given / "events.parquet")]
+    answer = CliRunner().invoke(app, ["replay", *tables, "--as-of", "2024-12-31", "--out", str(out)])
+    assert answer.exit_code == 0, answer.output
+    said = {
+        "甲局": ("mid_inspection", "该单位 7/20 件已送电的高压申请无中间检查, D24 对此无法判定",
+                 "7 of the unit's 20 energised high-voltage cases have no mid inspection; D24 cannot judge it"),
+        "丙局": ("design_review", "该单位 7/20 件已送电的高压申请无设计审查, D24 对此无法判定",
+                 "7 of the unit's 20 energised high-voltage cases have no design review; D24 cannot judge it"),
+    }  # fmt: skip
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert {one["org"]: one["cannot_judge_rules"] for one in summary["organisations"]} == {
+        "乙局": [],
+        **{
+            org: [{"rule": "D24", "step": step, "lacking": 7, "of": 20, "zh": zh, "en": en}]
+            for org, (step, zh, en) in said.items()
+        },
+    }
+    sheet = load_workbook(out / "desk.xlsx")["单位 organisations"]
+    told = {row[0]: row[-1] or "" for row in sheet.iter_rows(min_row=2, values_only=True)}
+    page = unescape((out / "report.html").read_text(encoding="utf-8"))
+    assert told.pop("乙局") == ""
+    for org, (_, zh, en) in said.items():
+        assert told[org] == f"{zh} / {en}"
+        assert page.count(zh) == page.count(en) == 1

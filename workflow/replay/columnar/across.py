@@ -348,8 +348,13 @@ def _elsewhere(engine: Engine, detectors: Detectors) -> None:
     )
 
 
+LACKED: Final = {"design": "design_review", "mid": "mid_inspection"}
+"""The steps of which an organisation may keep no record for most of its cases (D24)."""
+
+
 def organisations(engine: Engine, detectors: Detectors) -> None:
-    """Table `org_facts`: what an organisation records at all, and which steps most of its cases lack."""
+    """Tables `org_facts`: what an organisation records at all, and which steps most of its cases lack; `org_lacks`: of how
+    many cases that tell of such a step (`of_…`) how many have none (`no_…`)."""
     gates = detectors.gates
     counted = {
         "contacts": ["service_contact.observed"], "corrections": ["correction.changed"], "suspensions": ["suspension.start", "suspension.end"],
@@ -369,14 +374,17 @@ def organisations(engine: Engine, detectors: Detectors) -> None:
     engine.make("org_has", f"SELECT org_id, {columns} FROM kinds_by_org GROUP BY org_id")
     share, at_least = gates["missing_step_share"], gates["comparable"]
 
-    def lacking(step: str) -> str:
-        told, missing = f"count(CASE WHEN told_{step} THEN 1 END)", f"{step}_completes + {step}_waived = 0"
-        return f"{told} >= {at_least} AND sum(CASE WHEN told_{step} AND {missing} THEN 1 ELSE 0 END) > {share} * {told}"
+    def lacking(step: str, name: str) -> str:
+        missing = f"told_{step} AND {step}_completes + {step}_waived = 0"
+        return (
+            f"count(CASE WHEN told_{step} THEN 1 END) AS of_{name}, count(CASE WHEN {missing} THEN 1 END) AS no_{name}"
+        )
 
     engine.make(
         "org_lacks",
-        f"""SELECT org_id, {lacking("design_review")} AS no_design_common, {lacking("mid_inspection")} AS no_mid_common
-        FROM w WHERE high AND metering_completes > 0 GROUP BY org_id""",
+        f"""SELECT *, {", ".join(f"of_{name} >= {at_least} AND no_{name} > {share} * of_{name} AS no_{name}_common" for name in LACKED)}
+        FROM (SELECT org_id, {", ".join(lacking(step, name) for name, step in LACKED.items())}
+            FROM w WHERE high AND metering_completes > 0 GROUP BY org_id) AS x""",
     )
     # A step of which enough comparable cases and not one has a record was not handed in, by the organisation or by anybody.
     steps = {"acceptance": "acceptance", "plan": "supply_plan", "completion": "completion_inspection"}
@@ -398,3 +406,20 @@ def organisations(engine: Engine, detectors: Detectors) -> None:
         FROM org_has AS o LEFT JOIN org_lacks AS l ON l.org_id = o.org_id LEFT JOIN step_counts AS s ON s.org_id = o.org_id
         CROSS JOIN (SELECT {sums} FROM step_counts) AS f""",
     )
+
+
+def lacked(engine: Engine) -> list[dict[str, Any]]:
+    """For each organisation and step: how many of its energised high-voltage cases lack it, where that is why D24 judges
+    none of those that should have it. Asked when the verdicts are there."""
+    found = " UNION ALL ".join(
+        f"""SELECT o.org, {at} AS place, '{step}' AS step, l.no_{name} AS lacking, l.of_{name} AS of_all
+        FROM org_lacks AS l JOIN orgs AS o ON o.org_id = l.org_id WHERE l.no_{name}_common AND l.org_id IN (
+            SELECT w.org_id FROM w JOIN verdict_rows AS v ON v.cid = w.cid WHERE w.high AND w.metering_completes > 0
+            AND w.told_{step} AND w.{step}_completes + w.{step}_waived = 0
+            AND strpos(',' || v.unjudged || ',', ',D24,') > 0)"""
+        for at, (name, step) in enumerate(LACKED.items())
+    )
+    return [
+        {"org": org, "rule": "D24", "step": step, "lacking": int(lacking), "of": int(of)}
+        for org, _, step, lacking, of in engine.rows(f"SELECT * FROM ({found}) AS x ORDER BY org, place")
+    ]

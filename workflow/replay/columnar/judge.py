@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +39,8 @@ MARGIN: Final = dt.timedelta(days=400)
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Where the results lie, and how many there are. `verdict_counts`: cases by verdict; `later`: records of after the
-    day of judgement, which it leaves out."""
+    day of judgement, which it leaves out; `lacked`: what is said once of an organisation of whose cases too many lack a
+    step: `org`, `rule`, `step`, and that `lacking` cases of `of` do."""
 
     findings: Path
     verdicts: Path
@@ -48,6 +49,7 @@ class Judged:
     finding_counts: dict[str, int]
     verdict_counts: dict[str, int]
     later: int = 0
+    lacked: list[dict[str, Any]] = field(default_factory=list)
 
 
 def judge(
@@ -160,7 +162,8 @@ def _judge(
     counts = verdicts.write(run, plans, rules, out, as_of_day)
     say("完成 / done", 1.0)
     total = run.rows("SELECT count(*) FROM c")[0][0]
-    return Judged(out / "findings.parquet", out / "verdicts.parquet", total, count, *counts, later)
+    lacked = across.lacked(run)
+    return Judged(out / "findings.parquet", out / "verdicts.parquet", total, count, *counts, later, lacked)
 
 
 def _own_facts(rules: Detectors) -> dict[str, Fact]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
 from workflow.replay.output.rulebook import Rule, Rules
-from workflow.replay.output.words import VERDICTS
+from workflow.replay.output.words import ACTIVITIES, VERDICTS, word
 
 WORST: Final = 20
 """How many cases the report shows with both their timelines."""
@@ -72,13 +72,14 @@ class Tables:
         self.con.close()
 
 
-def gather(tables: Tables, rules: Rules) -> dict[str, Any]:
-    """The summary: counts only, no row of a case. Every number can be counted again from the tables."""
+def gather(tables: Tables, rules: Rules, lacked: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The summary: counts only, no row of a case. Every number can be counted again from the tables. `lacked`: what the
+    judging says of whole organisations."""
     verdicts: dict[str, int] = dict(tables.rows("SELECT verdict, count(*) FROM v GROUP BY verdict"))
     kinds = _kinds(tables)
     return {
         "verdicts": {name: verdicts.get(name, 0) for name in VERDICTS},
-        "organisations": _organisations(tables),
+        "organisations": _organisations(tables, lacked),
         "rules": _rules(tables, rules, kinds, sum(verdicts.values())),
         "lags": _lags(tables),
         "days": _days(tables),
@@ -103,7 +104,7 @@ def _kinds(tables: Tables) -> dict[str, dict[str, int]]:
     return {name: {"events": events, "cases": int(cases)} for name, events, cases in found}
 
 
-def _organisations(tables: Tables) -> list[dict[str, Any]]:
+def _organisations(tables: Tables, lacked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     counts = ", ".join(f"count(*) FILTER (verdict = '{name}')" for name in VERDICTS)
     found = tables.rows(
         f"""WITH j AS (SELECT COALESCE(c.org, '') AS org, v.* FROM v JOIN c ON c.case_id = v.case_id),
@@ -115,7 +116,20 @@ def _organisations(tables: Tables) -> list[dict[str, Any]]:
         ORDER BY count(*) FILTER (verdict = 'suspected') DESC, max(g.n) DESC NULLS LAST, j.org"""  # our own names
     )
     names = ("org", "cases", *VERDICTS, "on_time", "late", "late_chained", "findings")
-    return [dict(zip(names, row, strict=True)) for row in found]
+    unjudged: dict[str, list[dict[str, Any]]] = {}
+    for one in lacked:
+        said = {key: value for key, value in one.items() if key != "org"}
+        unjudged.setdefault(one["org"], []).append({**said, **_lacking(one)})
+    return [{**dict(zip(names, row, strict=True)), "cannot_judge_rules": unjudged.get(row[0], [])} for row in found]
+
+
+def _lacking(one: Mapping[str, Any]) -> dict[str, str]:
+    """The sentences that a rule judges no case of an organisation that lacks a step."""
+    step, rule, lacking, of = word(ACTIVITIES, one["step"]), one["rule"], one["lacking"], one["of"]
+    return {
+        "zh": f"该单位 {lacking}/{of} 件已送电的高压申请无{step.zh}, {rule} 对此无法判定",
+        "en": f"{lacking} of the unit's {of} energised high-voltage cases have no {step.en}; {rule} cannot judge it",
+    }
 
 
 def _rules(tables: Tables, rules: Rules, kinds: Mapping[str, Any], cases: int) -> list[dict[str, Any]]:

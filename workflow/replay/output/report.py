@@ -63,6 +63,9 @@ def page(tables: Tables, summary: Mapping[str, Any], rules: Rules, clauses: Mapp
         dotted_of=of,
         cases=cases,
         statistical=statistical,
+        lacked=[(o["org"], said) for o in summary["organisations"] for said in o["cannot_judge_rules"]][
+            : facts.SHOWN_ORGS
+        ],
         limits=facts,
         largest=LARGEST,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -45,6 +45,7 @@ def hand_over(
     *,
     counts: Mapping[str, Any],
     later: int,
+    lacked: Sequence[Mapping[str, Any]] = (),
     run: Mapping[str, Any],
     rules: Rules,
     clauses: Mapping[str, Clause],
@@ -55,14 +56,16 @@ def hand_over(
     progress: Callable[[str, float], None] = lambda *_: None,
 ) -> None:
     """Write findings.csv, summary.json, desk.xlsx and report.html into `out`. `counts`: those of the intake. `later`:
-    records after the day of judgement, which it left out. `run`: what the results depend on, as the page shows it.  `by`: one of `BY`, to write findings and verdicts also as folders
-    with a part for each of its values.  The same arguments give the same bytes."""
+    records after the day of judgement, which it left out. `lacked`: what the judging says of whole organisations.
+    `run`: what the results depend on, as the page shows it.  `by`: one of `BY`, to write findings and verdicts also as
+    folders with a part for each of its values.  The same arguments give the same bytes."""
     tables = Tables(
         files.cases, files.events, files.findings, files.verdicts, memory_limit=memory_limit, spill=out / ".spill"
     )
     try:
         progress("汇总 / summary", 0.0)
-        summary = {"run": dict(run), "counts": {**_counts(counts), "after_as_of": later}, **facts.gather(tables, rules)}
+        gathered = facts.gather(tables, rules, lacked)
+        summary = {"run": dict(run), "counts": {**_counts(counts), "after_as_of": later}, **gathered}
         (out / SUMMARY).write_text(json.dumps(summary, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         progress("发现 / findings", 0.4)
         sheets.findings_csv(tables, out / FINDINGS_CSV)

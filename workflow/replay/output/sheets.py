@@ -72,8 +72,10 @@ def workbook(
     _sheet(
         book, "单位 organisations",
         ("单位 org", "业务 cases", *(f"{text.zh} {text.en}" for text in VERDICTS.values()), "按时 on time", "超时限 late",
-         "关联后超时限 late chained", "发现 findings"),
-        (18, *(12,) * 10), ([one[name] for name in one] for one in orgs[:most]), len(orgs), most, "summary.json",
+         "关联后超时限 late chained", "发现 findings", "整单位无法判定 cannot judge of the unit"),
+        (18, *(12,) * 10, 80), ([*counts, "; ".join(f"{said['zh']} / {said['en']}" for said in unjudged)]
+                                for *counts, unjudged in (one.values() for one in orgs[:most])),
+        len(orgs), most, "summary.json",
     )  # fmt: skip
     rules = summary["rules"]
     _sheet(
