@@ -219,7 +219,7 @@ def force_majeure_lost(case: Case) -> bool:
     if case.rules is None or not case.rules.whole_process:
         return False
     return case.untimed("suspension", "start") or any(
-        ground in ("", "force_majeure") and (first is None or _work_went_on(case, first, until))
+        not ground or (ground == "force_majeure" and (first is None or _work_went_on(case, first, until)))
         for ground, first, until in suspensions(case)
     )
 

@@ -177,8 +177,8 @@ def not_after(began: str, finished: str) -> str:
 
 
 def _suspensions(engine: Engine, as_of_day: int) -> None:
-    """Table `susp`: each suspension with its end; `unsure`: cases where force majeure has lost its start, or its end
-    though the customer was energised; `fm`: the stretches of force majeure of a case, merged."""
+    """Table `susp`: each suspension with its end; `unsure`: cases where force majeure has lost its start, its end
+    though the customer was energised, or its name; `fm`: the stretches of force majeure of a case, merged."""
     begin, end = KINDS["suspension.start"], KINDS["suspension.end"]
     engine.make(
         "stretches",
@@ -208,7 +208,7 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
     engine.make(
         "unsure",
         f"""SELECT cid FROM stretches WHERE began IS NULL AND ground_ending IN ('', 'force_majeure') AND NOT is_twice AND balance < 0
-        UNION SELECT cid FROM rare_events WHERE k = {begin} AND occurred IS NULL UNION SELECT cid FROM endless""",
+        UNION SELECT cid FROM rare_events WHERE k = {begin} AND (occurred IS NULL OR value = '') UNION SELECT cid FROM endless""",
     )
     engine.make(
         "fm",

@@ -248,11 +248,12 @@ def _endless(history: History, one: _Stretch) -> bool:
 
 
 def suspension_lost(history: History, grounds: Collection[str]) -> bool:
-    """Whether a suspension on one of the `grounds` has lost its start, or its end though the customer was energised."""
+    """Whether a suspension on one of the `grounds` has lost its start, its end though the customer was energised, or
+    its ground."""
     return bool(grounds) and (
         ("suspension", "start") in history.undated
         or any(
-            one.ground in ("", *grounds) and (one.first is None or _endless(history, one))
+            not one.ground or (one.ground in grounds and (one.first is None or _endless(history, one)))
             for one in _stretches(history)
         )
     )
