@@ -125,11 +125,14 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str) -> None:
         f"(f.rule = {quoted(rule)} AND f.severity = '{severity}' AND w.place IN ({', '.join(sorted(at))}))"
         for (rule, severity), at in places.items()
     )
+    # A finding whose record happened nobody knows when names none, and so shares none.
     _inversions(run, tolerance)
     run.make(
         "bases",
         f"""SELECT p.cid, p.rule, CAST(0 AS BIGINT) AS base, p.event_id FROM picked AS p
         UNION {" UNION ".join(_each_pair(rule, one) for rule, one in _GROUNDS.items())}
+        UNION SELECT f.cid, f.rule, CAST(0 AS BIGINT), CAST(-1 AS BIGINT) FROM found AS f
+        LEFT JOIN (SELECT DISTINCT cid, rule FROM picked) AS p ON p.cid = f.cid AND p.rule = f.rule WHERE p.cid IS NULL
         {
             f'''UNION SELECT f.cid, f.rule, e.event_id AS base, e.event_id FROM found AS f
             JOIN witness_kinds AS w ON w.rule = f.rule JOIN seen AS e ON e.cid = f.cid AND e.k = w.k
