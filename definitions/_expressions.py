@@ -76,6 +76,11 @@ def earlier(a: str, b: str, minutes: str = ":tolerance_minutes") -> str:
     return _before(a, b, minutes, f"{_source(a)} = {_source(b)} AND {_source(a)} > 0")
 
 
+def _date_before(a: str, b: str) -> str:
+    """On an earlier date, and before: two systems may tell one moment on both sides of a midnight [policy 6]."""
+    return f"({_day(a)} < {_day(b)} AND {earlier(a, b)})"
+
+
 def in_order(a: str, b: str, minutes: str = ":tolerance_minutes") -> str:
     """Before, of two steps of the process: they are of one system where none is named."""
     return _before(a, b, minutes, f"{_source(a)} = {_source(b)}")
@@ -152,6 +157,7 @@ _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
     "source_of": (_source, 1, 1),
     "earlier": (earlier, 2, 2),
     "in_order": (in_order, 2, 2),
+    "date_before": (_date_before, 2, 2),
     "wdays": (_wdays, 2, 2),
     "days_between": (_days_between, 2, 2),
     "within_minutes": (_within_minutes, 3, 3),

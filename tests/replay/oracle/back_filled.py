@@ -15,6 +15,7 @@ from tests.replay.oracle.file import (
     Finding,
     Unjudged,
     combinations,
+    earlier_date,
     found,
     in_batch,
     in_order,
@@ -380,7 +381,7 @@ def d28(case: Case) -> Finding | None:
     calls = [e for e in case.all("callback") if e["value"] == "energised"]
     if not (case.all("meter_installed") or tickets or calls):
         raise Unjudged("meter_installed")
-    guilty = [records[0] for records in (fitted, tickets) if records and done.date < when(records[0]).date]
+    guilty = [records[0] for records in (fitted, tickets) if records and earlier_date(done, when(records[0]))]
     guilty += [e for e in calls if case.file.wd(done.date, when(e).date) > 1][:1]
     if not guilty:
         return None
