@@ -180,6 +180,8 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
     """Table `susp`: each suspension with its end; `unsure`: cases where force majeure has lost its start, its end
     though the customer was energised, or its name; `fm`: the stretches of force majeure of a case, merged."""
     begin, end = KINDS["suspension.start"], KINDS["suspension.end"]
+    # What begins lasts until the next end. An end without a beginning of its own, where no more have ended than began (the
+    # balance), ends what began beside the one before it; at the same time as that one it is that one, told twice.
     engine.make(
         "stretches",
         f"""SELECT *, began IS NULL AND COALESCE(finished = before, FALSE) AS is_twice,
@@ -187,8 +189,8 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
                 OVER (PARTITION BY cid ORDER BY g) AS balance,
             COALESCE(NULLIF(ground_ended, ''), max(ground) OVER (PARTITION BY cid ORDER BY g), '') AS ground_ending
         FROM (SELECT *, lag(finished) OVER (PARTITION BY cid ORDER BY g) AS before FROM (
-        SELECT cid, g, count(CASE WHEN NOT is_end THEN 1 END) AS starts, min(CASE WHEN NOT is_end THEN m END) AS began, min(CASE WHEN is_end THEN m END) AS finished,
-            min(CASE WHEN NOT is_end THEN recorded END) AS recorded,
+        SELECT cid, g, count(CASE WHEN NOT is_end THEN 1 END) AS starts, min(CASE WHEN NOT is_end THEN m END) AS began,
+            min(CASE WHEN is_end THEN m END) AS finished, min(CASE WHEN NOT is_end THEN recorded END) AS recorded,
             max(CASE WHEN NOT is_end THEN value END) AS ground, max(CASE WHEN NOT is_end THEN ref END) AS ref,
             max(CASE WHEN is_end THEN value END) AS ground_ended
         FROM (SELECT *, COALESCE(sum(CASE WHEN is_end THEN 1 ELSE 0 END) OVER (
