@@ -390,6 +390,7 @@ FILES: Final[Mapping[str, Record]] = {
         {
             "prefixes": ListOf(_TEXT),
             "never": ListOf(_TEXT),
+            "statutes": ListOf(_TEXT),
             "article_patterns": ListOf(Str(None, ("正则表达式", "a regular expression"), re.compile), minimum=1),
             "levels": ListOf(
                 Record(
@@ -400,8 +401,7 @@ FILES: Final[Mapping[str, Record]] = {
                         "not_endings": ListOf(_TEXT),
                         "lifts_document_ban": Bool(),
                         "grounds_refusal": Bool(),
-                    },
-                    {"despite": Record({"marked": ListOf(_TEXT), "bare": ListOf(_TEXT)})},
+                    }
                 ),
                 minimum=1,
             ),

@@ -102,6 +102,7 @@ class Law:
             article_patterns=facts["article_patterns"],
             never=facts["never"],
             prefixes=facts["prefixes"],
+            statutes=facts["statutes"],
             clauses=facts["clauses"],
         )
 

@@ -251,17 +251,9 @@ class ClassificationRule(Frozen, frozen=True):
     zero_investment_sizes: tuple[str, ...] = ()
 
 
-class Despite(Frozen, frozen=True):
-    """Words of `LegalBasisRule.never` that a title may hold all the same: in 《》, and bare."""
-
-    marked: tuple[str, ...] = ()
-    bare: tuple[str, ...] = ()
-
-
 class LegalLevel(Frozen, frozen=True):
     """A level of the legal order. `endings`: how titles of that level end. `lifts_document_ban`: whether it can carry
-    an extra document [L25]; `grounds_refusal`: whether it can carry a final refusal; `despite`: what a statute may be
-    named after."""
+    an extra document [L25]; `grounds_refusal`: whether it can carry a final refusal."""
 
     level: str
     name: Text
@@ -269,19 +261,19 @@ class LegalLevel(Frozen, frozen=True):
     not_endings: tuple[str, ...]
     lifts_document_ban: bool
     grounds_refusal: bool
-    despite: Despite = Despite()
 
 
 class LegalBasisRule(Frozen, frozen=True):
     """How a stated legal basis is read: its level from the title, and the article it must name. `never`: words that
-    disqualify a title wherever they stand, unless its level lets them pass. `prefixes`: what may stand before the title
-    and is stripped."""
+    disqualify a title wherever they stand, but in the titles under `statutes`. `prefixes`: what may stand before the
+    title and is stripped."""
 
     levels: tuple[LegalLevel, ...]
     article_patterns: tuple[str, ...]
     never: tuple[str, ...]
     clauses: tuple[str, ...]
     prefixes: tuple[str, ...] = ()
+    statutes: tuple[str, ...] = ()
 
 
 class CaseSelection(Frozen, frozen=True):

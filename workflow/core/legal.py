@@ -36,10 +36,11 @@ def level(rule: LegalBasisRule, basis: str) -> LegalLevel | None:
     if article is None:
         return None
     title = re.sub(r"[（(][^）)]*[）)]$", "", _title(rule, text, article)).strip()
+    if title not in rule.statutes and any(word in title for word in rule.never):
+        return None
     for one in rule.levels:
         if title.endswith(one.endings) and not title.endswith(one.not_endings):
-            harmless = one.despite.marked if _QUOTED.search(text) else one.despite.bare
-            return None if any(word in title for word in rule.never if word not in harmless) else one
+            return one
     return None
 
 

@@ -10,7 +10,7 @@ import uuid6
 
 from storage import AlertRow, OrderRow, Tx
 from workflow.core.commands import Day, Prose, Strict
-from workflow.core.events import Principal
+from workflow.core.events import Principal, folded
 from workflow.core.refusals import Refused, refuse
 from workflow.core.rungs import course_until, first_look
 from workflow.core.times import business_date, write
@@ -141,7 +141,7 @@ def close(service: Service, principal: Principal, order_id: str, asked: CloseOrd
 
     def work(tx: Tx) -> dict[str, Any]:
         row = _seen(tx, principal, order_id)
-        if row.answered_by == principal.who:
+        if row.answered_by is not None and folded(row.answered_by) == folded(principal.who):
             raise refuse(
                 "not-permitted",
                 "督办单应由答复人以外的人办结",

@@ -46,6 +46,15 @@ ALONE: list[tuple[str, str, tuple[str, ...], dict[str, Any], str]] = [
     ("D34", "lv_other", (), {**INCREASE, "lost_values": lost_value("channel")}, "high"),
     ("D02", "residential", (), {"lost_values": lost_value("channel")}, "none"),
     ("D02", "residential", OPEN, {"lost_values": lost_value("channel")}, "unjudged"),
+    # Where it is, and so which city's rules hold, could not be read.
+    ("D24", "hv_single", ("-design_review.complete", "-design_review.start"), {}, "high"),
+    (
+        "D24",
+        "hv_single",
+        ("-design_review.complete", "-design_review.start"),
+        {"lost_values": lost_value("region")},
+        "unjudged",
+    ),
     ("D16", "residential", (STOP.format("03-06_10:00"), END), {}, "none"),
     ("D16", "residential", (STOP.format("none"), END), {}, "unjudged"),
 ]

@@ -72,7 +72,7 @@ def rounds(case: Case) -> list[Round]:
                 starts = [s for s in starts if s not in own]
             starts = [s for s in starts if s is not began and not in_order(when(s), when(end))]
             first, previous = False, end
-        passed = any(e["lifecycle"] in ("complete", "waive") for e in ends)
+        passed = any(e["lifecycle"] in ("complete", "waive") for e in ends) or case.untimed(step.code, "waive")
         began = starts[0] if starts else None
         if first and derived is not None:
             began = derived if step.code == "acceptance" else began or derived
@@ -80,7 +80,7 @@ def rounds(case: Case) -> list[Round]:
             out += [] if ends else _untimed(case, step)
             continue
         later = {part for s in rules.steps[position + 1 :] for part in s.parts}
-        if later & went or case.untimed(step.code, "complete") or case.end_lost:
+        if later & went or _untimed(case, step) or case.end_lost:
             out.append(Round(step.code, step.limit, None))  # begun and left behind; nobody says when it ended
         elif case.closed is None:
             out.append(Round(step.code, step.limit, when(began).date, began))

@@ -141,8 +141,14 @@ def same_need(a: Case, b: Case) -> bool:
     return bool(place == place_b and voltage == voltage_b and abs(capacity_b - capacity) <= 0.2 * capacity + 1e-9)
 
 
-def _excused(case: Case, ending: Event) -> bool:
-    """The customer's own request, a lapsed plan, a duplicate closed on its own day."""
+def _excused(case: Case) -> bool:
+    """Whether any of its endings is the customer's own request, of a lapsed plan, or of a duplicate on its own day."""
+    return any(
+        _excuses(case, e) for e in case.all_events if e["activity"] == "application" and e["lifecycle"] != "submit"
+    )
+
+
+def _excuses(case: Case, ending: Event) -> bool:
     if ending.get("source") in ("customer_app", "callcentre") and refs(ending) and not only_uploads(ending):
         return True
     if ending["lifecycle"] == "terminate" and ending["value"] == "lapsed":
@@ -177,7 +183,7 @@ def near_a_limit(case: Case, on: dt.date) -> bool:
 
 def d14(case: Case) -> Finding | None:
     ending = case.ending or case.untimed_ending
-    if ending is None or _excused(case, ending) or not case.ledger_applies:
+    if ending is None or _excused(case) or not case.ledger_applies:
         return None
     if ending is not case.ending:
         raise Unjudged("occurred_at")
@@ -216,7 +222,7 @@ def d35(case: Case) -> Finding | None:
         if other is case or other.ending is None or not other.claims or not same_need(other, case):
             continue
         on = when(other.ending).date
-        if 0 <= (submitted - on).days <= 365 and not _excused(other, other.ending):
+        if 0 <= (submitted - on).days <= 365 and not _excused(other):
             endings.append(other.ending)
     if len(endings) >= 2:
         return found(case, "D35", "high", [rows(*endings)], endings)

@@ -113,7 +113,6 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
     # A step whose clock starts of itself runs although nothing of it is recorded yet; one that came to a result nobody
     # knows when had a round of which nobody knows how long.
     waived = "CASE {} " + " ".join(f"WHEN {at} THEN s.{step}_waived" for at, step in enumerate(STEPS)) + " END"
-    undated = "CASE {} " + " ".join(f"WHEN {at} THEN s.{step}_completes" for at, step in enumerate(STEPS)) + " END"
     # Of two starts before one result, a result that was lost may have answered the first.
     results = ", ".join(str(number) for number, (_, life) in numbers.items() if life != "start")
     engine.make("undated", f"SELECT DISTINCT cid, {step} AS step FROM ev WHERE occurred IS NULL AND k IN ({results})")
@@ -150,7 +149,7 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
                 WHEN r.place = 0 THEN COALESCE({submitted}, r.began)
                 WHEN r.derived THEN COALESCE(r.began, {derived}) ELSE r.began END AS began,
             r.previous_end, CASE WHEN r.finished IS NULL THEN {open_end} END AS open_end,
-            CASE WHEN r.finished IS NULL THEN s.rejected_rows > 0 OR t.reached > r.place OR (s.endings > 0 AND s.ended IS NULL) OR {undated.format("r.grp")} > 0
+            CASE WHEN r.finished IS NULL THEN s.rejected_rows > 0 OR t.reached > r.place OR (s.endings > 0 AND s.ended IS NULL) OR u.cid IS NOT NULL
                 ELSE r.starts > CASE WHEN r.spared IS NULL THEN 1 ELSE 0 END AND (s.rejected_rows > 0 OR u.cid IS NOT NULL) END AS went_on
             FROM (SELECT cid, def_id, grp, lim, derived, place, g, began, finished, starts,
                     lag(finished) OVER (PARTITION BY cid, grp ORDER BY g) AS previous_end,
@@ -184,28 +183,29 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
     # balance), ends what began beside the one before it; at the same time as that one it is that one, told twice.
     engine.make(
         "stretches",
-        f"""SELECT *, began IS NULL AND COALESCE(finished = before, FALSE) AS is_twice,
-            sum(starts - CASE WHEN finished IS NULL OR (began IS NULL AND COALESCE(finished = before, FALSE)) THEN 0 ELSE 1 END)
+        f"""SELECT *, sum(starts - CASE WHEN finished IS NULL OR is_twice THEN 0 ELSE 1 END)
                 OVER (PARTITION BY cid ORDER BY g) AS balance,
             COALESCE(NULLIF(ground_ended, ''), max(ground) OVER (PARTITION BY cid ORDER BY g), '') AS ground_ending
+        FROM (SELECT *, began IS NULL AND COALESCE(finished // {MOMENT_UNIT} = before // {MOMENT_UNIT}, FALSE) AS is_twice
         FROM (SELECT *, lag(finished) OVER (PARTITION BY cid ORDER BY g) AS before FROM (
         SELECT cid, g, count(CASE WHEN NOT is_end THEN 1 END) AS starts, min(CASE WHEN NOT is_end THEN m END) AS began,
+            min(CASE WHEN NOT is_end AND value = 'force_majeure' THEN m END) AS fm_began,
             min(CASE WHEN is_end THEN m END) AS finished, min(CASE WHEN NOT is_end THEN recorded END) AS recorded,
             max(CASE WHEN NOT is_end THEN value END) AS ground, max(CASE WHEN NOT is_end THEN ref END) AS ref,
             max(CASE WHEN is_end THEN value END) AS ground_ended
         FROM (SELECT *, COALESCE(sum(CASE WHEN is_end THEN 1 ELSE 0 END) OVER (
-            PARTITION BY cid ORDER BY sort, is_end, row_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
+            PARTITION BY cid ORDER BY sort // {MOMENT_UNIT}, is_end, row_no ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS g
             FROM (SELECT cid, occurred AS m, entered AS recorded, value, ref, k = {end} AS is_end, row_no,
                 CASE WHEN k = {end} AND occurred % 2 = 1 THEN occurred + {MOMENT_DAY - MOMENT_UNIT} ELSE occurred END AS sort
                 FROM rare_events WHERE k IN ({begin}, {end}) AND occurred IS NOT NULL) AS y) AS x
-        GROUP BY cid, g) AS b) AS c""",
+        GROUP BY cid, g) AS a) AS b) AS c""",
     )
     engine.make("susp", "SELECT cid, g, began, finished, recorded, ground, ref FROM stretches WHERE began IS NOT NULL")
     # Who was energised had work going on again, and nobody says since when.
     engine.make(
         "endless",
-        f"""SELECT x.cid, x.g FROM susp AS x JOIN special AS s ON s.cid = x.cid WHERE x.ground = 'force_majeure'
-        AND x.finished IS NULL AND s.ended IS NULL AND {day("x.began")} <= {day("s.metering_pass")}""",
+        f"""SELECT x.cid, x.g FROM stretches AS x JOIN special AS s ON s.cid = x.cid
+        WHERE x.finished IS NULL AND s.ended IS NULL AND {day("x.fm_began")} <= {day("s.metering_pass")}""",
     )
     engine.make(
         "unsure",
@@ -219,8 +219,9 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island FROM (
             SELECT *, COALESCE(max(high) OVER (PARTITION BY cid ORDER BY low, high
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), low) AS reach FROM (
-            SELECT x.cid, {day("x.began")} - 1 AS low, COALESCE({day("x.finished")}, 1000000) AS high
-            FROM susp AS x LEFT JOIN endless AS n ON n.cid = x.cid AND n.g = x.g WHERE x.ground = 'force_majeure' AND n.cid IS NULL
+            SELECT x.cid, {day("x.fm_began")} - 1 AS low, COALESCE({day("x.finished")}, 1000000) AS high
+            FROM stretches AS x LEFT JOIN endless AS n ON n.cid = x.cid AND n.g = x.g
+            WHERE x.fm_began IS NOT NULL AND n.cid IS NULL
             UNION ALL SELECT cid, {day("before")} - 1 AS low, {day("finished")} AS high FROM stretches
             WHERE began IS NULL AND ground_ending = 'force_majeure' AND NOT is_twice AND balance >= 0) AS a
             WHERE high > low) AS b) AS d

@@ -11,6 +11,7 @@ from definitions.book import Book
 from definitions.model import STEPS, ClassificationRule, Definition
 from workflow.replay.columnar.engines import EPOCH, Engine, arrow, day_number, quoted
 from workflow.replay.lists import papers_of
+from workflow.replay.tables import lost_value
 
 NATION: Final = "000000"
 _FACTS: Final = ("customer_kind", "voltage", "capacity_kw", "enterprise_size", "supply_count", "area")
@@ -186,8 +187,8 @@ class Law:
         return f"CASE table_id {found} END"
 
     def make(self, submitted: str, joins: str, asked: str, classes: tuple[str, ...]) -> None:
-        """Table `k`: class and law of every case. `submitted`: the moment the law is asked for; `asked`: whether the
-        customer asked for high voltage in writing."""
+        """Table `k`: class and law of every case; none where its region could not be read. `submitted`: the moment the
+        law is asked for; `asked`: whether the customer asked for high voltage in writing."""
         columns = {name: name for name in _FACTS} | {"hv_request_ref": "asked"}
         named = ", ".join(quoted(one) for one in classes)
         self.engine.make(
@@ -196,7 +197,8 @@ class Law:
             {self.classes(columns, strict=True, filed=True)} AS class_by_rules,
             {self.classes(columns, strict=False, filed=True)} AS lenient
             FROM (SELECT c.*, regions.rg, tables.table_id, x.on_day, x.asked FROM
-                (SELECT c.cid, ({submitted}) // {86_400_000_000 * 64} AS on_day, {asked} AS asked FROM c {joins}) AS x
+                (SELECT c.cid, CASE WHEN (c.lost_values // {lost_value("region")}) % 2 = 0
+                    THEN ({submitted}) // {86_400_000_000 * 64} END AS on_day, {asked} AS asked FROM c {joins}) AS x
                 JOIN c ON c.cid = x.cid JOIN regions ON regions.region = COALESCE(c.region, '')
                 LEFT JOIN tables ON tables.rg = regions.rg AND x.on_day BETWEEN tables.day_from AND tables.day_to) AS y""",
         )

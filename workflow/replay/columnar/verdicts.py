@@ -42,6 +42,7 @@ _GROUNDS: Final = {
     "D30": _Grounds("waits", ("ready", _READY), ("began", _STARTS)),
 }
 """The rules that rest on pairs of records, of which a case may have several."""
+_OF_PAIRS: Final = ", ".join(quoted(rule) for rule in _GROUNDS)
 
 
 def masks(plans: list[Plan]) -> str:
@@ -129,9 +130,11 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str) -> None:
     _inversions(run, tolerance)
     run.make(
         "bases",
-        f"""SELECT p.cid, p.rule, CAST(0 AS BIGINT) AS base, p.event_id FROM picked AS p
+        f"""SELECT p.cid, p.rule, CAST(0 AS BIGINT) AS base, p.event_id FROM picked AS p WHERE p.rule NOT IN ({
+            _OF_PAIRS
+        })
         UNION {" UNION ".join(_each_pair(rule, one) for rule, one in _GROUNDS.items())}
-        UNION SELECT f.cid, f.rule, CAST(0 AS BIGINT), CAST(-1 AS BIGINT) FROM found AS f
+        UNION SELECT f.cid, f.rule, CAST(0 AS BIGINT), -row_number() OVER (ORDER BY f.cid, f.rule) FROM found AS f
         LEFT JOIN (SELECT DISTINCT cid, rule FROM picked) AS p ON p.cid = f.cid AND p.rule = f.rule WHERE p.cid IS NULL
         {
             f'''UNION SELECT f.cid, f.rule, e.event_id AS base, e.event_id FROM found AS f
@@ -157,12 +160,17 @@ def _inversions(run: Engine, tolerance: str) -> None:
     of a step ahead of it on the path."""
     step = f"CASE e.k {' '.join(f'WHEN {number} THEN {at}' for at, number in enumerate(_COMPLETES))} END"
     waived = " OR ".join(f"(e.k = {number} AND w.{s}_waived > 0)" for s, number in zip(STEPS, _COMPLETES, strict=True))
+    kept = " ".join(
+        f"WHEN {STEPS.index(s)} THEN p.{which} OR COALESCE(w.important, FALSE)" for s, which in _IMPORTANT.items()
+    )
+    taken = f"CASE {step} {kept} ELSE TRUE END"
     run.make(
         "passed",
         f"""SELECT e.cid, e.occurred, COALESCE(d.place, {step}) AS place FROM seen AS e
         JOIN found AS f ON f.cid = e.cid AND f.rule = 'D08' AND f.severity = 'high' JOIN w ON w.cid = e.cid
-        LEFT JOIN def_steps AS d ON d.def_id = w.path_id AND d.step = {step}
-        WHERE e.k IN ({", ".join(map(str, _COMPLETES))}) AND NOT ({waived})""",
+        LEFT JOIN defs AS p ON p.def_id = w.path_id LEFT JOIN def_steps AS d ON d.def_id = w.path_id AND d.step = {step}
+        WHERE e.k IN ({", ".join(map(str, _COMPLETES))}) AND NOT ({waived})
+            AND (p.def_id IS NULL OR (d.place IS NOT NULL AND ({taken})))""",
     )
     run.make(
         "inversions",
@@ -229,7 +237,7 @@ def _systems(run: Engine) -> None:
             f"SELECT cid, '{rule}' AS rule, {systems(source_of(one.accuses[0]))} AS systems FROM {one.table} GROUP BY cid, {one.accuses[0]}"
             for rule, one in _GROUNDS.items()
         ),
-        f"{each} AND e.event_id = b.event_id WHERE b.base <> 0 GROUP BY b.cid, b.rule, b.base",
+        f"{each} AND e.event_id = b.event_id AND b.base <> 0 AND b.rule NOT IN ({_OF_PAIRS}) GROUP BY b.cid, b.rule, b.base",
     )
     run.make(
         "carried",

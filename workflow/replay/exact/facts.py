@@ -264,7 +264,7 @@ def _site(facts: Told, row: Row) -> Site | None:
         return None
     filed = claimed if facts["submitted"] is None else facts["submitted"]
     rule = facts._common.restart  # noqa: SLF001  # one thing in two parts
-    endings = [event for event in facts.events if event.kind in _ENDINGS and event["occurred"] is not None]
+    endings = [event for event in facts.events if event.kind in _ENDINGS]
     proved = any(
         explained(event, withdrawn=event.kind == "application.withdraw", filed=filed, rule=rule) for event in endings
     )

@@ -50,7 +50,7 @@ def explained(ending: Mapping[str, Any], *, withdrawn: bool, filed: int, rule: T
         (asked and by_customer)
         or value in rule["lapsed"]
         or value in rule["changed"]
-        or (value in rule["duplicate"] and at // MOMENT_DAY == filed // MOMENT_DAY)
+        or (value in rule["duplicate"] and at is not None and at // MOMENT_DAY == filed // MOMENT_DAY)
     )
 
 

@@ -127,7 +127,7 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
         twin = next((s for s in starts if began is derived is not None and not derived.before(s)), None)
         starts = [start for start in starts if start is not began and start is not twin and not start.before(end)]
         before = end
-    if any(end.lifecycle != "return" for end in ends):
+    if any(end.lifecycle != "return" for end in ends) or (rule.code, "waive") in history.undated:
         return _Turns(tuple(rounds), torn)
     own = starts[0] if starts else None
     began = own if ends else derived or own if rule.starts == "submission" else own or derived
@@ -136,7 +136,7 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
     later = {part for step in definition.steps[position + 1 :] for part in step.parts}
     went = {one.activity for one in history.records if one.lifecycle in _TURNS}
     went |= {activity for activity, lifecycle in history.undated if lifecycle in _TURNS}
-    if later & went or (rule.code, "complete") in history.undated or history.end_lost:
+    if later & went or lost or history.end_lost:
         return _Turns(tuple(rounds), torn=True)  # begun and left behind: nobody says when it ended
     ending = history.ending
     if ending is not None:
@@ -215,7 +215,7 @@ def _stretches(history: History) -> list[_Stretch]:
             balance += 1
             grounds.add(one.value or "")
             continue
-        twice = ended is not None and (one.at, one.only_date) == (ended.at, ended.only_date)
+        twice = ended is not None and one.at == ended.at
         if running:
             found += (_Stretch(start.value or "", start.ref or "", start.date, one.date) for start in running)
             balance -= 1
