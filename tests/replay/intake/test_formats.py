@@ -106,6 +106,7 @@ def test_a_ledger_is_read_to_the_last_row(take, tmp_path):
         ("mid_inspection", "complete", dt.datetime(2025, 4, 1)),
         ("completion_inspection", "complete", dt.datetime(2025, 4, 15)),  # Excel's day number 45762
         ("metering", "complete", dt.datetime(2025, 5, 6)),
+        ("first_energy", "observed", dt.datetime(2025, 5, 6)),  # 送电日期 says both
     ]
     ended = [row for row in taken.rows("events", "case_id", "lifecycle", "occurred_at") if row[1] == "terminate"]
     assert ended == [("G3", "terminate", None)]  # ended, nobody says when
