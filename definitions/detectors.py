@@ -269,10 +269,9 @@ def _folded(common: dict[str, Any]) -> dict[str, Fact]:
     """The shared facts, and those of every step under its name."""
     facts = {name: _fact(one) for name, one in common["folded"].items()}
     for name, one in common["each_step"].items():
-        kinds = [kind.partition(".")[2] for kind in one["of"]]
         for step in STEPS:
-            own = tuple(f"{step}.{lifecycle}" for lifecycle in kinds)
-            facts[f"{step}_{name}"] = Fact(own, one["take"], one.get("where"))
+            own = [kind.replace("step.", f"{step}.", 1) for kind in one["of"]]
+            facts[f"{step}_{name}"] = _fact({**one, "of": own})
     return facts
 
 

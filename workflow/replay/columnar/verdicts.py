@@ -126,13 +126,12 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str) -> None:
         f"(f.rule = {quoted(rule)} AND f.severity = '{severity}' AND w.place IN ({', '.join(sorted(at))}))"
         for (rule, severity), at in places.items()
     )
-    # A finding whose record happened nobody knows when names none, and so shares none.
     _inversions(run, tolerance)
+    # A finding whose record happened nobody knows when names none, and so shares none.
     run.make(
         "bases",
-        f"""SELECT p.cid, p.rule, CAST(0 AS BIGINT) AS base, p.event_id FROM picked AS p WHERE p.rule NOT IN ({
-            _OF_PAIRS
-        })
+        f"""SELECT p.cid, p.rule, CAST(0 AS BIGINT) AS base, p.event_id FROM picked AS p
+        WHERE p.rule NOT IN ({_OF_PAIRS})
         UNION {" UNION ".join(_each_pair(rule, one) for rule, one in _GROUNDS.items())}
         UNION SELECT f.cid, f.rule, CAST(0 AS BIGINT), -row_number() OVER (ORDER BY f.cid, f.rule) FROM found AS f
         LEFT JOIN (SELECT DISTINCT cid, rule FROM picked) AS p ON p.cid = f.cid AND p.rule = f.rule WHERE p.cid IS NULL
