@@ -138,7 +138,7 @@ def _show(found: Any) -> None:
         ("互相矛盾的业务值 / conflicting case values", str(counts["cases"]["conflicting_values"])),
     ]
     if judged.later:
-        rows.append(("截止日之后的事件, 未计 / events after the as-of date, left out", str(judged.later)))
+        rows.append(("判定基准日之后的事件, 未计 / events after the as-of date, left out", str(judged.later)))
     rows += [(f"判定 / verdict {name}", str(many)) for name, many in sorted(judged.verdict_counts.items())]
     rows += [(f"发现 / finding {name}", str(many)) for name, many in sorted(judged.finding_counts.items())]
     say_table(("项目 / what", "数量 / how many"), rows)
