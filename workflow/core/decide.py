@@ -18,7 +18,7 @@ from workflow.core.corrections import overtaken, propose_correction, take_effect
 from workflow.core.deed import Context, Decision, Deed
 from workflow.core.documents import (
     check_asked,
-    kind_of,
+    kind_and_form,
     missing,
     missing_now,
     received,
@@ -145,7 +145,7 @@ def _request_documents(deed: Deed, command: commands.RequestDocuments) -> None:
     lawful, forms = check_asked(
         deed.definition, deed.context.rules.legal_basis, deed.open_state, rule, command.documents
     )
-    basis = {kind_of(deed.definition, one.kind): one.legal_basis or "" for one in command.documents}
+    basis = {kind_and_form(deed.definition, one.kind)[0]: one.legal_basis or "" for one in command.documents}
     deed.emit(
         "documents_requested",
         {

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from definitions.model import Clause, Definition, DocumentRule, ExtraDocumentRule, LegalBasisRule, StepRule
+from definitions.model import Clause, Definition, LegalBasisRule, StepRule
 from workflow.core.commands import DocumentAsked, DocumentIn
 from workflow.core.legal import lifts_document_ban
 from workflow.core.machine import path
@@ -22,20 +22,24 @@ def clauses_of(definition: Definition, ids: Iterable[str]) -> tuple[Clause, ...]
     return tuple(definition.clauses[i] for i in ids if i in definition.clauses)
 
 
-_KINDS: dict[str, dict[str, str]] = {}
+_KNOWN: dict[str, dict[str, tuple[str, str | None]]] = {}
 
 
-def kind_of(definition: Definition, given: str) -> str:
-    """The kind that `given` spells: its code, one of its names or aliases; `given` itself when it is none we know."""
-    known = _KINDS.get(definition.hash)
+def kind_and_form(definition: Definition, given: str) -> tuple[str, str | None]:
+    """The kind that `given` spells by its code, one of its names or aliases; and its form, where `given` spells a form
+    of the kind instead (身份证 is an identity document). `given` itself when it is no kind we know."""
+    known = _KNOWN.get(definition.hash)
     if known is None:
         known = {}
-        rules: list[DocumentRule | ExtraDocumentRule] = list(definition.extra_documents)
-        rules += [document for step in definition.steps for document in step.documents]
+        rules = [document for step in definition.steps for document in step.documents]
         for rule in rules:
-            known.update(dict.fromkeys((rule.kind, rule.name.zh, rule.name.en, *rule.aliases), rule.kind))
-        _KINDS[definition.hash] = known
-    return known.get(given, given)
+            for form in rule.forms:
+                words = (form.code, form.name.zh, form.name.en, *form.aliases)
+                known.update(dict.fromkeys(words, (rule.kind, form.code)))
+        for named in (*definition.extra_documents, *rules):
+            known.update(dict.fromkeys((named.kind, named.name.zh, named.name.en, *named.aliases), (named.kind, None)))
+        _KNOWN[definition.hash] = known
+    return known.get(given, (given, None))
 
 
 class _Way(NamedTuple):
@@ -107,14 +111,16 @@ def missing_now(definition: Definition, state: State, until: str) -> list[dict[s
     return lacking
 
 
-def _form(rule: DocumentRule, given: str | None) -> str | None:
-    """The form's code; raises LookupError when the kind has no such form."""
+def _form(definition: Definition, named: str, given: str | None) -> str | None:
+    """The form's code, where a document is `named` so; raises LookupError when its kind has no form that is `given`, or
+    `named` itself spells another."""
+    kind, own = kind_and_form(definition, named)
     if given is None:
-        return None
-    for form in rule.forms:
-        if given in (form.code, form.name.zh, form.name.en) or given in form.aliases:
-            return form.code
-    raise LookupError(given)
+        return own
+    its_kind, form = kind_and_form(definition, given)
+    if form is None or its_kind != kind or own not in (None, form):
+        raise LookupError(given)
+    return form
 
 
 def _not_allowed(definition: Definition, step: StepRule, extra: Sequence[str], zh: str, en: str) -> Refusal:
@@ -152,10 +158,10 @@ def received(
     extra: list[str] = []
     forms: list[str] = []
     for document in given:
-        form, kind = document.form, kind_of(definition, document.kind)
+        form, kind = document.form, kind_and_form(definition, document.kind)[0]
         if kind in listed:
             try:
-                form = _form(listed[kind], document.form)
+                form = _form(definition, document.kind, document.form)
             except LookupError:
                 forms.append(f"{document.kind}: {document.form}")
         elif not (
@@ -203,7 +209,7 @@ def check_asked(
     second: list[str] = []
     forms: list[str] = []
     for document in asked:
-        kind = kind_of(definition, document.kind)
+        kind = kind_and_form(definition, document.kind)[0]
         rule = listed.get(kind)
         if lifts_document_ban(legal, document.legal_basis):
             if rule is None and kind not in known:
@@ -218,7 +224,7 @@ def check_asked(
             continue
         seen.add(kind)
         try:
-            form = _form(rule, document.form)
+            form = _form(definition, document.kind, document.form)
         except LookupError:
             forms.append(f"{document.kind}: {document.form}")
             continue

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from definitions.model import Definition, Text
-from workflow.core.documents import kind_of
+from workflow.core.documents import kind_and_form
 
 Names = Mapping[str, Text]
 """Names of steps, document kinds, notices, milestones and fees by their codes."""
@@ -76,7 +76,7 @@ def field_name(field: str, names: Names) -> Text:
 
 def spelt(definition: Definition, kind: str, names: Names) -> Text:
     """A document kind in words, however it was spelt."""
-    return _named(kind_of(definition, kind), names)
+    return _named(kind_and_form(definition, kind)[0], names)
 
 
 def _named(code: str, names: Names) -> Text:

@@ -7,25 +7,12 @@ import msgspec
 from definitions.book import Book
 from definitions.model import Definition, StepRule
 from workflow.core.commands import DocumentAsked
-from workflow.core.documents import check_asked, kind_of
+from workflow.core.documents import check_asked, kind_and_form
 from workflow.core.machine import path
 from workflow.core.refusals import Refused
 from workflow.core.state import State
 from workflow.replay.exact.rows import History, Record
 from workflow.replay.references import listed, references
-
-
-def kind_and_form(definition: Definition, value: str) -> tuple[str, str | None]:
-    """The kind that `value` spells, and the form where it spells a form of one."""
-    kind = kind_of(definition, value)
-    for step in definition.steps:
-        for document in step.documents:
-            if document.kind == kind:
-                return kind, None
-            for form in document.forms:
-                if value in (form.code, form.name.zh, form.name.en) or value in form.aliases:
-                    return document.kind, form.code
-    return kind, None
 
 
 def lawful(record: Record) -> bool:

@@ -20,7 +20,7 @@ from definitions.model import Clause, Definition, Text
 from storage import DraftRow, OrgRow, TrackingRow, Tx, UploadRow
 from workflow.core.commands import DocumentIn, Submission
 from workflow.core.deed import Context
-from workflow.core.documents import clauses_of, kind_of, missing, received
+from workflow.core.documents import clauses_of, kind_and_form, missing, received
 from workflow.core.machine import path
 from workflow.core.refusals import Refusal, Refused, refuse
 from workflow.core.submission import classified, definition_for, facts_of
@@ -222,7 +222,7 @@ def add_file(
     first step nor volunteered [L24 L25], `file-not-allowed` for the file itself, `too-many-attempts`."""
     rates.knock(service, "upload", address)
     definition = applies(service, held).definition
-    kind = kind_of(definition, kind.strip())
+    kind = kind_and_form(definition, kind.strip())[0]
     given = document(kind, volunteered=volunteered)
     received(definition, service.law.legal_basis, definition.steps[:1], [given], service.clock.now())
     rule = house.rule(service)
