@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from definitions.model import Clause, Definition, LegalBasisRule, StepRule
+from definitions.model import Clause, Definition, DocumentRule, ExtraDocumentRule, LegalBasisRule, StepRule
 from workflow.core.commands import DocumentAsked, DocumentIn
 from workflow.core.legal import lifts_document_ban
 from workflow.core.machine import path
@@ -36,7 +36,8 @@ def kind_and_form(definition: Definition, given: str) -> tuple[str, str | None]:
             for form in rule.forms:
                 words = (form.code, form.name.zh, form.name.en, *form.aliases)
                 known.update(dict.fromkeys(words, (rule.kind, form.code)))
-        for named in (*definition.extra_documents, *rules):
+        every: list[DocumentRule | ExtraDocumentRule] = [*definition.extra_documents, *rules]
+        for named in every:
             known.update(dict.fromkeys((named.kind, named.name.zh, named.name.en, *named.aliases), (named.kind, None)))
         _KNOWN[definition.hash] = known
     return known.get(given, (given, None))
