@@ -103,7 +103,9 @@ def _days_between(a: str, b: str) -> str:
 
 
 def _within_minutes(a: str, b: str, minutes: str) -> str:
-    return f"(ABS({_instant(a)} - {_instant(b)}) <= {_span(minutes)})"
+    """NULL where one of them is only a date, which tells no minute."""
+    near = f"ABS({_instant(a)} - {_instant(b)}) <= {_span(minutes)}"
+    return f"(CASE WHEN NOT {_dated(a)} AND NOT {_dated(b)} THEN {near} END)"
 
 
 def _more_than_a_day_before(a: str, b: str, days: str) -> str:
@@ -125,7 +127,8 @@ def most_alike(*values: str) -> str:
 
 
 def _threes(minutes: str, moments: Sequence[str]) -> Iterator[tuple[tuple[str, str, str], str]]:
-    """Any three moments, and whether they lie within so many minutes, none known between them in the order given."""
+    """Any three moments, and whether they lie within so many minutes, none known between them in the order given.
+    A date tells no minute."""
     count = len(moments)
     for i in range(count):
         for j in range(i + 1, count):
@@ -133,7 +136,7 @@ def _threes(minutes: str, moments: Sequence[str]) -> Iterator[tuple[tuple[str, s
                 a, b, c = moments[i], moments[j], moments[k]
                 between = [m for at, m in enumerate(moments) if i < at < k and at != j]
                 spread = f"GREATEST({a}, {b}, {c}) // {MOMENT_UNIT} - LEAST({a}, {b}, {c}) // {MOMENT_UNIT}"
-                known = [f"({m}) IS NOT NULL" for m in (a, b, c)] + [f"({m}) IS NULL" for m in between]
+                known = [f"NOT {_dated(m)}" for m in (a, b, c)] + [f"({m}) IS NULL" for m in between]
                 yield (a, b, c), f"({' AND '.join([*known, f'{spread} <= {_span(minutes)}'])})"
 
 

@@ -76,9 +76,10 @@ def d09(case: Case) -> Finding | None:
                 continue
             if code not in recorded or at > recorded[code]:
                 recorded[code], last[code] = at, e
+            unknown = unknown or bool(e.get("recorded_is_date"))
     grounds = []
     for three in zip(codes, codes[1:], codes[2:], strict=False):
-        if all(code in recorded for code in three):
+        if all(code in recorded and not last[code].get("recorded_is_date") for code in three):
             times = [recorded[code] for code in three]
             one_visit = three[1:] == ("completion_inspection", "metering") and abs(times[2] - times[1]) <= TEN
             ends = [e for code in three[1:] for e in case.all(code, "complete")[-1:]]
@@ -184,6 +185,8 @@ def d12(file: File) -> list[Finding]:
         try:
             entered = file.entered(e)
         except Unjudged:
+            continue
+        if e.get("recorded_is_date"):
             continue
         entries[file.org_of(e), actor].append((entered, e))
     out: dict[str, list[Event]] = defaultdict(list)
@@ -422,7 +425,11 @@ def gated(file: File) -> dict[str, set[str]]:
     out: dict[str, set[str]] = {"D12": set(), "D18": set(), "D38": set()}
     series: dict[tuple[Any, str], list[tuple[int, int, Case]]] = defaultdict(list)
     for case in file.cases:
-        if not any(e.get("actor") and _entered(file, e) for e in case.all_events if is_step(e)):
+        if not any(
+            e.get("actor") and _entered(file, e) and not e.get("recorded_is_date")
+            for e in case.all_events
+            if is_step(e)
+        ):
             out["D12"].add(case.id)
         visits = [e for code in SITE_STEPS for e in case.done(code)]
         seen = [e for e in visits if e["occurred_at"] is not None and (e.get("actor") or e.get("device"))]
@@ -489,7 +496,7 @@ def d43(case: Case) -> Finding | None:
     plan = case.some("supply_plan", "complete")[0]
     if case.user_class is None and case.get("customer_kind") is None:
         raise Unjudged("customer_kind")
-    if when(surveys[0]).date <= when(plan).date:
+    if not earlier_date(when(plan), when(surveys[0])):
         return None
     guilty = [e for e in surveys if e["value"] not in ("desk_survey", "recheck")][:1]
     return found(case, "D43", "medium", [rows(e, plan) for e in guilty], guilty) if guilty else None

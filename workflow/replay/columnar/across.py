@@ -38,7 +38,8 @@ def _bursts(engine: Engine, detectors: Detectors) -> None:
     """D12. A burst is any span of an hour; an actor's active hours are the clock hours with a record of a step. The same
     name in two organisations is two actors."""
     rule = detectors.detector("D12").thresholds
-    out = f"actor <> '' AND actor NOT IN ({listed(rule['service_accounts'])}) AND NOT starts_with(batch, 'outage:') AND NOT starts_with(batch, 'migration:')"
+    # A date tells no hour.
+    out = f"entered % 2 = 0 AND actor <> '' AND actor NOT IN ({listed(rule['service_accounts'])}) AND NOT starts_with(batch, 'outage:') AND NOT starts_with(batch, 'migration:')"
     lag = f"wd_at({day('entered')}) - wd_at({day('occurred')}) > {rule['lag_working_days']}"
     # An hour's span touches two clock hours: who lags in none by half of what makes a burst has none, and is not counted.
     engine.make(
@@ -51,7 +52,7 @@ def _bursts(engine: Engine, detectors: Detectors) -> None:
         "busy",
         f"""SELECT e.org_id, e.actor, e.entered // {HOUR} AS hour, count(*) AS n
         FROM events AS e JOIN laggards AS l ON l.org_id = e.org_id AND l.actor = e.actor
-        WHERE e.k IN ({_in(_STEP_EVENTS)}) AND e.entered IS NOT NULL AND {out.replace("actor ", "e.actor ")} GROUP BY 1, 2, 3""",
+        WHERE e.k IN ({_in(_STEP_EVENTS)}) AND {out.replace("actor ", "e.actor ")} GROUP BY 1, 2, 3""",
     )
     # An hour's span touches two clock hours: only actors with enough in two are looked into.
     engine.make(
@@ -74,7 +75,7 @@ def _bursts(engine: Engine, detectors: Detectors) -> None:
                 SELECT e.org_id, e.actor, e.cid, e.occurred, e.src, e.entered // {MOMENT_UNIT} AS t, s.usual,
                     CASE WHEN {lag} THEN 1 ELSE 0 END AS late
                 FROM events AS e JOIN stirred AS s ON s.org_id = e.org_id AND s.actor = e.actor
-                WHERE e.k IN ({_in(_STEP_EVENTS)}) AND e.entered IS NOT NULL AND {out.replace("actor ", "e.actor ")}) AS a) AS b) AS d
+                WHERE e.k IN ({_in(_STEP_EVENTS)}) AND {out.replace("actor ", "e.actor ")}) AS a) AS b) AS d
         WHERE size IS NOT NULL GROUP BY cid""",
     )
 

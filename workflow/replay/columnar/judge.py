@@ -173,7 +173,7 @@ def _own_facts(rules: Detectors) -> dict[str, Fact]:
     steps = tuple(f"{step}.{life}" for step in STEPS for life in STEP_LIFECYCLES)
     return {
         "asked": Fact(("document.received",), "count", f"value IN ({listed(words)})"),
-        "entries": Fact(steps, "count", "entered IS NOT NULL AND actor <> ''"),
+        "entries": Fact(steps, "count", "NOT dated(entered) AND actor <> ''"),
         "hands": Fact(
             tuple(f"{step}.complete" for step in STEPS), "count", f"actor <> '' AND actor NOT IN ({listed(posts)})"
         ),

@@ -163,7 +163,7 @@ def _outside(engine: Engine) -> None:
     engine.make(
         "extra_steps",
         f"""SELECT cid, min(occurred) AS lv_extra_step FROM ev WHERE low AND k IN ({", ".join(map(str, extra))})
-        GROUP BY cid""",
+        AND NOT regexp_matches(ref, '{_LAWFUL}') GROUP BY cid""",
     )
 
 

@@ -15,9 +15,9 @@ from workflow.replay.exact.rows import History, Record
 from workflow.replay.references import listed, references
 
 
-def lawful(record: Record) -> bool:
-    """Volunteered by the customer, or asked for under a law that the record names."""
-    return any(one == "volunteered" or one.startswith("law:") for one in references(record.ref))
+def lawful(ref: str | None) -> bool:
+    """Volunteered by the customer, or asked for under a law that the reference names."""
+    return any(one == "volunteered" or one.startswith("law:") for one in references(ref))
 
 
 def asked_outside_the_list(
@@ -41,7 +41,7 @@ def _refused(book: Book, definition: Definition, state: State, history: History)
     forms: dict[str, str] = {}
     refused = []
     for record in history.all("document", "requested"):
-        if lawful(record):
+        if lawful(record.ref):
             continue
         step = _in_force(definition, bare, history, record)
         for word in sorted(listed(record.value)):

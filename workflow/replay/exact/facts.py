@@ -18,7 +18,7 @@ from definitions.detectors import Detectors, Fact
 from definitions.model import STEPS, Definition
 from workflow.replay.exact import papers, suspensions
 from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
-from workflow.replay.exact.documents import asked_outside_the_list
+from workflow.replay.exact.documents import asked_outside_the_list, lawful
 from workflow.replay.exact.judge import HV_STEPS, ExactVerdict, JudgedRound, judge_case
 from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment, time_of
 from workflow.replay.exact.needs import Site, explained, nearness, of_the_same_need
@@ -131,6 +131,8 @@ class Told(dict[str, Any]):
         self.events = [Event(one, names) for one in rows]
         self._common, self._calendar = common, calendar
         gate_load_times(self.events, common.gates)
+        if self["traces_untimed"] and self["submitted"] is None:
+            self["t0"] = None  # the trace that nobody knows the time of may have been the first
         self.site = _site(self, row)
 
     def __missing__(self, name: str) -> Any:
@@ -352,6 +354,7 @@ def _outside(facts: CaseFacts, refused: list[Record], high: bool | None) -> dict
         and event.kind.partition(".")[0] in HV_STEPS
         and event.kind.partition(".")[2] != "waive"
         and event["occurred"] is not None
+        and not lawful(event["ref"])
     ]
     return {
         "outside_document": None if first is None else _moment_of(first),

@@ -229,7 +229,7 @@ def _documents(case: _Case, outside: list[str], *, known: bool = True) -> None:
     high = high_voltage(case.row)
     if high is False:
         asked = [one for code in HV_STEPS for one in case.history.all(code)]
-        outside = outside + [one.activity for one in asked if one.lifecycle != "waive" and not lawful(one)]
+        outside = outside + [one.activity for one in asked if one.lifecycle != "waive" and not lawful(one.ref)]
     if outside:
         case.found("D23", "high", outside)
     elif high is None or not known:
