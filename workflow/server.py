@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+import uvicorn.supervisors
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -70,6 +72,17 @@ def worker() -> ASGIApp:
     return _owning(Service.open(os.environ[DATABASE]))
 
 
+def listen(config: uvicorn.Config) -> socket.socket:
+    """The socket that the workers of `config` share. Raises SystemExit when its address is taken.
+
+    uvicorn's own names no protocol, and asyncio then leaves the kernel to hold small answers back until the caller has
+    acknowledged the headers: 40 ms each.  What is accepted here inherits that they are sent at once.
+    """
+    listening = config.bind_socket()
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
 def serve(host: str, port: int, workers: int, database: str) -> None:
     """Serve `database` at `host`:`port` until told to stop.
 
@@ -95,4 +108,5 @@ def serve(host: str, port: int, workers: int, database: str) -> None:
     os.environ[DATABASE] = database
     with tempfile.TemporaryDirectory(prefix="baozhuang-metrics-") as folder:
         os.environ[MULTIPROCESS] = folder
-        uvicorn.run("workflow.server:worker", factory=True, workers=workers, **options)  # type: ignore[arg-type]  # as above
+        config = uvicorn.Config("workflow.server:worker", factory=True, workers=workers, **options)  # type: ignore[arg-type]  # as above
+        uvicorn.supervisors.Multiprocess(config, sockets=[listen(config)]).run()

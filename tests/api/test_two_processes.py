@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2 as httpx
+import uvicorn
 
 from tests.api.conftest import PLAIN, RESIDENTIAL, Server
+from workflow.server import listen
 
 
 def test_one_key_at_two_workers_at_once_is_one_application(serve: Callable[..., Server], key: str) -> None:
@@ -35,3 +38,10 @@ def test_one_key_at_two_workers_at_once_is_one_application(serve: Callable[..., 
     shown = httpx.get(f"{server.url}/api/v1/applications", headers=headers, timeout=20, verify=PLAIN).json()["items"]
     assert [one["version"] for one in shown] == [2] * 5
     server.stop()
+
+
+def test_workers_send_each_answer_at_once() -> None:
+    with listen(uvicorn.Config("", port=0)) as listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

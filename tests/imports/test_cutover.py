@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,7 +17,8 @@ from tests.imports.conftest import ADMIN
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused
 from workflow.core.state import State, from_snapshot
-from workflow.service.cutover import import_cases
+from workflow.service.cutover import _Crossing, import_cases
+from workflow.service.cutover_files import Case
 from workflow.service.demo import fill
 from workflow.service.demo_cases import orgs
 from workflow.service.service import Service
@@ -96,6 +100,25 @@ def test_importing_again_adds_nothing(service, bring):
     done = bring({**HIGH, "history": [*UNTIL_DESIGN, WAIVED]})
     assert (done.imported, done.already, done.applied, done.passed_over, done.rows) == (0, 1, 0, 5, 5)
     assert events_of(service, "OLD-1") == before
+
+
+def test_two_imports_at_once_bring_each_case_once(monkeypatch, database: Database, database_url: str, tmp_path):
+    path = tmp_path / "both.json"
+    path.write_text(json.dumps([HIGH]), encoding="utf-8")
+    looked, both_looked = _Crossing._is_there, threading.Barrier(2, timeout=1)
+
+    def look(crossing: _Crossing, case: Case) -> bool:
+        there = looked(crossing, case)
+        with suppress(threading.BrokenBarrierError):  # the other has not looked: it waits for its turn
+            both_looked.wait()
+        return there
+
+    monkeypatch.setattr(_Crossing, "_is_there", look)
+    with Service.open(database_url) as one, Service.open(database_url) as other, ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda service: import_cases(service, ADMIN, path, None, lambda *_: None), [one, other]))
+    assert sorted((moved.imported, moved.already) for moved in done) == [(0, 1), (1, 0)]
+    with database.read() as tx:
+        assert len(list(tx.cases())) == 1
 
 
 def test_a_proposal_stays_proposed_without_the_second_person(service, bring):

@@ -37,6 +37,9 @@ Progress = Callable[[int, int | None], object]
 CASES_AT_ONCE = 20
 """Cases brought over in one transaction: other writers wait no longer than that takes."""
 
+TURN_SETTING = "case_import"
+"""The setting that names the batch brought over last. Who writes it has the turn until the transaction ends."""
+
 
 class Migrated(Submission):
     """A submission that came over with a batch, which no other channel may state."""
@@ -86,6 +89,7 @@ def import_cases(service: Service, principal: Principal, path: Path, events: Pat
         part = found[start : start + CASES_AT_ONCE]
 
         def work(tx: Tx, part: list[Case] = part) -> Moved:
+            tx.put_setting(TURN_SETTING, batch)  # of two imports at once the second must see what the first has brought
             crossing = _Crossing(service, principal, batch, tx)
             for case in part:
                 crossing.take(case)
