@@ -9,16 +9,18 @@ import sqlalchemy as sa
 
 from storage._execution import Execution
 from storage._statements import tables
-from storage.rows import CaseRow, DeadlineRow, EventRow, Filter, Head
+from storage.rows import CaseRow, DeadlineRow, EventRow, EvidenceRow, Filter, Head
 
 _application = tables["application"]
 _event = tables["event"]
 _deadline = tables["deadline"]
+_evidence = tables["evidence_record"]
 _org = tables["org"]
 
 _CASE = [_application.c[field] for field in CaseRow._fields]
 _DEADLINE = [_deadline.c[field] for field in DeadlineRow._fields]
 _EVENT = [_event.c[field] for field in EventRow._fields]
+_EVIDENCE = [_evidence.c[field] for field in EvidenceRow._fields]
 
 _CASE_FLAG = CaseRow._fields.index("provisional")
 _DEADLINE_FLAG = DeadlineRow._fields.index("provisional")
@@ -155,6 +157,16 @@ class Lists(Execution):
             if len(page) < PAGE:
                 return
             after = (page[-1][0], page[-1][1])
+
+    def all_evidence(self) -> Iterator[EvidenceRow]:
+        """Every record of another system by id."""
+        c, after = _evidence.c, ""
+        while True:
+            page = self._page(sa.select(*_EVIDENCE).where(c.id > after).order_by(c.id))
+            yield from map(EvidenceRow._make, page)
+            if len(page) < PAGE:
+                return
+            after = page[-1][0]
 
     def _page(self, statement: sa.Select[Any]) -> Sequence[Sequence[Any]]:
         return self._query(statement.limit(PAGE)).all()

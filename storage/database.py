@@ -17,7 +17,7 @@ from storage.dialects import POSTGRESQL, SQLITE, Backend
 from storage.errors import Contention, NotMigrated, OutcomeUnknown, StorageError, StorageUnavailable
 from storage.transaction import Tx
 
-SCHEMAS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
+SCHEMAS = tuple(f"{number:04}" for number in range(1, 15))
 """The revisions of the schema, oldest first; the last is the one this program works on."""
 
 READERS = 15

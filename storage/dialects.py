@@ -17,8 +17,6 @@ from sqlalchemy.engine import Dialect
 
 from storage.errors import AppendOnly, Contention, Duplicate, Rejected, StorageError, StorageUnavailable
 
-_APPEND_ONLY = "event is append-only"  # what the triggers of both databases say
-_EVENT_EXISTS = "event exists"
 _WRITERS = 0x6261_6F77  # "baow": any number that nobody else locks
 
 
@@ -92,7 +90,8 @@ def _translate_sqlite(error: BaseException) -> StorageError:
         table = re.search(r"failed: (\w+)\.", str(error))
         return Duplicate(table[1] if table else "?")
     if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
-        return Duplicate("event") if _EVENT_EXISTS in str(error) else AppendOnly()
+        there = re.fullmatch(r"(\w+) exists", str(error))
+        return Duplicate(there[1]) if there else AppendOnly()
     return _SQLITE_KINDS.get(code & 0xFF, _broken)(error)
 
 
@@ -123,7 +122,7 @@ def _translate_postgresql(error: BaseException) -> StorageError:
         )
     if state == "23505":
         return Duplicate(getattr(error, "diag").table_name or "?")  # noqa: B009  # only database errors carry it
-    if _APPEND_ONLY in str(error):
+    if state == "23001":  # restrict_violation, as the guards say
         return AppendOnly()
     kind = _POSTGRESQL_KINDS.get(state) or _POSTGRESQL_KINDS.get(state[:2], _broken)
     return kind(error)

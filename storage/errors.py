@@ -44,12 +44,12 @@ class Rejected(StorageError):
 
 
 class AppendOnly(StorageError):
-    """Something tried to change or delete an event."""
+    """Something tried to change or delete what is only ever added."""
 
     def __init__(self) -> None:
         super().__init__(
-            "事件只能追加, 不能修改或删除; 更正请登记新事件",
-            "events are append-only: record a correction as a new event",
+            "已登记的只能追加, 不能修改或删除; 更正请另行登记",
+            "what is on record is append-only: record a correction as something new",
         )
 
 

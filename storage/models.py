@@ -7,7 +7,7 @@ and org paths mean the same on both.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -132,7 +132,7 @@ class Application(Table, table=True):
 
 
 class Event(Table, table=True):
-    """One link of a chain. Append-only by triggers, which are part of the schema and of its comparison.
+    """One link of a chain. Append-only by triggers (`guards`).
 
     SQLite keeps it in the order of arrival, beside an index by its key: a new event goes to the end, with the others of
     its commit. By its key each would go to a page of its own, and rows as long as these make such a tree very deep.
@@ -154,46 +154,6 @@ class Event(Table, table=True):
     source: str = _text()
     prev_hash: str = _text()
     hash: str = _text()
-
-
-class Triggers(NamedTuple):
-    """Triggers of one database by name, and the query that names those installed and switched on."""
-
-    statements: dict[str, str]
-    installed: str
-
-
-EVENT_TRIGGERS = {
-    "sqlite": Triggers(
-        {
-            "event_no_update": "CREATE TRIGGER event_no_update BEFORE UPDATE ON event"
-            " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
-            "event_no_delete": "CREATE TRIGGER event_no_delete BEFORE DELETE ON event"
-            " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
-            # INSERT OR REPLACE deletes without firing delete triggers on a connection without recursive_triggers.
-            "event_no_replace": "CREATE TRIGGER event_no_replace BEFORE INSERT ON event"
-            " WHEN EXISTS (SELECT 1 FROM event WHERE case_id = NEW.case_id AND case_seq = NEW.case_seq)"
-            " BEGIN SELECT RAISE(ABORT, 'event exists'); END",
-        },
-        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('event', 'finding_event', 'complaint')",
-    ),
-    "postgresql": Triggers(
-        {
-            "event_append_only": "CREATE FUNCTION event_append_only() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN RAISE EXCEPTION 'event is append-only' USING ERRCODE = 'restrict_violation'; END $$;"
-            " CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event"
-            " FOR EACH STATEMENT EXECUTE FUNCTION event_append_only();"
-            # Also for sessions that replay a replication stream.
-            " ALTER TABLE event ENABLE ALWAYS TRIGGER event_append_only",
-        },
-        "SELECT tgname FROM pg_trigger WHERE tgenabled = 'A'"
-        " AND tgrelid IN (to_regclass('event'), to_regclass('finding_event'), to_regclass('complaint'))",
-    ),
-}
-for _backend, _triggers in EVENT_TRIGGERS.items():
-    for _statement in _triggers.statements.values():
-        _ddl = sa.DDL(_statement).execute_if(dialect=_backend)  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
-        sa.event.listen(Table.metadata.tables["event"], "after_create", _ddl)
 
 
 class Personal(Table, table=True):
@@ -714,26 +674,6 @@ class FindingEvent(Table, table=True):
     at: str = _text()
     by: str = _text()
     payload: str = _text()
-
-
-FINDING_TRIGGERS = {
-    "sqlite": {
-        "finding_event_no_update": "CREATE TRIGGER finding_event_no_update BEFORE UPDATE ON finding_event"
-        " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
-        "finding_event_no_delete": "CREATE TRIGGER finding_event_no_delete BEFORE DELETE ON finding_event"
-        " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
-    },
-    "postgresql": {
-        "finding_event_append_only": "CREATE TRIGGER finding_event_append_only"
-        " BEFORE UPDATE OR DELETE OR TRUNCATE ON finding_event"
-        " FOR EACH STATEMENT EXECUTE FUNCTION event_append_only();"
-        " ALTER TABLE finding_event ENABLE ALWAYS TRIGGER finding_event_append_only",
-    },
-}
-for _backend, _named in FINDING_TRIGGERS.items():
-    for _statement in _named.values():
-        _ddl = sa.DDL(_statement).execute_if(dialect=_backend)  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
-        sa.event.listen(Table.metadata.tables["finding_event"], "after_create", _ddl)
 
 
 class Judgement(Table, table=True):

@@ -107,26 +107,6 @@ class Complaint(Table, table=True):
     at: str = _text()
 
 
-_REFUSE = "BEGIN SELECT RAISE(ABORT, 'complaint is append-only'); END"
-COMPLAINT_TRIGGERS = {
-    "sqlite": {
-        "complaint_no_update": f"CREATE TRIGGER complaint_no_update BEFORE UPDATE ON complaint {_REFUSE}",
-        "complaint_no_delete": f"CREATE TRIGGER complaint_no_delete BEFORE DELETE ON complaint {_REFUSE}",
-    },
-    "postgresql": {
-        "complaint_append_only": "CREATE FUNCTION complaint_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " RAISE EXCEPTION 'complaint is append-only' USING ERRCODE = 'restrict_violation'; END $$;"
-        " CREATE TRIGGER complaint_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON complaint"
-        " FOR EACH STATEMENT EXECUTE FUNCTION complaint_append_only();"
-        " ALTER TABLE complaint ENABLE ALWAYS TRIGGER complaint_append_only",
-    },
-}
-for _backend, _named in COMPLAINT_TRIGGERS.items():
-    for _statement in _named.values():
-        _ddl = sa.DDL(_statement).execute_if(dialect=_backend)  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
-        sa.event.listen(Table.metadata.tables["complaint"], "after_create", _ddl)
-
-
 class LimitedArea(Table, table=True):
     """The published lists of capacity-limited areas, by region and date [L46]."""
 

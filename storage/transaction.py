@@ -24,8 +24,7 @@ from storage._statements import tables
 from storage.dialects import POSTGRESQL
 from storage.errors import Contention
 from storage.evidence import chain
-from storage.models import EVENT_TRIGGERS, FINDING_TRIGGERS
-from storage.portal_models import COMPLAINT_TRIGGERS
+from storage.guards import INSTALLED, guards
 from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
 
 _PLACES = range(len(CaseRow._fields))
@@ -231,10 +230,8 @@ class Tx(
 
     def missing_triggers(self) -> list[str]:
         """The append-only triggers that are gone or switched off; empty when all stand guard."""
-        there = {row[0] for row in self._query(sa.text(EVENT_TRIGGERS[self._backend.name].installed))}
-        name = self._backend.name
-        wanted = (*EVENT_TRIGGERS[name].statements, *FINDING_TRIGGERS[name], *COMPLAINT_TRIGGERS[name])
-        return [one for one in wanted if one not in there]
+        there = {row[0] for row in self._query(sa.text(INSTALLED[self._backend.name]))}
+        return [one for one in guards(self._backend.name) if one not in there]
 
     def schema(self) -> str | None:
         """The revision of the schema, or None when there is none."""

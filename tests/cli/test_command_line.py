@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from storage.guards import GUARDS
 from tests.cli.conftest import APPLICATION
 from workflow.cli import app
 
@@ -33,6 +35,13 @@ GUARDED = (
     "CREATE TRIGGER event_no_update BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
     "CREATE TRIGGER event_no_delete BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'event is append-only'); END",
 )
+
+
+def past_the_guards(cli, table: str, *statements: str) -> list[tuple]:
+    """As `sql`, with the guards of `table` switched off for as long; the rows of the first statement."""
+    guards = GUARDS["sqlite"][table]
+    rows = sql(cli, *(f"DROP TRIGGER {name}" for name in guards), *statements, *guards.values())
+    return rows[len(guards)]
 
 
 # ---- calling it ------------------------------------------------------------------------------------------------------
@@ -258,7 +267,7 @@ def test_verify_and_doctor_name_a_changed_notice_or_definition_which_nobody_coun
     one = cli.submit()
     cli.json("calendar", "import", NOTICE, "--json")
     assert cli.json("verify", "--json")["damaged"] == []
-    row = sql(cli, f"SELECT hash FROM {table}", statement)[0][0][0]
+    row = past_the_guards(cli, table, f"SELECT hash FROM {table}", statement)[0][0]
     done = cli("verify", "--projections", "--json")
     assert done.exit_code == 1
     (named,) = json.loads(done.stdout)["damaged"]
@@ -269,6 +278,53 @@ def test_verify_and_doctor_name_a_changed_notice_or_definition_which_nobody_coun
     assert [fact["name"] for fact in json.loads(done.stdout) if fact["status"] == "wrong"] == ["published"]
     assert row in done.stdout
     assert row in cli.refused("case", "show", one["id"])
+
+
+METER = {"activity": "meter_installed", "occurred_at": "2026-01-05T09:00:00+08:00", "value": "C-1"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE evidence_record SET content = replace(content, '01-05T09', '01-25T09')",
+        "UPDATE evidence_record SET case_id = 'another'",
+        "UPDATE evidence_record SET case_id = NULL",
+    ],
+)
+def test_verify_names_a_changed_record_of_another_system(cli, statement):
+    one = cli.submit()
+    file = cli.folder / "records.jsonl"
+    file.write_text(json.dumps({"case_id": one["id"], **METER}) + "\n", encoding="utf-8")
+    cli("evidence", "import", file)
+    assert cli.json("verify", "--json")["damaged"] == []
+    row = past_the_guards(cli, "evidence_record", "SELECT id FROM evidence_record", statement)[0][0]
+    done = cli("verify", "--json")
+    assert done.exit_code == 1
+    (named,) = json.loads(done.stdout)["damaged"]
+    assert (row in named, "was changed" in named) == (True, True)
+
+
+@pytest.mark.parametrize("table", ["definition", "calendar_notice", "evidence_record"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {} SET content = '{{}}'",
+        "DELETE FROM {}",
+        # The connection fires no delete triggers for REPLACE.
+        "INSERT OR REPLACE INTO {0} SELECT * FROM {0}",
+    ],
+)
+def test_what_is_kept_stays_as_it_is(cli, table, statement):
+    one = cli.submit()
+    cli.json("calendar", "import", NOTICE, "--json")
+    file = cli.folder / "records.jsonl"
+    file.write_text(json.dumps({"case_id": one["id"], **METER}) + "\n", encoding="utf-8")
+    cli("evidence", "import", file)
+    before = sql(cli, f"SELECT rowid, * FROM {table}")
+    assert len(before[0]) > 0
+    with contextlib.suppress(sqlite3.IntegrityError):
+        sql(cli, statement.format(table))
+    assert sql(cli, f"SELECT rowid, * FROM {table}") == before
 
 
 def test_verify_compares_projections_and_rebuild_puts_them_right(cli):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage import Database, Flaw, read_checkpoint, verify, write_checkpoint
-from storage.models import EVENT_TRIGGERS
+from storage.guards import GUARDS
 from tests.storage.samples import MOMENT, case, event, store
 
 CASES = ["c1", "c2", "c3"]
@@ -23,17 +23,17 @@ def filled(database: Database) -> Database:
 
 def unguarded(database: Database, *statements: str) -> None:
     """What an administrator of the database can do: switch off the guards, change rows, switch them on again."""
-    triggers = EVENT_TRIGGERS[database.dialect]
+    triggers = GUARDS[database.dialect]["event"]
     with database.write() as tx:
         if database.dialect == "sqlite":
-            for name in triggers.statements:
+            for name in triggers:
                 tx._execute(f"DROP TRIGGER {name}", ())
         else:
             tx._execute("ALTER TABLE event DISABLE TRIGGER ALL", ())
         for statement in statements:
             tx._execute(statement, ())
         if database.dialect == "sqlite":
-            for create in triggers.statements.values():
+            for create in triggers.values():
                 tx._execute(create, ())
         else:
             tx._execute("ALTER TABLE event ENABLE ALWAYS TRIGGER event_append_only", ())

@@ -24,10 +24,10 @@ def verify(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """核验全部证据链、规则和放假通知; 有问题时列出每件的第一个坏事件和每条被改动的记录, 退出码为 1。
+    """核验全部证据链、规则、放假通知和外部记录; 有问题时列出每件的第一个坏事件和每条被改动的记录, 退出码为 1。
 
-    Verify every chain, and definitions and notices against their hashes; names the first bad event of each bad case and
-    every changed row, and exits 1 when there is one.
+    Verify every chain, and definitions, notices and records of other systems against their hashes; names the first bad
+    event of each bad case and every changed row, and exits 1 when there is one.
     """
     with opened(database) as service, progress("核验 / verifying") as report:
         found = upkeep.verify(service, checkpoint, projections, report)
@@ -54,7 +54,8 @@ def _say(found: upkeep.Verified) -> None:
     bad = len(found.flaws) + len(found.differing or ())
     wrong = f"{bad} 件有问题 / bad cases: {bad}"
     if found.damaged:
-        wrong += f", 规则与放假通知 {len(found.damaged)} 条有问题 / bad definitions and notices: {len(found.damaged)}"
+        many = len(found.damaged)
+        wrong += f", 规则、放假通知和外部记录 {many} 条有问题 / bad definitions, notices and records: {many}"
     outcome = "全部完好 / all hold" if found.holds else wrong
     typer.echo(f"{found.cases} 件申请 / cases, {found.events} 个事件 / events: {outcome}")
     if found.differing == []:

@@ -15,7 +15,7 @@ import msgspec
 from pydantic import Field, ValidationError
 
 from definitions.calendar import WorkingCalendar
-from storage import EvidenceRow, Tx
+from storage import Damaged, EvidenceRow, Tx
 from workflow.core.commands import Code, Line, Moment, Prose, Source, Strict
 from workflow.core.evolve import replay
 from workflow.core.timers import timers
@@ -111,6 +111,19 @@ def evidence_row(id_: str, case_id: str, record: dict[str, Any], received_at: st
     content = msgspec.json.encode(record, order="sorted")
     digest = hashlib.sha256(content).hexdigest()
     return EvidenceRow(id_, case_id, content.decode(), digest, received_at, received_by)
+
+
+def rewritten(tx: Tx) -> Iterator[Damaged]:
+    """The records of other systems that are no longer what came in, or stand with another application."""
+    for row in tx.all_evidence():
+        content = row.content.encode()
+        if hashlib.sha256(content).hexdigest() == row.digest and msgspec.json.decode(content)["case_id"] == row.case_id:
+            continue
+        yield Damaged(
+            f"外部记录 {row.id} (申请 {row.case_id}) 与收到时不符, 被改动过; 请由备份恢复 evidence_record 表中的这一行",
+            f"the row {row.id} of evidence_record (application {row.case_id}) was changed since it came in; restore it "
+            "from a backup",
+        )
 
 
 def rebuilt(

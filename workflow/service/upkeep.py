@@ -36,9 +36,9 @@ def prepare(url: str | Path) -> str:
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What verification found. `flaws`: the first bad event of each bad case. `damaged`: definitions and notices that
-    are not what their hashes name, or are gone. `differing`: cases whose projections are not what their events
-    give; None when not compared."""
+    """What verification found. `flaws`: the first bad event of each bad case. `damaged`: definitions, notices and
+    records of other systems that are not what their hashes name, or are gone. `differing`: cases whose projections are
+    not what their events give; None when not compared."""
 
     cases: int
     events: int
@@ -54,18 +54,19 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 def verify(service: Service, checkpoint: Path | None, projections: bool, progress: Progress) -> Verified:
-    """Verify every chain against its application and the checkpoint file, definitions and notices against their hashes,
-    and on request the projections. Raises StorageError when the checkpoint cannot be used."""
+    """Verify every chain against its application and the checkpoint file; definitions, notices and the records of other
+    systems against their hashes; on request the projections. Raises StorageError when the checkpoint cannot be used."""
     mark = None if checkpoint is None else read_checkpoint(checkpoint)
     with service.database.read() as tx:
         found = verify_chains(tx, mark, lambda done: progress(done, None))
         rows = [str(one) for one in damaged(tx)]
+        told = [str(one) for one in evidence.rewritten(tx)]
         differing = None
         # A case whose chain is broken has no trustworthy events to compare with, nor rules whose row is changed.
         if projections and not (found.flaws or rows):
             differing = list(evidence.differing(tx, service.law, service.calendars.refresh(tx)))
     flaws = [{"case_id": f.case_id, "event": f.seq, "code": f.code, "text": f.text} for f in found.flaws]
-    return Verified(found.cases, found.events, flaws, found.missing_triggers, rows, differing)
+    return Verified(found.cases, found.events, flaws, found.missing_triggers, rows + told, differing)
 
 
 def checkpoint(service: Service, path: Path) -> dict[str, Any]:
