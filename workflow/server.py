@@ -6,17 +6,19 @@ Ctrl-C it takes no new connection, answers what has begun, finishes the queued c
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import socket
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 import uvicorn.supervisors
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workflow.api import app as api_app
 from workflow.api import logs
@@ -45,7 +47,44 @@ class Site:
         path = scope.get("path", "")
         of_interface = scope["type"] != "http" or any(path == one or path.startswith(f"{one}/") for one in _INTERFACE)
         face: ASGIApp = self.interface if of_interface else self.pages
+        if scope["type"] == "http":
+            receive, send = heard_out(scope, receive, send)
         await face(scope, receive, send)
+
+
+MOST_HEARD_OUT = 32 * 1024 * 1024
+SECONDS_HEARD_OUT = 10
+
+
+def heard_out(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """`receive` and `send` of a request whose body is read to its end, and thrown away, before an answer that did not
+    wait for it is sent: at most 32 MiB more, for at most 10 s.
+
+    A connection that is closed over unread bytes is reset, and who sends a whole body before reading never learns why
+    it was refused.  Not read on: for a caller who asked first whether to send (`Expect`), who declares more than that,
+    or who was too slow already (408).
+    """
+    headers = Headers(scope=scope)
+    length = headers.get("content-length", "0")
+    more = "transfer-encoding" in headers or (length.isdecimal() and 0 < float(length) <= MOST_HEARD_OUT)
+    asks_first = "expect" in headers
+
+    async def received() -> Message:
+        nonlocal more, asks_first
+        message = await receive()
+        more, asks_first = more and bool(message.get("more_body")), False
+        return message
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] != 408 and not asks_first:
+            left = MOST_HEARD_OUT
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SECONDS_HEARD_OUT):
+                    while more and left > 0:
+                        left -= len((await received()).get("body", b""))
+        await send(message)
+
+    return received, sent
 
 
 def _owning(service: Service) -> ASGIApp:
