@@ -359,3 +359,17 @@ def test_corrections_and_resumptions_come_back_too(service, bring, tmp_path, clo
     (out,) = export_cases(service, ADMIN, [first.case_id])
     assert bring({**out, "external_id": "OLD-2", "premises": {"id": "P1"}}, name="zwei.jsonl").rejected == []
     assert comparable(state_of(service, "OLD-2"), {}) == comparable(first, {})
+
+
+def test_a_record_that_changed_nothing_is_left_out_of_what_is_taken_out(service, bring):
+    low = {"enterprise_size": "small", "capacity_kw": 50.0, "voltage": "low", "documents": HIGH["documents"][:2]}
+    history = [
+        {"command": "reach_milestone", "needed": ["materials"], "occurred_at": "2026-09-02T10:00:00"},
+        {"command": "countersign", "signs": 1, "occurred_at": "2026-09-02T11:00:00", "actor": "李强"},
+        {"command": "reach_milestone", "not_needed": ["materials"], "occurred_at": "2026-09-03T10:00:00"},
+    ]
+    assert bring({**HIGH, **low, "history": history}).rejected == []
+    first = state_of(service, "OLD-1")
+    (out,) = export_cases(service, ADMIN, [first.case_id])
+    assert [entry["command"] for entry in out["history"]] == ["reach_milestone"]
+    assert bring({**out, "external_id": "OLD-2"}, name="zwei.jsonl").rejected == []

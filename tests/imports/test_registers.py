@@ -29,6 +29,14 @@ def orgs_of(service: Service) -> dict[str, OrgRow]:
         return {org.code: org for org in tx.orgs()}
 
 
+@pytest.mark.parametrize("head", ["区域", "地区", "行政区划代码"])
+def test_the_region_of_a_unit_is_read_by_each_of_its_names(service, tmp_path, head):
+    path = tmp_path / "orgs.csv"
+    path.write_text(f"编码,上级,级别,名称,{head}\nP,,省,云泽省公司,960000\n", encoding="utf-8")
+    import_orgs(service, ADMIN, path)
+    assert orgs_of(service)["P"].region == "960000"
+
+
 def test_children_may_come_before_their_parents(service, workbook):
     done = import_orgs(service, ADMIN, workbook("o.xlsx", 机构=ORGS))
     assert (done.rows, done.added, done.changed, done.unchanged) == (3, 3, 0, 0)

@@ -17,7 +17,8 @@ from workflow.service.tables import BadFile
 
 def export_cases(service: Service, principal: Principal, ids: Iterable[str] | None) -> Iterator[dict[str, Any]]:
     """Applications with their history, as `import_cases` reads them: those named, else every open one. An attempt that
-    was refused is left out; what the system notes of itself comes about again. Raises Refused."""
+    was refused and a record that changed nothing are left out; what the system notes of itself comes about again.
+    Raises Refused."""
     access.check_administers(service.law.roles, principal, "applications")
     with service.database.read() as tx:
         wanted = ids if ids is not None else [row.id for row in tx.cases() if row.closed_at is None]
@@ -53,6 +54,8 @@ def _exported(rows: list[EventRow], person: PersonalRow | None, case_id: str) ->
         if asked is None:
             continue
         if "signs" in asked:
+            if asked["signs"] not in ordinals:
+                continue  # the record that it signs is left out
             asked["signs"] = ordinals[asked["signs"]]
         out["history"].append({**_common(row, payload), **asked})
         ordinals[row.case_seq] = len(out["history"])
@@ -75,7 +78,7 @@ def _documents_out(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _asked(type_: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The command that led to an event; None where the engine itself adds the event again."""
+    """The command that led to an event; None where the engine itself adds the event again, or it says nothing."""
     if type_ == "step_submitted" and payload.get("automatic"):
         return None
     simple = _COMMAND_OF.get(type_)
@@ -97,10 +100,9 @@ _COMMAND_OF: dict[str, tuple[str, tuple[str, ...]]] = {
     "refused": ("refuse", ("legal_basis",)),
     "charge_added": ("add_charge", ("item", "amount", "collector", "beyond_boundary")),
     "notified": ("notify", ("notice", "channel")),
-    "milestones_needed": ("reach_milestone", ("not_needed", "needed")),
     "rated": ("rate", ("score", "comment")),
 }
-_SPECIAL: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+_SPECIAL: dict[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
     "documents_registered": lambda p: {
         "command": "register_documents", "step": p["step"], "documents": _documents_out(p["documents"]),
     },
@@ -119,6 +121,11 @@ _SPECIAL: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
         "command": "add_approval",
         **present(approval=p["name"], authority=p["authority"], voltage=p["voltage"], voltage_kv=p["voltage_kv"]),
     },
+    "milestones_needed": lambda p: (
+        {"command": "reach_milestone", "not_needed": p["not_needed"], "needed": p["needed"]}
+        if p["not_needed"] or p["needed"]
+        else None  # named as needed what nobody had done without
+    ),
     "milestone_reached": lambda p: {"command": "reach_milestone", "milestone": p["record"]},
     "approval_decided": lambda p: {
         "command": "decide_approval", "approval": str(p["approval"]["number"]), "decision": p["approval"]["decision"],
