@@ -6,7 +6,10 @@ import re
 import time
 from typing import Any
 
+import pytest
+
 from tests.service.test_replays import history
+from workflow.service import replays
 
 
 def form(html: str) -> str:
@@ -15,10 +18,16 @@ def form(html: str) -> str:
     return found[1]
 
 
-def test_an_uploaded_history_is_replayed_by_a_process_of_its_own(own_office: Any):
+LACKED = {"rule": "D24", "step": "design_review", "zh": "该单位 20/30 件无设计审查", "en": "20 of 30 have none"}
+
+
+def test_an_uploaded_history_is_replayed_by_a_process_of_its_own(own_office: Any, monkeypatch: pytest.MonkeyPatch):
     client = own_office.client("inspector")
     csrf = form(client.get("/replays").text)
     cases, events = history()
+    head, *rows = events.decode().splitlines()
+    supplied = "C0,first_energy,observed,2024-01-10 17:00:00,2024-01-10 17:00:00,metering,temporary_supply"
+    events = "\n".join([f"{head},value", *(f"{row}," for row in rows), supplied, ""]).encode()
     sent = client.post(
         "/replays",
         data={"csrf": csrf, "history": "file", "mapping": "contract", "as_of": "2024-02-01", "name": "一季度"},
@@ -37,7 +46,19 @@ def test_an_uploaded_history_is_replayed_by_a_process_of_its_own(own_office: Any
         time.sleep(0.2)
     assert "没有做成" not in page
     assert f'href="{place}/cases?verdict=suspected"' in page
+    assert "整单位无法判定的规则" not in page
+    told = replays.one
+
+    def lacking(*asked: Any) -> dict[str, Any]:
+        found = told(*asked)
+        found["summary"]["organisations"][0]["cannot_judge_rules"] = [LACKED]
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(replays, "one", lacking)
+        assert LACKED["zh"] in client.get(place).text
     case = client.get(f"{place}/case?case=C0").text
+    assert '<td data-label="内容">临时用电</td>' in case
     assert "装表 2024-01-05 15:00:00 早于最早受理痕迹 2024-01-08 09:00:00" in case
     fresh = client.post(f"{place}/again", data={"csrf": csrf, "as_of": "2024-01-09"}, follow_redirects=False)
     assert fresh.headers["location"].startswith("/replays/")

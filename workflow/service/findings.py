@@ -22,7 +22,7 @@ from workflow.core.events import Principal
 from workflow.core.refusals import Refused, refuse
 from workflow.core.times import business_date, write
 from workflow.replay.exact.typed import event_rows
-from workflow.replay.output.words import CLASSES, SEVERITIES, SOURCES, TAGS, VERDICTS, kind
+from workflow.replay.output.words import CLASSES, SAID, SEVERITIES, SOURCES, TAGS, VERDICTS, kind
 from workflow.service import access, papers
 from workflow.service.judging import AREA, history, may_see, side, subject
 from workflow.service.service import MOST_PER_PAGE, Service
@@ -43,6 +43,7 @@ WORDS = {
     "severity": SEVERITIES,
     "tag": TAGS,
     "source": SOURCES,
+    "said": SAID,
     "finding_event": EVENTS,
     "verdict": VERDICTS,
     "user_class": CLASSES,

@@ -76,6 +76,38 @@ LIFECYCLES: Final[Mapping[str, Text]] = {
     "observed": Text(zh="", en=""),
 }
 
+SAID: Final[Mapping[str, Text]] = {
+    "force_majeure": Text(zh="不可抗力", en="force majeure"),
+    "customer": Text(zh="客户原因", en="the customer's reason"),
+    "connection_request": Text(zh="要求用电", en="asks for supply"),
+    "inspection_request": Text(zh="要求检验", en="asks for an inspection"),
+    "enquiry": Text(zh="咨询", en="enquiry"),
+    "pre_application": Text(zh="预申请", en="before the application"),
+    "appointment": Text(zh="预约", en="appointment"),
+    "submitted": Text(zh="何时提交", en="when submitted"),
+    "energised": Text(zh="何时送电", en="when energised"),
+    "temporary_supply": Text(zh="临时用电", en="temporary supply"),
+    "test": Text(zh="试验", en="test"),
+    "trial": Text(zh="试送电", en="trial"),
+    "rotation": Text(zh="轮换", en="rotation"),
+    "renewal": Text(zh="续签", en="renewal"),
+    "framework": Text(zh="框架合同", en="framework contract"),
+    "planning": Text(zh="规划", en="planning"),
+    "grid_project": Text(zh="电网工程", en="grid project"),
+    "early_grid_works": Text(zh="电网提前施工", en="early grid works"),
+    "live_line": Text(zh="带电作业", en="live-line work"),
+    "maintenance": Text(zh="检修", en="maintenance"),
+    "civil_works": Text(zh="土建", en="civil works"),
+    "standard_design": Text(zh="典型设计", en="standard design"),
+    "reuse": Text(zh="沿用", en="used again"),
+    "factory_test": Text(zh="出厂试验", en="factory test"),
+    "prepaid": Text(zh="预付电费", en="prepaid"),
+    "refund": Text(zh="退费", en="refund"),
+    "desk_survey": Text(zh="图上勘查", en="desk survey"),
+    "recheck": Text(zh="复核", en="recheck"),
+}
+"""What a record says of itself in `value`, where the contract or a rule knows the word."""
+
 SOURCES: Final[Mapping[str, Text]] = {
     "marketing": Text(zh="营销系统", en="marketing"),
     "metering": Text(zh="计量采集", en="metering"),
