@@ -148,6 +148,16 @@ def test_a_key_belongs_to_who_used_it(desk: Desk):
     assert not second.replayed
 
 
+def test_of_one_name_in_two_units_neither_is_answered_what_the_other_was(desk: Desk):
+    desk.service.put_orgs([OrgRow(code, None, "county", code, None, None) for code in ("A", "B")])
+    here, there = (Principal("hall", "front_line", code) for code in ("A", "B"))
+    first = desk.submit("residential", key="1", who=here)
+    second = desk.submit("residential", key="1", who=there)
+    assert (second.case_id != first.case_id, second.replayed) == (True, False)
+    desk.do(first.case_id, "notify", notice="hotlines", key="2", who=here)
+    assert refused(desk.do(first.case_id, "notify", notice="hotlines", key="2", who=there)) == "not-found"
+
+
 def test_a_recorded_attempt_is_remembered_too(desk: Desk):
     case_id = desk.submit("residential", documents=[]).case_id
     first = desk.do(case_id, "submit_step", step="acceptance", key="k")

@@ -20,6 +20,12 @@ class Principal(Frozen, frozen=True):
     role: str
     org: str | None = None
 
+    @property
+    def caller(self) -> str:
+        """Whose idempotency keys these are. Two units may each have a key of one name, such as "hall": neither is
+        answered what the other was, and the key they both count up is used by each for itself."""
+        return self.who if self.org is None else f"{self.who}\n{self.org}"
+
 
 def folded(name: str) -> str:
     """A name as it is compared: two spellings that differ in width, in case or in blanks at the ends are one person."""

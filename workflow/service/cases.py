@@ -367,7 +367,7 @@ class Cases:
         """The answer given to this key before, told again from the history as it was then."""
         if key is None:
             return None
-        row = tx.remembered(principal.who, key)
+        row = tx.remembered(principal.caller, key)
         if row is None:
             return None
         if row.body_hash != digest or row.case_id is None:
@@ -406,7 +406,7 @@ class Cases:
         state = held.state
         kept = _keep(Kept(before, state.version, context.calendar.hash, refused))
         status = 201 if before == 0 else 200 if refused is None else 422
-        tx.remember(Remembered(context.principal.who, key, digest, state.case_id, status, kept, write(context.now)))
+        tx.remember(Remembered(context.principal.caller, key, digest, state.case_id, status, kept, write(context.now)))
 
 
 LONGEST_LINK_DAYS = 3700

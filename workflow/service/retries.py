@@ -28,10 +28,10 @@ def once(
     if key is None:
         return make(), False
     digest = hashlib.sha256(f"{about[0]}\n{about[1].model_dump_json()}".encode()).hexdigest()
-    known = tx.remembered(principal.who, key)
+    known = tx.remembered(principal.caller, key)
     if known is None:
         made = make()
-        tx.remember(Remembered(principal.who, key, digest, None, 201, made.encode(), at))
+        tx.remember(Remembered(principal.caller, key, digest, None, 201, made.encode(), at))
         return made, False
     if known.body_hash != digest:
         raise refuse(

@@ -251,7 +251,7 @@ def _do(
     access.check_command(service.law.roles, house.PORTAL, command.command)
 
     def work(tx: Tx) -> Answer:
-        if deed is not None and (key is None or tx.remembered(house.PORTAL.who, key) is None):
+        if deed is not None and (key is None or tx.remembered(house.PORTAL.caller, key) is None):
             service.calendars.refresh(tx)
             if deed not in _may(service.cases.load(tx, house.PORTAL, case_id)):
                 raise refuse("transition-not-allowed", "现在不能这样办理", "This cannot be done now")
