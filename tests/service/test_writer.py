@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
 import pytest
 
-from storage import StorageUnavailable, Tx, verify
+from storage import Contention, Database, StorageUnavailable, Tx, verify
 from tests.core.driver import shipped_book
 from tests.service.conftest import CLERK, Desk, refused
 from workflow.core.events import Principal
@@ -158,6 +160,49 @@ def test_a_full_disk_is_said_so_and_survived(sqlite_desk: Desk):
     assert (answer.refusal, answer.replayed) == (None, False)
     assert len(desk.service.applications(CLERK, limit=500)["items"]) == len(taken) + 1
     assert desk.disagreeing() == []
+
+
+@pytest.fixture
+def kept_waiting(sqlite_url: str):
+    """A writer whose database another program holds, and how often it has asked for its turn."""
+    turns: list[None] = []
+    with closing(Database.open(sqlite_url, lock_seconds=0.05)) as database, closing(Writer(database)) as writer:
+        write = database.write
+
+        def counted() -> AbstractContextManager[Tx]:
+            turns.append(None)
+            return write()
+
+        database.write = counted  # type: ignore[method-assign,assignment]  # to count
+        with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield writer, turns
+
+
+def test_whom_another_writer_lets_not_in_is_told_at_once_alone_or_with_others(kept_waiting):
+    writer, turns = kept_waiting
+    with pytest.raises(Contention):
+        writer.submit((1, ""), lambda tx: None).result(30)
+    assert len(turns) == 1
+    jobs = [Reply((1, str(number)), lambda tx: None) for number in range(3)]
+    writer._together(jobs)
+    for job in jobs:
+        with pytest.raises(Contention):
+            job.result(0)
+    assert len(turns) == 2
+
+
+def test_who_stood_in_the_way_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch, sqlite_desk: Desk):
+    monkeypatch.setattr("workflow.service.writer.SECONDS_TO_RETRY", -1)
+    runs: list[None] = []
+
+    def overtaken(tx: Tx) -> None:
+        runs.append(None)
+        raise Contention("另一个操作", "another")
+
+    with pytest.raises(Contention):
+        sqlite_desk.service.writer.submit((1, ""), overtaken).result(30)
+    assert len(runs) == 1
 
 
 def test_a_stopped_service_takes_nothing_more(sqlite_url: str, clock):

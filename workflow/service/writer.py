@@ -25,6 +25,8 @@ log = structlog.get_logger("baozhuang.writer")
 
 MOST_PER_COMMIT = 128
 RETRIES = 8
+SECONDS_TO_RETRY = 10
+"""Work that others stood in the way of is not begun again after this long: everybody behind it waits as well."""
 
 
 _T = TypeVar("_T")
@@ -181,14 +183,18 @@ class Writer:
 
     def _together(self, jobs: list[Reply[Any]]) -> None:
         jobs.sort(key=attrgetter("order"))
+        begun = False
         try:
             with self._database.write() as tx:
+                begun = True
                 results = [job.run(tx) for job in jobs]
-        except OutcomeUnknown as error:
-            # Running these again could do them twice: the callers are told, and ask again under their keys.
-            for job in jobs:
-                job.fail(error)
         except Exception as error:  # noqa: BLE001  # whatever it was, each caller gets its own below
+            # Outcome unknown: running these again could do them twice; the callers are told, and ask again under their
+            # keys. Not begun: another writer has let none in for as long as one waits, and each would wait as long.
+            if isinstance(error, OutcomeUnknown) or (isinstance(error, Contention) and not begun):
+                for job in jobs:
+                    job.fail(error)
+                return
             if not isinstance(error, StorageError):
                 log.warning("batch_rolled_back", jobs=len(jobs), error=type(error).__name__)
             for job in jobs:
@@ -198,14 +204,17 @@ class Writer:
                 job.give(result)
 
     def _alone(self, job: Reply[Any]) -> None:
+        give_up = time.monotonic() + SECONDS_TO_RETRY
         for attempt in range(1, RETRIES + 1):
+            begun = False
             try:
                 with self._database.write() as tx:
+                    begun = True
                     result = job.run(tx)
             except (Contention, Duplicate) as error:
                 # The same idempotency key in another process at the same moment: asked again, the answer is remembered.
-                again = isinstance(error, Contention) or error.table == "idempotency"
-                if attempt == RETRIES or not again:
+                again = begun if isinstance(error, Contention) else error.table == "idempotency"
+                if attempt == RETRIES or not again or time.monotonic() > give_up:
                     job.fail(error)
                     return
                 time.sleep(0.005 * attempt)
