@@ -130,3 +130,18 @@ def test_pages_and_bad_questions(face: Face, case: str):
     page = face.as_("inspector").get("/api/v1/findings", params={"limit": 1}).json()
     assert page["next"] is None
     assert len(page["items"]) == 1
+
+
+def test_a_record_may_tell_the_date_alone(face: Face, case: str):
+    clerk = face.as_("front_line", "JA")
+    told = {"case_id": case, "activity": "callback", "value": "energised", "source": "callcentre"}
+
+    def sent(day: str) -> dict[str, Any]:
+        answer = clerk.post("/api/v1/evidence", json={"records": [{**told, "occurred_at": day}]})
+        return answer.json()["items"][0]
+
+    assert sent("2026-01-05") == {"accepted": True, "duplicate": False}
+    assert sent("2026-01-05T00:00:00+08:00") == {"accepted": True, "duplicate": True}
+    for none in ("2026-02-30", "2026-1-5", "20260105", "2026-01"):
+        assert not sent(none)["accepted"]
+    assert "晚于当前时间" in sent("2099-01-05")["reason"]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from definitions.calendar import WorkingCalendar
 from storage import Damaged, EvidenceRow, Tx
@@ -33,6 +34,14 @@ TOLD: Final[Mapping[str, tuple[str, ...]]] = {
 the commands recorded: a record from elsewhere must neither make it nor excuse it [L15]."""
 
 
+def _midnight(value: object) -> object:
+    """A bare date is its first moment, which the rules compare as a date [policy 6]."""
+    return f"{value}T00:00:00" if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value) else value
+
+
+_EITHER = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
+
+
 class Record(Strict):
     """One row of the replay contract's `events` table, of those in `TOLD`. `note`: what else whoever wrote it down
     wants to be known; no rule reads it."""
@@ -40,7 +49,7 @@ class Record(Strict):
     case_id: Code
     activity: Code
     lifecycle: Code | None = None
-    occurred_at: Moment
+    occurred_at: Annotated[Moment, BeforeValidator(_midnight), WithJsonSchema(_EITHER)]
     recorded_at: Moment | None = None
     actor: Line | None = None
     device: Line | None = None
