@@ -6,6 +6,7 @@ import datetime as dt
 import io
 from typing import Any
 
+import pytest
 from docx import Document
 from openpyxl import load_workbook
 
@@ -61,6 +62,24 @@ def test_nothing_overlaps_and_everything_lies_inside():
     assert len(boxes) == len(drawn.own) + len(drawn.others)
     assert all(x >= 0 and x + 168 <= drawn.width and y >= 0 and y + BOX_HEIGHT <= drawn.height for x, y in boxes)
     assert drawing([], []).joins == ()
+
+
+@pytest.mark.parametrize("days_between", range(7))
+def test_the_sign_of_a_pair_hides_no_date(days_between: int):
+    """A date is ten figures wide, some 84 pixels, from the left of its column; a sign is 36 wide."""
+    first = dt.datetime.fromisoformat("2024-01-08 09:00")
+    rows = [row("meter_installed", "observed", str(first), "metering")]
+    rows += [row("supply_plan", "return", str(first + dt.timedelta(days=at))) for at in range(1, days_between)]
+    rows.append(row("application", "submit", str(first + dt.timedelta(days=days_between, hours=1))))
+    says = [
+        {"field": f"{one['activity']}.{one['lifecycle']}", "value": str(one["occurred_at"]), "source": one["source"]}
+        for one in (rows[0], rows[-1])
+    ]
+    drawn = drawing(rows, [{"rule": "D02", "evidence": {"records": says}}])
+    (join,) = drawn.joins
+    assert all(join.x + 18 <= day.x or join.x - 18 >= day.x + 84 for day in drawn.days)
+    assert min(join.x1, join.x2) - 36 <= join.x <= max(join.x1, join.x2) + 36
+    assert min(join.y1, join.y2) <= join.y <= max(join.y1, join.y2)
 
 
 def test_a_long_history_is_cut_but_never_what_a_finding_rests_on():

@@ -19,6 +19,7 @@ from workflow.replay.tables import OBSERVED
 MOST_DAYS: Final = 40
 """Days that are drawn; of a longer history those that findings name, and the first ones."""
 COLUMN, BOX_WIDTH, BOX_HEIGHT, GAP, EDGE, AXIS = 180, 168, 42, 6, 10, 34
+DATE_WIDTH, SIGN_WIDTH = 84, 36
 
 
 class Mark(NamedTuple):
@@ -43,13 +44,27 @@ class Day(NamedTuple):
 
 
 class Join(NamedTuple):
-    """A pair that disagrees, by the middles of their boxes, and the rule that says so."""
+    """A pair that disagrees, by the middles of their boxes, and the rule that says so; `x`, `y`: the middle of its
+    sign."""
 
     x1: int
     y1: int
     x2: int
     y2: int
     rule: str
+
+    @property
+    def x(self) -> int:
+        """Half the way, but beside the date that stands at the left of a column."""
+        column, within = divmod((self.x1 + self.x2) // 2 - EDGE, COLUMN)
+        return EDGE + column * COLUMN + min(max(within, DATE_WIDTH + SIGN_WIDTH // 2), COLUMN - SIGN_WIDTH // 2)
+
+    @property
+    def y(self) -> int:
+        """On the line, at `x`."""
+        if self.x1 == self.x2:
+            return (self.y1 + self.y2) // 2
+        return self.y1 + (self.y2 - self.y1) * (self.x - self.x1) // (self.x2 - self.x1)
 
 
 class Drawing(NamedTuple):
