@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import multiprocessing
 import os
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from multiprocessing.process import BaseProcess
 
+import structlog
 import uvicorn
 import uvicorn.supervisors
 from fastapi import FastAPI
@@ -106,9 +111,18 @@ def _owning(service: Service) -> ASGIApp:
 
 
 def worker() -> ASGIApp:
-    """One of several workers; its database is named by `BAOZHUANG_DATABASE`."""
+    """One of several workers; its database is named by `BAOZHUANG_DATABASE`. Ends as on SIGTERM when the process that
+    started it has gone: killed, it can tell nobody, and whoever starts the server again finds its address taken."""
     logs.configure()
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_end_with, args=(parent,), name="baozhuang-parent", daemon=True).start()
     return _owning(Service.open(os.environ[DATABASE]))
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    structlog.get_logger("baozhuang.server").warning("worker_orphaned", parent=parent.pid)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def listen(config: uvicorn.Config) -> socket.socket:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx2 as httpx
 
@@ -84,3 +86,20 @@ def test_two_workers_serve_one_database(serve: Callable[..., Server], key: str) 
             thread.join()
         assert sorted(results) == [200] + [409] * 7
     server.stop()
+
+
+def test_workers_do_not_outlive_the_process_that_started_them(serve: Callable[..., Server]) -> None:
+    server = serve(workers=2)
+    server.process.kill()
+    try:
+        late = time.monotonic() + 20
+        while time.monotonic() < late:
+            try:
+                socket.create_connection(("127.0.0.1", server.port), timeout=2).close()
+            except ConnectionRefusedError:
+                return  # the address is free for who starts it again
+            time.sleep(0.1)
+        raise AssertionError("somebody still answers")
+    finally:
+        with suppress(ProcessLookupError):
+            server.kill()
