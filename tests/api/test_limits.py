@@ -183,6 +183,14 @@ def test_a_parameter_given_twice_is_a_guess_and_refused(face: Face) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed-request")
 
 
+def test_of_two_idempotency_keys_none_is_taken(face: Face) -> None:
+    client = face.as_("admin")
+    keys = [("Idempotency-Key", "1"), ("Idempotency-Key", "2")]
+    answer = client.post("/api/v1/applications", json=RESIDENTIAL, headers=keys)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed-request")
+    assert client.get("/api/v1/applications").json()["items"] == []
+
+
 @pytest.mark.parametrize("version", ['"x"', '"1', "1.5", '"8", "9"', '"x, 1"', '"1" "2"', "9" * 30, "", "W/*"])
 def test_a_version_nobody_gave_out_is_stale(face: Face, version: str) -> None:
     client = face.as_("admin")

@@ -58,10 +58,13 @@ Caller = Annotated[Principal, Depends(_principal)]
 
 
 async def no_repeats(request: Request) -> None:
-    """Refuse a query that names a parameter twice: which one is meant would be a guess. Raises Problem."""
+    """Refuse a query that names a parameter twice, and two idempotency keys: which one is meant would be a guess.
+    Raises Problem."""
     names = [name for name, _ in request.query_params.multi_items()]
     if len(names) > len(set(names)):
         raise Problem("malformed-request", "查询参数重复", "A query parameter is given twice")
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        raise Problem("malformed-request", "请求头 Idempotency-Key 重复", "The header Idempotency-Key is given twice")
 
 
 _ID = r"^[A-Za-z0-9._:-]{1,64}$"
