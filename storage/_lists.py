@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -138,7 +140,7 @@ class Lists(Execution):
             after = page[-1][0]
 
     def heads(self) -> Iterator[Head]:
-        """The head of every application by id, as its row states it: what a checkpoint is made of."""
+        """The head of every application by id, as its row states it."""
         c, after = _application.c, ""
         while True:
             page = self._page(sa.select(c.id, c.version, c.head_hash).where(c.id > after).order_by(c.id))
@@ -167,6 +169,14 @@ class Lists(Execution):
             if len(page) < PAGE:
                 return
             after = page[-1][0]
+
+    def records(self) -> Iterator[Head]:
+        """Every record of another system by id as a checkpoint holds it: `seq` 0, the digest of what came in."""
+        return (Head(row.id, 0, row.digest) for row in self.all_evidence())
+
+    def marks(self) -> Iterator[Head]:
+        """What a checkpoint is made of, by id: the head of every application and every record of another system."""
+        return heapq.merge(self.heads(), self.records(), key=itemgetter(0))
 
     def _page(self, statement: sa.Select[Any]) -> Sequence[Sequence[Any]]:
         return self._query(statement.limit(PAGE)).all()

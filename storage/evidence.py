@@ -1,16 +1,18 @@
 """Evidence: why nobody can change the history of a case without being found out.
 
 Every event carries the hash of the one before it (a chain per case).  A *checkpoint* is a file with the head of every
-case and one Merkle root over them; once it has left the machine (printed in an export, signed, handed to the regulator)
-even someone who owns the database cannot rewrite what it covers.  Everything here is computed from the values alone
-and can be repeated offline, without the database, from this description:
+case, the digest of every record of another system, and one Merkle root over them; once it has left the machine
+(printed in an export, signed, handed to the regulator) even someone who owns the database cannot rewrite what it
+covers.  Everything here is computed from the values alone and can be repeated offline, without the database, from this
+description:
 
 - a *field* is written `<length in bytes>:<bytes>,` in UTF-8 (a netstring), a missing one `-`; so no two different
   lists of fields are ever written alike;
 - `event hash = sha256("baozhuang event 1\\0" + fields(prev_hash, case_id, case_seq, type, payload, occurred_at,
   recorded_at, actor, source))`, in hex; the first `prev_hash` is `GENESIS`;
 - `leaf = sha256(0x00 + fields(case_id, seq, hash))`, `node = sha256(0x01 + left + right)` over the heads sorted by case
-  id; a list of n leaves splits at the largest power of two below n (the tree of RFC 6962).
+  id, among which a record of another system stands with its own id, 0 and the digest of what came in; a list of n
+  leaves splits at the largest power of two below n (the tree of RFC 6962).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from storage.errors import StorageError
 from storage.rows import EventRow, Head, NewEvent
 
 GENESIS = "0" * 64
-CHECKPOINT_FORMAT = "baozhuang-checkpoint-1"
+CHECKPOINT_FORMAT = "baozhuang-checkpoint-2"
+OLDER_FORMATS = ("baozhuang-checkpoint-1",)
+"""Checkpoints of these hold no records of other systems, and still prove what they do hold."""
 
 _EVENT = sha256(b"baozhuang event 1\0")  # copied for each event: making one anew costs more than what it hashes
 _PERSONAL = b"baozhuang personal 1\0"
@@ -71,7 +75,8 @@ def personal_digest(
 class Flaw(NamedTuple):
     """The first thing wrong with one case; `seq` is the event it shows at (0: the case as a whole).
 
-    `code`: gap, foreign, link, altered, head, missing, rewritten or orphan.
+    `code`: gap, foreign, link, altered, head, missing, rewritten or orphan; of a record of another system, whose id
+    then stands for the case, record_missing or record_changed.
     """
 
     case_id: str
@@ -93,6 +98,8 @@ _FLAWS = {
     "missing": "检查点中的申请已不存在 / a case of the checkpoint is gone",
     "rewritten": "第 {seq} 号事件与检查点不符 / event {seq} is not the one of the checkpoint",
     "orphan": "有事件而无申请记录 / there are events but no application",
+    "record_missing": "检查点中的外部记录已不存在 / a record of the checkpoint is gone",
+    "record_changed": "外部记录与检查点不符 / the record is not the one of the checkpoint",
 }
 
 
@@ -267,6 +274,7 @@ class Checkpoint:
     path: Path
     created_at: str
     cases: int
+    records: int
     root: str
 
     def heads(self) -> Iterator[Head]:
@@ -284,7 +292,7 @@ class Checkpoint:
         tree = MerkleTree()
         for head in _ordered(self.heads()):
             tree.add(_leaf(head))
-        if (tree.count, tree.root()) != (self.cases, self.root):
+        if (tree.count, tree.root()) != (self.cases + self.records, self.root):
             raise _damaged(self.path, "根哈希与内容不符", "the root is not that of its contents")
 
 
@@ -308,19 +316,20 @@ def write_checkpoint(path: Path, created_at: str, heads: Callable[[], Iterable[H
     Both passes must see the same heads: call it inside one `Database.read()`.  The file appears whole or not at all.
     Raises StorageError when the heads changed in between.
     """
-    tree = MerkleTree()
+    tree, cases = MerkleTree(), 0
     for head in _ordered(heads()):
         tree.add(_leaf(head))
-    header = {"format": CHECKPOINT_FORMAT, "created_at": created_at, "cases": tree.count, "root": tree.root()}
+        cases += head.seq > 0
+    records, root = tree.count - cases, tree.root()
+    header = {"format": CHECKPOINT_FORMAT, "created_at": created_at, "cases": cases, "records": records, "root": root}
     draft = path.with_name(path.name + ".part")
     with draft.open("w", encoding="utf-8", newline="\n") as out:
         out.write(json.dumps(header, ensure_ascii=False)[:-1] + ', "heads": [')
         out.writelines(_lines(heads()))
         out.write("\n]}\n")
-    written = Checkpoint(draft, created_at, tree.count, tree.root())
-    written.check()
+    Checkpoint(draft, created_at, cases, records, root).check()
     draft.replace(path)
-    return Checkpoint(path, created_at, written.cases, written.root)
+    return Checkpoint(path, created_at, cases, records, root)
 
 
 def _lines(heads: Iterable[Head]) -> Iterator[str]:
@@ -337,10 +346,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
             header = json.loads("".join(islice(lines, 1)).rstrip() + "]}")
     except (OSError, ValueError) as error:
         raise _damaged(path, "无法读取", "cannot be read") from error
-    if not isinstance(header, dict) or header.get("format") != CHECKPOINT_FORMAT:
+    if not isinstance(header, dict) or header.get("format") not in (CHECKPOINT_FORMAT, *OLDER_FORMATS):
         raise _damaged(path, f"格式不是 {CHECKPOINT_FORMAT}", f"its format is not {CHECKPOINT_FORMAT}")
     try:
-        checkpoint = Checkpoint(path, str(header["created_at"]), int(header["cases"]), str(header["root"]))
+        records = 0 if header["format"] in OLDER_FORMATS else int(header["records"])
+        checkpoint = Checkpoint(path, str(header["created_at"]), int(header["cases"]), records, str(header["root"]))
     except (KeyError, ValueError, TypeError) as error:
         raise _damaged(path, "缺少字段", "a field is missing") from error
     checkpoint.check()

@@ -32,26 +32,34 @@ class Verification:
 def verify(
     tx: Tx, checkpoint: Checkpoint | None = None, progress: Callable[[int], object] | None = None
 ) -> Verification:
-    """Verify every case that has an application, events or a place in the checkpoint.
+    """Verify every case that has an application, events or a place in the checkpoint, and the records of other systems
+    that have one.
 
     Reads each table once, in step, and holds one case at a time.  `progress` is told the number of cases done.
     `checkpoint` comes from `read_checkpoint`, which has checked it against itself.
     """
     result = Verification(missing_triggers=tx.missing_triggers())
-    marks = checkpoint.heads() if checkpoint is not None else ()
-    streams = (_named("head", tx.heads()), _named("mark", marks), _named("event", tx.all_events()))
+    marks, records = ((), ()) if checkpoint is None else (checkpoint.heads(), tx.records())
+    streams = (
+        _named("head", tx.heads()), _named("mark", marks), _named("record", records), _named("event", tx.all_events()),
+    )  # fmt: skip
     merged = heapq.merge(*streams, key=itemgetter(0))  # by case, and within a case in the order of the streams
-    for case_id, found in groupby(merged, key=itemgetter(0)):
-        parts: dict[str, list[Any]] = {"head": [None], "mark": [None], "event": []}
+    for id_, found in groupby(merged, key=itemgetter(0)):
+        parts: dict[str, list[Any]] = {"head": [None], "mark": [None], "record": [None], "event": []}
         for _, name, part in found:
             parts[name].append(part)
-        flaw = _flaw(case_id, parts["event"], parts["head"][-1], parts["mark"][-1])
-        result.cases += 1
-        result.events += len(parts["event"])
+        (*_, head), (*_, mark), (*_, record), events = parts.values()
+        # Whatever has an application or events is a case, though somebody put a record under its id.
+        if head is None and not events and (record is not None or (mark is not None and mark.seq == 0)):
+            flaw = _flaw_of_record(id_, record, mark)
+        else:
+            flaw = _flaw(id_, events, head, mark)
+            result.cases += 1
+            result.events += len(events)
+            if progress is not None:
+                progress(result.cases)
         if flaw is not None:
             result.flaws.append(flaw)
-        if progress is not None:
-            progress(result.cases)
     return result
 
 
@@ -63,3 +71,11 @@ def _flaw(case_id: str, events: list[EventRow], head: Head | None, mark: Head | 
     if head is None:
         return Flaw(case_id, 0, "orphan" if events else "missing")
     return verify_case(case_id, events, head, mark)
+
+
+def _flaw_of_record(id_: str, record: Head | None, mark: Head | None) -> Flaw | None:
+    if mark is None:  # it came in later
+        return None
+    if record is None:
+        return Flaw(id_, 0, "record_missing")
+    return None if record == mark else Flaw(id_, 0, "record_changed")

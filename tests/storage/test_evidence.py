@@ -198,9 +198,10 @@ def test_a_checkpoint_is_plain_json_and_comes_back(tmp_path: Path, count):
     path = tmp_path / "checkpoint.json"
     written = write_checkpoint(path, "2026-01-05T10:00:00.000000+08:00", lambda: heads(count))
     assert json.loads(path.read_text(encoding="utf-8")) == {
-        "format": "baozhuang-checkpoint-1",
+        "format": "baozhuang-checkpoint-2",
         "created_at": "2026-01-05T10:00:00.000000+08:00",
         "cases": count,
+        "records": 0,
         "root": merkle_root(heads(count)),
         "heads": [list(head) for head in heads(count)],
     }
@@ -223,7 +224,7 @@ def test_a_checkpoint_of_heads_that_change_meanwhile_is_not_written(tmp_path: Pa
         ("case-0001", "case-0009", "not sorted"),
         ('"case-0002", 3', '"case-0002", 4', "root"),
         ('"cases": 3', '"cases": 2', "root"),
-        ("baozhuang-checkpoint-1", "baozhuang-checkpoint-9", "format"),
+        ("baozhuang-checkpoint-2", "baozhuang-checkpoint-9", "format"),
         ("\n]}\n", "\n", "cut short"),
         ('["case-0002", 3', '["case-0002" 3', "line 4"),
         ('"case-0002", 3', '"case-0002", "3"', "line 4"),
@@ -239,6 +240,18 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, old, new, told):
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(StorageError, match=told):
         read_checkpoint(path)
+
+
+def test_a_checkpoint_of_before_there_were_records_still_holds(tmp_path: Path):
+    """As the first format wrote it; the root of two leaves is worked out from the description."""
+    found = heads(2)
+    root = sha256(b"\1" + leaf(found[0]) + leaf(found[1])).hexdigest()
+    lines = ",\n".join(json.dumps(list(head)) for head in found)
+    path = tmp_path / "old.json"
+    header = f'{{"format": "baozhuang-checkpoint-1", "created_at": "t", "cases": 2, "root": "{root}", "heads": ['
+    path.write_text(f"{header}\n{lines}\n]}}\n", encoding="utf-8")
+    read = read_checkpoint(path)
+    assert (read.cases, read.records, list(read.heads())) == (2, 0, found)
 
 
 def test_no_checkpoint_there(tmp_path: Path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import Database, Flaw, read_checkpoint, verify, write_checkpoint
+from storage import Database, EvidenceRow, Flaw, read_checkpoint, verify, write_checkpoint
 from storage.guards import GUARDS
 from tests.storage.samples import MOMENT, case, event, store
 
@@ -21,22 +21,20 @@ def filled(database: Database) -> Database:
     return database
 
 
-def unguarded(database: Database, *statements: str) -> None:
+def unguarded(database: Database, *statements: str, table: str = "event") -> None:
     """What an administrator of the database can do: switch off the guards, change rows, switch them on again."""
-    triggers = GUARDS[database.dialect]["event"]
+    triggers = GUARDS[database.dialect][table]
     with database.write() as tx:
         if database.dialect == "sqlite":
             for name in triggers:
                 tx._execute(f"DROP TRIGGER {name}", ())
         else:
-            tx._execute("ALTER TABLE event DISABLE TRIGGER ALL", ())
+            tx._execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL", ())
         for statement in statements:
             tx._execute(statement, ())
-        if database.dialect == "sqlite":
-            for create in triggers.values():
-                tx._execute(create, ())
-        else:
-            tx._execute("ALTER TABLE event ENABLE ALWAYS TRIGGER event_append_only", ())
+        for name, create in triggers.items():
+            again = create if database.dialect == "sqlite" else f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
+            tx._execute(again, ())
 
 
 def test_an_untouched_database_holds(filled: Database):
@@ -110,6 +108,35 @@ def test_a_case_rewritten_as_a_whole_is_known_to_the_checkpoint(filled: Database
     with filled.read() as tx:
         assert verify(tx).holds
         assert verify(tx, checkpoint).flaws == [Flaw("c2", 3, "rewritten")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("DELETE FROM evidence_record WHERE id = 'r1'", "record_missing"),
+        # The forger works the digest out anew, so that the row holds in itself.
+        ("UPDATE evidence_record SET content = '{}', digest = 'd9' WHERE id = 'r1'", "record_changed"),
+    ],
+)
+def test_a_record_of_another_system_that_vanished_or_changed_is_known_to_the_checkpoint(
+    filled: Database, tmp_path: Path, statement: str, code: str
+):
+    record = EvidenceRow("r1", "c1", '{"case_id":"c1"}', "d1", MOMENT, "k1")
+    with filled.write() as tx:
+        tx.add_evidence(record)
+        tx.add_evidence(record._replace(id="r2", digest="d2"))
+    with filled.read() as tx:
+        checkpoint = write_checkpoint(tmp_path / "checkpoint.json", MOMENT, tx.marks)
+    assert (checkpoint.cases, checkpoint.records) == (3, 2)
+    with filled.write() as tx:
+        tx.add_evidence(record._replace(id="r3", digest="d3"))
+    with filled.read() as tx:
+        found = verify(tx, read_checkpoint(checkpoint.path))
+    assert (found.holds, found.cases, found.events) == (True, 3, 9)
+    unguarded(filled, statement, table="evidence_record")
+    with filled.read() as tx:
+        assert verify(tx).holds
+        assert verify(tx, checkpoint).flaws == [Flaw("r1", 0, code)]
 
 
 def test_guards_that_are_gone_are_reported(filled: Database):

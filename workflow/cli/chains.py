@@ -68,13 +68,17 @@ def checkpoint(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """写出全部证据链的检查点, 请留存于本机之外。 / Write a checkpoint of every chain, to be kept elsewhere."""
+    """写出全部证据链和外部记录的检查点, 请留存于本机之外。
+
+    Write a checkpoint of every chain and of the records of other systems, to be kept elsewhere.
+    """
     with opened(database) as service:
         made = upkeep.checkpoint(service, out)
     if as_json:
         say_json(made)
     else:
-        typer.echo(f"{made['file']}: {made['cases']} 件 / cases, 根 / root {made['root']}")
+        counts = f"{made['cases']} 件 / cases, {made['records']} 条外部记录 / records"
+        typer.echo(f"{made['file']}: {counts}, 根 / root {made['root']}")
 
 
 def rebuild(database: DatabaseOption = None, as_json: JsonOption = False) -> None:

@@ -22,7 +22,7 @@ from workflow.service.law import damaged
 from workflow.service.service import Service
 
 CHECKPOINT_SETTING = "checkpoint"
-"""When the latest checkpoint was made, of how many cases, and its root. The file itself is kept elsewhere."""
+"""When the latest checkpoint was made, of how many cases and records, its root. The file itself is kept elsewhere."""
 
 Progress = Callable[[int, int | None], object]
 """Told how many of how many are done; None: not known how many."""
@@ -70,12 +70,12 @@ def verify(service: Service, checkpoint: Path | None, projections: bool, progres
 
 
 def checkpoint(service: Service, path: Path) -> dict[str, Any]:
-    """Write a checkpoint of every chain to `path`; its count and root, which the pages show from then on. Raises
-    OSError."""
+    """Write a checkpoint of every chain and of the records of other systems to `path`; its counts and root, which the
+    pages show from then on. Raises OSError."""
     at = write(service.clock.now())
     with service.database.read() as tx:
-        made = write_checkpoint(path, at, tx.heads)
-    told = {"created_at": made.created_at, "cases": made.cases, "root": made.root}
+        made = write_checkpoint(path, at, tx.marks)
+    told = {"created_at": made.created_at, "cases": made.cases, "records": made.records, "root": made.root}
     text = msgspec.json.encode(told).decode()
     service.writer.submit((2, ""), lambda tx: tx.put_setting(CHECKPOINT_SETTING, text)).result()
     return {"file": str(path), **told}
