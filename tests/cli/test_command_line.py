@@ -333,8 +333,21 @@ def test_verify_compares_projections_and_rebuild_puts_them_right(cli):
     assert cli("verify").exit_code == 0
     done = cli("verify", "--projections", "--json")
     assert (done.exit_code, json.loads(done.stdout)["differing"]) == (1, [one["id"]])
-    assert cli.json("rebuild", "--json") == {"cases": 1}
+    assert cli.json("rebuild", "--json") == {"cases": 1, "flaws": [], "damaged": []}
     assert cli("verify", "--projections").exit_code == 0
+
+
+def test_rebuild_leaves_a_broken_chain_as_it_is_and_does_the_others(cli):
+    """Made to agree with what is left of its events, a history that was cut off would look sound."""
+    cut, sound = cli.submit(), cli.submit(external_id="MK-2", premises={"id": "P-2"})
+    cli.command(cut["id"], command="complete_step", step="acceptance")
+    cutting = f"DELETE FROM event WHERE case_id = '{cut['id']}' AND case_seq = 2"
+    sql(cli, *UNGUARDED, cutting, *GUARDED, "UPDATE application SET due_on = '2099-01-01'")
+    done = cli("rebuild")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[0] == f"{cut['id']}\t2\t第 2 号事件缺失 / event 2 is missing"
+    assert [flaw["case_id"] for flaw in json.loads(cli("verify", "--json").stdout)["flaws"]] == [cut["id"]]
+    assert sql(cli, "SELECT id FROM application WHERE due_on <> '2099-01-01'") == [[(sound["id"],)]]
 
 
 def test_a_checkpoint_finds_a_history_that_was_cut_off(cli):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from workflow.cli.console import progress, say_json
@@ -82,10 +83,19 @@ def checkpoint(
 
 
 def rebuild(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """由事件重建全部当前数据。 / Write the projections of every case anew from its events."""
+    """由事件重建全部当前数据; 证据链断裂的不动并列出, 退出码为 1。
+
+    Write the projections of every case anew from its events. A case whose chain is broken is named and left as it
+    stands; then it exits 1.
+    """
     with opened(database) as service, progress("重建 / rebuilding") as report:
-        cases = upkeep.rebuild(service, report)
+        done = upkeep.rebuild(service, report)
     if as_json:
-        say_json({"cases": cases})
+        say_json(msgspec.structs.asdict(done))
     else:
-        typer.echo(f"已重建 {cases} 件 / cases rebuilt: {cases}")
+        for flaw in done.flaws:
+            typer.echo(f"{flaw['case_id']}\t{flaw['event']}\t{flaw['text']}")
+        for row in done.damaged:
+            typer.echo(row)
+        typer.echo(f"已重建 {done.cases} 件 / cases rebuilt: {done.cases}")
+    raise typer.Exit(1 if done.flaws or done.damaged else 0)

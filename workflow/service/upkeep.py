@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from definitions.book import Book, encode
-from storage import Database, DefinitionRow, Tx, read_checkpoint, write_checkpoint
+from storage import Damaged, Database, DefinitionRow, Flaw, Head, Tx, read_checkpoint, verify_case, write_checkpoint
 from storage import verify as verify_chains
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
@@ -65,8 +65,12 @@ def verify(service: Service, checkpoint: Path | None, projections: bool, progres
         # A case whose chain is broken has no trustworthy events to compare with, nor rules whose row is changed.
         if projections and not (found.flaws or rows):
             differing = list(evidence.differing(tx, service.law, service.calendars.refresh(tx)))
-    flaws = [{"case_id": f.case_id, "event": f.seq, "code": f.code, "text": f.text} for f in found.flaws]
+    flaws = [_told(flaw) for flaw in found.flaws]
     return Verified(found.cases, found.events, flaws, found.missing_triggers, rows + told, differing)
+
+
+def _told(flaw: Flaw) -> dict[str, Any]:
+    return {"case_id": flaw.case_id, "event": flaw.seq, "code": flaw.code, "text": flaw.text}
 
 
 def checkpoint(service: Service, path: Path) -> dict[str, Any]:
@@ -81,23 +85,48 @@ def checkpoint(service: Service, path: Path) -> dict[str, Any]:
     return {"file": str(path), **told}
 
 
-def rebuild(service: Service, progress: Progress) -> int:
-    """Write the projections of every case anew from its events, each case in its own transaction; how many cases."""
+class Rebuilt(msgspec.Struct):
+    """How many cases were written anew, and what is left as it stands: cases whose chain is broken, each with its first
+    bad event, and those that rest on a definition or a notice that is changed or gone (`damaged`)."""
+
+    cases: int = 0
+    flaws: list[dict[str, Any]] = []
+    damaged: list[str] = []
+
+
+def rebuild(service: Service, progress: Progress) -> Rebuilt:
+    """Write the projections of every case anew from its events, each case in its own transaction. A broken chain is
+    left as it is: what is made of its events would agree with them, and nobody would find that they were changed."""
     with service.database.read() as tx:
         ids = [head.case_id for head in tx.heads()]
+    done = Rebuilt()
 
     def one(case_id: str) -> None:
-        def work(tx: Tx) -> None:
-            if tx.case(case_id, lock=True) is not None:
-                calendar = service.calendars.refresh(tx)
-                evidence.rebuild(tx, service.law, calendar, case_id, business_date(service.clock.now()))
+        def work(tx: Tx) -> tuple[int, Flaw | None]:
+            row = tx.case(case_id, lock=True)
+            if row is None:
+                return 0, None
+            flaw = verify_case(case_id, tx.events(case_id), Head(case_id, row.version, row.head_hash))
+            if flaw is not None:
+                return 0, flaw
+            calendar = service.calendars.refresh(tx)
+            evidence.rebuild(tx, service.law, calendar, case_id, business_date(service.clock.now()))
+            return 1, None
 
-        service.writer.submit((0, case_id), work).result()
+        try:
+            written, flaw = service.writer.submit((0, case_id), work).result()
+        except Damaged as error:
+            if str(error) not in done.damaged:
+                done.damaged.append(str(error))
+            return
+        done.cases += written
+        if flaw is not None:
+            done.flaws.append(_told(flaw))
 
-    for done, case_id in enumerate(ids, start=1):
+    for number, case_id in enumerate(ids, start=1):
         one(case_id)
-        progress(done, len(ids))
-    return len(ids)
+        progress(number, len(ids))
+    return done
 
 
 def publish(service: Service, principal: Principal) -> dict[str, int]:
