@@ -35,9 +35,20 @@ OVER_HALF: Final = "中止占去过半时间"
 """What may be wrong with a suspension (D16), the first of them said."""
 
 
+SUBMITTED: Final = "application.submit.occurred_at"
+WHOLE: Final = (
+    SUBMITTED,
+    *(
+        f"{kind}.occurred_at"
+        for kind in ("metering.complete", "application.withdraw", "application.terminate", "application.refuse")
+    ),
+)
+"""The times between which the whole process runs, as a correction names them (D13)."""
+
+
 def changeable(steps: Iterable[str]) -> dict[str, str]:
     """Each time that a correction may change (D13), by what it calls it: the fact that is there where the record is."""
-    times = {"application.submit.occurred_at": "submitted"}
+    times = {SUBMITTED: "submitted"}
     for step in steps:
         times |= {f"{step}.start.occurred_at": f"{step}_start", f"{step}.complete.occurred_at": f"{step}_pass"}
     return times

@@ -13,7 +13,7 @@ from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, Fact, load_detectors
 from definitions.model import STEPS
-from workflow.replay.columnar import across, clocks, papers, statistics, verdicts
+from workflow.replay.columnar import across, clocks, corrections, papers, statistics, verdicts
 from workflow.replay.columnar.engines import (
     EPOCH,
     Engine,
@@ -132,7 +132,7 @@ def _judge(
     _facts(run, compiled, own)
     clocks.make(run, as_of_day)
     say("单件 / cases", 0.65)
-    tables = papers.make(run, rules, law, as_of_day)
+    tables = papers.make(run, rules, as_of_day) + corrections.make(run, rules, law)
     say("跨件 / across cases", 0.75)
     tables += across.make(run, rules, as_of_day)
     across.organisations(run, rules)

@@ -1,19 +1,17 @@
-"""Facts that need a case's rare events side by side: documents, returns, corrections, suspensions, requests."""
+"""Facts that need a case's rare events side by side: documents, returns, suspensions, requests."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, earlier, past_due
+from definitions._expressions import MOMENT_DAY, MOMENT_UNIT, earlier
 from definitions.detectors import Detectors
 from definitions.model import STEPS
 from workflow.replay.columnar.clocks import TOTAL_START, day, resting
-from workflow.replay.columnar.engines import Engine, quoted
+from workflow.replay.columnar.engines import Engine
 from workflow.replay.columnar.fold import KINDS
-from workflow.replay.columnar.law import Law
 from workflow.replay.lists import (
     ACCEPTED_ON,
-    CLASS_FACTS,
     ENTERED_LATE,
     FIELD_WORK,
     HANDED_IN,
@@ -24,7 +22,6 @@ from workflow.replay.lists import (
     PROJECT,
     WITHOUT_PROOF,
     WORK_INSIDE,
-    changeable,
 )
 from workflow.replay.references import BETWEEN, SEPARATORS
 
@@ -56,16 +53,14 @@ def received(engine: Engine) -> None:
     )
 
 
-def make(engine: Engine, detectors: Detectors, law: Law, as_of_day: int) -> list[str]:
+def make(engine: Engine, detectors: Detectors, as_of_day: int) -> list[str]:
     """The sparse tables, each one row per case that has something; returns their names."""
     _asks(engine, detectors)
     _outside(engine)
     _returns(engine)
     _late_starts(engine, detectors)
-    _corrections(engine, detectors)
-    _loosened(engine, law)
     _flaws(engine, detectors, as_of_day)
-    return ["asks", "held", "outside", "returns", "late_starts", "improved", "loosened", "flaws", "extra_steps"]
+    return ["asks", "held", "outside", "returns", "late_starts", "flaws", "extra_steps"]
 
 
 def _between(moment: str, low: str, high: str, tolerance: str) -> str:
@@ -281,137 +276,6 @@ def _handed_in_again(engine: Engine) -> None:
             WHERE e.k = {KINDS["document.received"]}) AS h
         ON h.cid = a.cid AND h.step = a.step AND h.occurred > a.back AND h.occurred <= a.began
         GROUP BY a.cid, a.step, a.back, a.began""",
-    )
-
-
-def _corrections(engine: Engine, detectors: Detectors) -> None:
-    """D13: a changed time that turned late into on time."""
-    days = detectors.detector("D13").thresholds["other_record_days"]
-
-    def text(column: str) -> str:
-        micros = engine.micros(f"TRY_CAST({column} AS TIMESTAMP)")
-        date_only = f"CASE WHEN length({column}) = 10 THEN 1 ELSE 0 END"
-        return f"(({micros} + 2208988800000000) * {MOMENT_UNIT} + {date_only})"
-
-    per_step = [f"w.{step}_start, w.{step}_pass, w.limit_{step}, w.derived_{step}" for step in STEPS]
-    there = " ".join(f"WHEN '{field}' THEN w.{moment} IS NOT NULL" for field, moment in changeable(STEPS).items())
-    engine.make(
-        "changes",
-        f"""SELECT h.*, CASE h.field {there} ELSE TRUE END AS there, w.submitted, w.t0, w.whole, w.deducts, w.total_limit, x.used, {", ".join(per_step)} FROM (
-            SELECT cid, occurred, src, ref, value AS field, {text("old_value")} AS was, {text("new_value")} AS now, row_no
-            FROM rare WHERE k = {KINDS["correction.changed"]} AND value LIKE '%.occurred_at' AND occurred IS NOT NULL) AS h
-        JOIN w ON w.cid = h.cid JOIN clocks AS x ON x.cid = h.cid""",
-    )
-    judged: list[tuple[str, str]] = []
-    for step in STEPS:
-        given = f"{step}_start, CASE WHEN derived_{step} THEN acceptance_pass END"
-        start = day(f"COALESCE({'submitted, acceptance_start' if step == 'acceptance' else given})")
-        done = day(f"{step}_pass")
-        for field, first, second in (
-            (f"{step}.complete.occurred_at", (start, day("was")), (start, day("now"))),
-            (f"{step}.start.occurred_at", (day("was"), done), (day("now"), done)),
-        ):
-            limit = f"limit_{step}"
-            span = "(GREATEST(wd_at({1}) - wd_at({0}), 0))"
-            step_better = f"{past_due(*first, limit)} AND NOT {past_due(*second, limit)}"
-            gained = f"{span.format(*first)} - {span.format(*second)}"
-            sum_better = f"NOT whole AND {limit} IS NOT NULL AND used <= total_limit AND used + {gained} > total_limit"
-            judged.append((f"{step}_pass", f"field = '{field}' AND (({step_better}) OR ({sum_better}))"))
-    by_was, by_now = (past_due(day(side), day("acceptance_pass"), "limit_acceptance") for side in ("was", "now"))
-    judged.append(("acceptance_pass", f"field = 'application.submit.occurred_at' AND {by_was} AND NOT {by_now}"))
-    judged.append(("metering_pass", "late_was AND NOT late_now"))
-    _whole_before_and_after(engine)
-    parts = [
-        f"SELECT c.cid, occurred, field, src, ref, now, c.row_no, {closing} AS closing FROM changes AS c "
-        f"LEFT JOIN wholes AS o ON o.cid = c.cid AND o.row_no = c.row_no WHERE there AND ({when})"
-        for closing, when in judged
-    ]
-    engine.make("bettered", " UNION ALL ".join(parts))
-    # The record that was corrected, and its system, say nothing for the correction of it.
-    engine.make(
-        "corrected",
-        """SELECT DISTINCT b.cid, b.row_no, e.src FROM bettered AS b
-        JOIN kinds ON kinds.activity || '.' || kinds.lifecycle || '.occurred_at' = b.field
-        JOIN ev AS e ON e.cid = b.cid AND e.k = kinds.k WHERE b.ref <> ''""",
-    )
-    engine.make(
-        "improved",
-        f"""SELECT l.cid, min(CASE WHEN b.occurred >= b.closing THEN b.occurred END) AS improved_after,
-            min(CASE WHEN b.closing IS NULL OR b.occurred < b.closing THEN b.occurred END) AS improved_before,
-            max(CASE WHEN l.there THEN 0 ELSE 1 END) = 1 AS changed_lost
-        FROM changes AS l LEFT JOIN (SELECT b.* FROM bettered AS b LEFT JOIN (SELECT DISTINCT b.cid, b.row_no FROM bettered AS b
-            JOIN ev AS e ON e.cid = b.cid AND e.src > 0 AND e.src <> b.src AND e.k <> {KINDS["correction.changed"]}
-            AND ABS(e.occurred // {MOMENT_UNIT} - b.now // {MOMENT_UNIT}) <= {days} * {1440 * MOMENT_MINUTE}
-            LEFT JOIN corrected AS o ON o.cid = b.cid AND o.row_no = b.row_no AND o.src = e.src
-            WHERE b.ref <> '' AND o.cid IS NULL) AS backed ON backed.cid = b.cid AND backed.row_no = b.row_no
-        WHERE backed.cid IS NULL) AS b ON b.cid = l.cid GROUP BY l.cid""",
-    )
-
-
-def _whole_before_and_after(engine: Engine) -> None:
-    """Table `wholes`: whether the whole process was late by the time that was changed, and whether it is by the new one."""
-    spans = []
-    for side in ("was", "now"):
-        for field, start, end in (
-            ("metering.complete", "COALESCE(submitted, t0)", side), ("application.submit", side, "metering_pass"),
-        ):  # fmt: skip
-            spans.append(
-                f"""SELECT cid, row_no, '{side}' AS side, deducts, total_limit, {day(start)} AS start_day, {day(end)} AS end_day
-                FROM changes WHERE whole AND field = '{field}.occurred_at'"""
-            )
-    engine.make("whole_spans", " UNION ALL ".join(spans))
-    engine.make(
-        "whole_rests",
-        f"""SELECT x.cid, x.row_no, x.side, {resting("x.end_day - 1")} AS off FROM whole_spans AS x
-        JOIN fm AS f ON f.cid = x.cid WHERE x.deducts GROUP BY x.cid, x.row_no, x.side""",
-    )
-    late = past_due("start_day", "end_day", "total_limit + COALESCE(o.off, 0)")
-    columns = ", ".join(
-        f"max(CASE WHEN x.side = '{side}' AND {late} THEN 1 ELSE 0 END) = 1 AS late_{side}" for side in ("was", "now")
-    )
-    engine.make(
-        "wholes",
-        f"""SELECT x.cid, x.row_no, {columns} FROM whole_spans AS x
-        LEFT JOIN whole_rests AS o ON o.cid = x.cid AND o.row_no = x.row_no AND o.side = x.side
-        WHERE x.start_day IS NOT NULL AND x.end_day IS NOT NULL GROUP BY x.cid, x.row_no HAVING count(DISTINCT x.side) = 2""",
-    )
-
-
-def _loosened(engine: Engine, law: Law) -> None:
-    """D33: a fact of the class changed after acceptance, with a longer limit or zero investment lost."""
-    number = {"capacity_kw": "DOUBLE", "supply_count": "BIGINT"}
-    fields = (*CLASS_FACTS, "area")
-
-    def columns(side: str) -> dict[str, str]:
-        return {
-            name: f"CASE WHEN field = 'case.{name}' THEN TRY_CAST({side}_value AS {number.get(name, 'VARCHAR')}) ELSE {name} END"
-            for name in fields
-        } | {"hv_request_ref": "asked"}
-
-    listed = ", ".join(quoted(f"case.{name}") for name in (*CLASS_FACTS, "business_type"))
-    asked = "(e.ref <> '' AND NOT e.only_uploads)"
-    engine.make(
-        "reclassed",
-        f"""SELECT x.cid, x.occurred, x.rg, x.on_day, {law.classes(columns("old"), strict=False)} AS class_was,
-            {law.classes(columns("new"), strict=False)} AS class_now,
-            x.not_governed, x.field = 'case.business_type' AND x.new_value = 'transfer' AND x.old_value <> 'transfer' AS freed
-        FROM (SELECT e.cid, e.occurred, e.value AS field, e.old_value, e.new_value, k.rg, k.on_day, t.table_id,
-            k.high_voltage_asked AS asked, k.not_governed, {", ".join(f"c.{name}" for name in fields)}
-            FROM rare AS e JOIN c ON c.cid = e.cid JOIN k ON k.cid = e.cid JOIN w ON w.cid = e.cid
-            LEFT JOIN tables AS t ON t.rg = k.rg AND k.on_day BETWEEN t.day_from AND t.day_to
-            WHERE e.k = {KINDS["correction.changed"]} AND e.value IN ({listed}) AND NOT {asked}
-            AND e.occurred > w.acceptance_complete) AS x""",
-    )
-    engine.make(
-        "loosened",
-        """SELECT cid, min(CASE WHEN looser THEN occurred END) AS loosened,
-            max(CASE WHEN NOT freed AND NOT not_governed AND (was IS NULL OR now IS NULL) THEN 1 ELSE 0 END) = 1 AS change_unknown
-        FROM (SELECT r.*, d.def_id AS was, n.def_id AS now,
-            r.freed OR (NOT r.not_governed AND (n.total_limit > d.total_limit OR (d.zero AND NOT n.zero))) AS looser FROM reclassed AS r
-        LEFT JOIN laws AS a ON a.rg = r.rg AND a.class = r.class_was AND r.on_day BETWEEN a.day_from AND a.day_to
-        LEFT JOIN laws AS b ON b.rg = r.rg AND b.class = r.class_now AND r.on_day BETWEEN b.day_from AND b.day_to
-        LEFT JOIN defs AS d ON d.def_id = a.def_id LEFT JOIN defs AS n ON n.def_id = b.def_id
-        ) AS x GROUP BY cid""",
     )
 
 

@@ -252,6 +252,7 @@ def _supplied(
             row,
             on=on,
             law=law,
+            built=built,
             used=judged.used_filed,
             refused={one.row or 0 for one in refused},
         ),
@@ -328,7 +329,7 @@ def _path(law: Definition | None, important: bool | None) -> dict[str, Any]:
     }
 
 
-_REBUILT: Final = (("document", "requested"), ("suspension", "start"))
+_REBUILT: Final = (("document", "requested"), ("suspension", "start"), ("correction", "changed"))
 """What is held against the state that the case was in."""
 
 

@@ -15,10 +15,12 @@ from definitions._expressions import MOMENT_DAY, MOMENT_UNIT
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors
-from definitions.model import STEPS, Definition, StepRule
+from definitions.model import STEPS, Definition
+from workflow.core.state import Round
 from workflow.replay.exact.classes import NATION, class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.judge import looser
-from workflow.replay.exact.language import Compiled, compiled, moment
+from workflow.replay.exact.language import EPOCH, compiled, moment
+from workflow.replay.exact.rounds import Reconstruction
 from workflow.replay.exact.rows import Row
 from workflow.replay.exact.suspensions import late_whole
 from workflow.replay.lists import (
@@ -28,6 +30,8 @@ from workflow.replay.lists import (
     INSPECTIONS,
     PAPERS,
     PROJECT,
+    SUBMITTED,
+    WHOLE,
     changeable,
     papers_of,
 )
@@ -73,11 +77,13 @@ class Papers:
         *,
         on: dt.date | None,
         law: Definition | None,
+        built: Reconstruction | None,
         used: int | None,
         refused: set[int],
     ) -> dict[str, Any]:
         """The facts named in `FACTS`. `on`: the date of the submission; `law`: the definition the case is judged by;
-        `used`: its used working days; `refused`: the rows of requests that the closed lists do not allow."""
+        `built`: the case as the engine would hold it; `used`: its used working days; `refused`: the rows of requests
+        that the closed lists do not allow."""
         got = _received(case, book, row)
         needed = (*ACCEPTED_ON, PROJECT) if high_voltage(row) else ACCEPTED_ON
         complete = _last_of(got, needed)
@@ -86,7 +92,7 @@ class Papers:
             **self._asked(case, complete),
             **_returns(case),
             **self._late_starts(case, got, complete, refused, _kinds(book, row.get("region") or NATION)),
-            **self._corrections(case, None if law is None else _Counted(law, used, calendar)),
+            **self._corrections(case, None if law is None else _Counted(law, built, used, calendar)),
             **_reclassed(case, book, row, on),
         }
 
@@ -167,43 +173,39 @@ class Papers:
             if by is None:
                 continue
             change = _Change(one["value"], _time(one["old_value"]), _time(one["new_value"]))
-            closings = list(self._bettered(case, by, change))
+            spans = _spans(case, by, change)
+            if spans is None:
+                lost = True
+                continue
+            closings = list(self._bettered(case, by, change, spans))
             if not closings or self._backed(case, one, change.now):
                 continue
-            after += [at for closing in closings if closing is not None and at >= closing]
-            before += [at for closing in closings if closing is None or at < closing]
+            done = [closing is not None and at // MOMENT_UNIT >= closing // MOMENT_UNIT for closing in closings]
+            after += [at for closed in done if closed]
+            before += [at for closed in done if not closed]
         return {
             "improved_after": min(after, default=None),
             "improved_before": min(before, default=None),
             "changed_lost": lost,
         }
 
-    def _bettered(self, case: CaseFacts, by: _Counted, change: _Change) -> Iterator[int | None]:
+    def _bettered(self, case: CaseFacts, by: _Counted, change: _Change, spans: Iterable[_Span]) -> Iterator[int | None]:
         """Of each limit that the change of a time keeps: when what it limits was done, None while it is not."""
         law, whole = by.law, by.law.total.kind == "whole_process"
-        rules = {step.code: step for step in law.steps}
-
-        side = "to" if change.field.endswith(".complete.occurred_at") else "from"
-
-        def keeps(budget: int | None, begun: int | None, done: int | None, when: Compiled = self._better) -> bool:
-            """Whether the budget is kept now and was not before; of start and end, one is what was changed."""
-            was, now = ({"from": begun, "to": done, side: at} for at in (change.was, change.now))
+        for span in spans:
+            side = "from" if span.moved_start else "to"
+            was, now = ({"from": span.began, "to": span.finished, side: at} for at in (change.was, change.now))
             days = {f"{then}_{end}": _day(at) for then, of in (("was", was), ("now", now)) for end, at in of.items()}
-            return when({"budget": budget, "used": by.used, "total": law.total.limit, **days}, case.worked) is True
-
-        for step in STEPS:
-            if change.field in (f"{step}.start.occurred_at", f"{step}.complete.occurred_at"):
-                done, limit = case[f"{step}_pass"], _limit(rules, step)
-                span = (_start_of(case, rules, step), done)
-                if keeps(limit, *span) or (not whole and limit is not None and keeps(limit, *span, self._sum_better)):
-                    yield done
-        if whole and change.field in _OF_THE_WHOLE:
-            began, done = _or(case["submitted"], case["t0"]), case["metering_pass"]
-            spans = [(began, at) if side == "to" else (at, done) for at in (change.was, change.now)]
-            if [late_whole(case, by.calendar, law, *span) for span in spans] == [True, False]:
+            known = {"budget": span.budget, "used": by.used, "total": law.total.limit, **days}
+            summed = span.summed and not whole and span.budget is not None
+            if self._better(known, case.worked) is True or (summed and self._sum_better(known, case.worked) is True):
+                yield span.finished
+        if whole and change.field in WHOLE:
+            began, done = _or(case["submitted"], case["t0"]), _or(case["metering_pass"], case["ended"])
+            ends = change.field != SUBMITTED
+            whole_spans = [(began, at) if ends else (at, done) for at in (change.was, change.now)]
+            if [late_whole(case, by.calendar, law, *span) for span in whole_spans] == [True, False]:
                 yield done
-        if change.field == _SUBMITTED and keeps(_limit(rules, "acceptance"), None, case["acceptance_pass"]):
-            yield case["acceptance_pass"]
 
     def _backed(self, case: CaseFacts, correction: Event, now: int | None) -> bool:
         """Whether an approval and a record of another system stand for the correction. The record that was corrected,
@@ -217,15 +219,14 @@ class Papers:
         )
 
 
-_SUBMITTED: Final = "application.submit.occurred_at"
-_OF_THE_WHOLE: Final = ("metering.complete.occurred_at", _SUBMITTED)
 _CHANGED: Final = changeable(STEPS)
 
 
 class _Counted(NamedTuple):
-    """What limits a case: its definition, the working days it has used, and how they are counted."""
+    """What limits a case: its definition, its rounds, the working days it has used, and how they are counted."""
 
     law: Definition
+    built: Reconstruction | None
     used: int | None
     calendar: WorkingCalendar
 
@@ -236,6 +237,16 @@ class _Change(NamedTuple):
     field: str
     was: int | None
     now: int | None
+
+
+class _Span(NamedTuple):
+    """A round that a changed time began (`moved_start`) or ended. `summed`: the step sum changes with it."""
+
+    budget: int | None
+    began: int | None
+    finished: int | None
+    moved_start: bool
+    summed: bool = True
 
 
 def _dated(case: CaseFacts, *kinds: str) -> Iterator[tuple[Event, int]]:
@@ -309,15 +320,65 @@ def _returns(case: CaseFacts) -> dict[str, Any]:
     }
 
 
-def _limit(rules: Mapping[str, StepRule], step: str) -> int | None:
-    """The limit of a step that is none of several merged into one."""
-    return rules[step].limit if step in rules and rules[step].parts == (step,) else None
+def _spans(case: CaseFacts, by: _Counted, change: _Change) -> list[_Span] | None:
+    """The rounds that a changed time began or ended; of several the one whose time it now is, None where that cannot be
+    told. The plan runs from acceptance where it has no start of its own: what one loses the other gains."""
+    activity, _, life = change.field.removesuffix(".occurred_at").partition(".")
+    code = "acceptance" if activity == "application" else activity
+    if code not in STEPS or life not in ("submit", "start", "complete", "return"):
+        return []
+    several = case[f"{code}_starts"] > 1 or case[f"{code}_completes"] > 1 or case[f"{code}_returns"] > 0
+    begins = life in ("submit", "start")
+    if several or life == "return":
+        turn = _round_of(case, by, change, code=code, life=life)
+        if turn is None:
+            return [] if by.law.total.kind == "whole_process" else None
+        budget = next(step.limit for step in by.law.steps if step.code == code)
+        finished = turn.ended_at if turn.outcome in ("complete", "return") else None
+        return [_Span(budget, _at(turn.started_at), None if finished is None else _at(finished), begins)]
+    if change.field == "acceptance.start.occurred_at" and case["submitted"] is not None:
+        return []  # the clock runs from the submission
+    rules = {step.code: step for step in by.law.steps if step.parts == (step.code,)}
+    plan = next((step for step in by.law.steps if "supply_plan" in step.parts), None)
+    derived = plan is not None and plan.starts != "hand_in" and case["supply_plan_start"] is None
+    given = change.field == "acceptance.complete.occurred_at" and derived
+    limit = rules[code].limit if code in rules else None
+    spans = [_Span(limit, _start_of(case, by.law, code), case[f"{code}_pass"], begins, not given)]
+    if given:
+        limit = rules["supply_plan"].limit if "supply_plan" in rules else None
+        spans.append(_Span(limit, case["acceptance_pass"], case["supply_plan_pass"], True, False))
+    return spans
 
 
-def _start_of(case: CaseFacts, rules: Mapping[str, StepRule], step: str) -> int | None:
+def _round_of(case: CaseFacts, by: _Counted, change: _Change, *, code: str, life: str) -> Round | None:
+    """The round of a step that begins or ends with a changed time, as it now is."""
+    turns = () if by.built is None else next((s.rounds for s in by.built.state.steps if s.code == code), ())
+    submitted, now = case["submitted"], change.now
+    found = []
+    for at, turn in enumerate(turns):
+        began = _at(turn.started_at)
+        of_submission = submitted is not None and began // MOMENT_UNIT == submitted // MOMENT_UNIT
+        own = began if life == "start" else None if turn.outcome not in ("complete", "return") else _at(turn.ended)
+        if life == "submit":
+            fits = of_submission
+        elif life == "start":
+            fits = _day(began) == _day(now) and not (code == "acceptance" and of_submission)
+        else:
+            fits = own is not None and _day(own) == _day(now)
+        if fits:
+            exact = own is not None and now is not None and own // MOMENT_UNIT == now // MOMENT_UNIT
+            found.append((exact, at, turn))
+    return max(found, key=lambda one: one[:2])[2] if found else None
+
+
+def _at(time: dt.datetime) -> int:
+    return int((time.replace(tzinfo=None) - EPOCH) / dt.timedelta(microseconds=1)) * MOMENT_UNIT
+
+
+def _start_of(case: CaseFacts, law: Definition, step: str) -> int | None:
     if step == "acceptance":
         return _or(case["submitted"], case["acceptance_start"])
-    of = next((rule for rule in rules.values() if step in rule.parts), None)
+    of = next((rule for rule in law.steps if step in rule.parts), None)
     derived = case["acceptance_pass"] if of is not None and of.starts != "hand_in" else None
     return _or(case[f"{step}_start"], derived)
 
