@@ -297,6 +297,8 @@ def d24(case: Case) -> Finding | None:
         steps, all_known = steps[:1], False  # acceptance is asked of all
     absent, gated = [], False
     for step in steps:
+        if _baseless(case, step):
+            gated = True  # waived, and nobody says on what basis
         if (
             any(case.all(part, "complete") or case.untimed(part, "complete") for part in step.parts)
             or set(step.parts) & case.waived
@@ -313,6 +315,11 @@ def d24(case: Case) -> Finding | None:
     if gated or not all_known:
         raise Unjudged("step")
     return None
+
+
+def _baseless(case: Case, step: Any) -> bool:
+    waivers = [e for e in case.all_events if e["lifecycle"] == "waive" and e["activity"] in {*step.parts} & case.waived]
+    return bool(waivers) and not any(e["value"] for e in waivers) and not any(case.done(part) for part in step.parts)
 
 
 def _never_recorded(case: Case, step: Any) -> bool:

@@ -25,7 +25,7 @@ NO_NEW_SUPPLY = ("increase", "transfer", "reconnect", "split", "decrease")
 NOT_PERMANENT = ("temporary_supply", "test")
 
 
-def _supplied_before(case: Case) -> bool:
+def supplied_before(case: Case) -> bool:
     """A customer who had electricity already, unless the file shows that he had not (D34)."""
     kind = case.need("business_type")
     if kind not in NO_NEW_SUPPLY:
@@ -57,7 +57,7 @@ def _supplied_before_for_contracts(case: Case) -> bool:
 
 
 def d01(case: Case) -> Finding | None:
-    if case.get("business_type") and _supplied_before(case):
+    if case.get("business_type") and supplied_before(case):
         return None
     case.some("first_energy", "observed")
     t0 = case.t0
@@ -72,7 +72,7 @@ def d01(case: Case) -> Finding | None:
 
 
 def d02(case: Case) -> Finding | None:
-    if case.get("business_type") and _supplied_before(case):
+    if case.get("business_type") and supplied_before(case):
         return None
     case.some("meter_installed", "observed")
     t0 = case.t0
@@ -145,11 +145,34 @@ def d07(case: Case) -> Finding | None:
         for e in candidates
         if case.file.wd(when(e).date, t0.date) > 1 and not _documents_asked_between(case, when(e), t0)
     ]
+    if any(e["occurred_at"] is None and not _is_entered(case, e) for e in requests(case)):
+        raise Unjudged("document.requested")
     if not guilty:
         keeps = [case.file.org_keeps(case.get("org"), activity) for activity in ("service_contact", "document")]
         if case.untimed("document", "received") or not (complete or case.seen("service_contact") or all(keeps)):
             raise Unjudged("document.received")
+        if voltage_unknown(case) and case.seen("document"):
+            raise Unjudged("voltage")
     return _on_t0(case, "D07", "high", guilty)
+
+
+def requests(case: Case) -> list[Event]:
+    return [e for e in case.all_events if (e["activity"], e["lifecycle"]) == ("document", "requested")]
+
+
+def _is_entered(case: Case, event: Event) -> bool:
+    try:
+        return bool(case.file.entered(event))
+    except Unjudged:
+        return False
+
+
+def voltage_unknown(case: Case) -> bool:
+    """Nobody says which papers the case needs."""
+    try:
+        return case.high_voltage is None
+    except Unjudged:
+        return True
 
 
 def _all_in(case: Case) -> Event | None:
@@ -236,7 +259,7 @@ def d27(case: Case) -> Finding | None:
         if not paper:
             raise Unjudged("business_type")
         live = []
-    elif live and _supplied_before(case):
+    elif live and supplied_before(case):
         live = []
     if not live and not paper:
         return None

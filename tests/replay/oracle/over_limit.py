@@ -26,7 +26,7 @@ from tests.replay.oracle.file import (
     worst,
 )
 from tests.replay.oracle.law import AGENT, DOCUMENTS, LOW, SIX, Rules, Step, class_by_rules, rules_of
-from tests.replay.oracle.off_system import kind_of
+from tests.replay.oracle.off_system import kind_of, voltage_unknown
 
 
 def l01(case: Case) -> Finding | None:
@@ -398,7 +398,8 @@ def _charged(case: Case) -> bool:
 def national(case: Case) -> list[Step]:
     """The six steps with what is handed in for them."""
     high = case.get("voltage") == "high" or (case.get("voltage") is None and (case.user_class or "").startswith("hv"))
-    papers = {"acceptance": (*LOW, "project_approval") if high else LOW, **DOCUMENTS}
+    accepted = () if voltage_unknown(case) else (*LOW, "project_approval") if high else LOW
+    papers = {"acceptance": accepted, **DOCUMENTS}
     return [Step(code, None, (code,), papers.get(code, ())) for code in SIX]
 
 
@@ -436,12 +437,19 @@ def d30(case: Case) -> Finding | None:
             and not _sent_back(case, e, start, steps[: position + 1])
         ]
     if not guilty:
-        keeps = [case.file.org_keeps(case.get("org"), activity) for activity in ("service_contact", "document")]
-        kept = case.seen("service_contact") or case.seen("document") or all(keeps)
-        if case.untimed("document", "received") or not kept:
-            raise Unjudged("document.received")
+        _papers_kept(case)
         return None
     return found(case, "D30", "high", [rows(*pair) for pair in guilty], [e for e, _ in guilty])
+
+
+def _papers_kept(case: Case) -> None:
+    """Raises Unjudged where papers are not kept, or nobody knows when they came, or which are needed."""
+    keeps = [case.file.org_keeps(case.get("org"), activity) for activity in ("service_contact", "document")]
+    kept = case.seen("service_contact") or case.seen("document") or all(keeps)
+    if case.untimed("document", "received") or not kept:
+        raise Unjudged("document.received")
+    if voltage_unknown(case) and case.seen("document"):
+        raise Unjudged("voltage")
 
 
 def _handed_in_again(case: Case, step: Step, starts: list[Event]) -> Iterator[tuple[Event, Event]]:

@@ -32,14 +32,14 @@ _UTILITY_WORK: Final = (*_STEP_ENDED, *FIELD_WORK)
 
 def received(engine: Engine) -> None:
     """Tables `got` (when each kind of paper was first received) and `documents` (when those of acceptance were complete),
-    before the facts of a case are known."""
+    before the facts of a case are known; of which voltage nobody knows, nobody knows which papers it needs."""
     number = KINDS["document.received"]
     kinds = [kind for kinds in PAPERS.values() for kind in kinds]
     columns = ", ".join(f"min(CASE WHEN p.kind = '{one}' THEN e.occurred END) AS got_{one}" for one in kinds)
     engine.make(
         "got",
-        f"""SELECT e.cid, e.high, {columns} FROM ev AS e JOIN papers AS p ON p.word = e.value WHERE e.k = {number}
-        GROUP BY e.cid, e.high""",
+        f"""SELECT e.cid, e.high, e.low, {columns} FROM ev AS e JOIN papers AS p ON p.word = e.value WHERE e.k = {number}
+        GROUP BY e.cid, e.high, e.low""",
     )
 
     def all_in(kinds: tuple[str, ...]) -> str:
@@ -48,7 +48,7 @@ def received(engine: Engine) -> None:
 
     engine.make(
         "documents",
-        f"""SELECT cid, CASE WHEN high THEN {all_in((*ACCEPTED_ON, PROJECT))} ELSE {all_in(ACCEPTED_ON)} END
+        f"""SELECT cid, CASE WHEN high THEN {all_in((*ACCEPTED_ON, PROJECT))} WHEN low THEN {all_in(ACCEPTED_ON)} END
             AS documents_complete FROM got""",
     )
 

@@ -214,7 +214,7 @@ def _supplied(
     high = high_voltage(row)
     facts["as_of_day"] = _day_number(as_of)
     facts["not_governed"] = not_governed
-    judged = judge_case(book, calendar, {**row, "user_class": filed or None}, rows, as_of)
+    judged = judge_case(book, calendar, {**row, "user_class": filed or None}, rows, as_of, requested=True)
     return {
         "business_type": business,
         "has_business_type": True,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
-from definitions.model import STEPS, Definition, Frozen
+from definitions.model import STEPS, Definition, Frozen, StepRule
 from workflow.core import timers
 from workflow.core.chain import as_filed_and_chained, link_of
 from workflow.core.counting import Timer
@@ -101,6 +101,7 @@ def judge_case(
     as_of: dt.date,
     *,
     before: Sequence[ExactVerdict] = (),
+    requested: bool | None = None,
 ) -> ExactVerdict:
     """Judge one case as of `as_of` (a date of the business zone): classification (D26), order (D08), skipped steps
     (D24), closed lists (D23), charges (D41), rounds and total (L01, L02), both counts. What happened, and was recorded,
@@ -108,6 +109,7 @@ def judge_case(
 
     `before`: the verdicts on the earlier cases of its chain, oldest first. D24 names every step the profile in force
     requires; whether a whole organisation lacks a step, and so cannot be judged, is for the caller who sees the file.
+    `requested`: whether the customer asked for high voltage in writing; None: as the rows say.
     Raises CalendarRangeError for dates outside the working calendar.
     """
     history = History(known_by(event_rows, as_of))
@@ -119,7 +121,8 @@ def judge_case(
             case.unjudged += ["D23", "D26", "D41", "L01", "L02"]
         return ExactVerdict(case_row["case_id"], None, None, *_answers(case))
     on = submitted.date
-    requested = any(one.value == HV_REQUEST for one in history.all("document", "received"))
+    if requested is None:
+        requested = any(one.value == HV_REQUEST for one in history.all("document", "received"))
     user_class = class_by_rules(book, case_row, on, hv_requested=requested)
     region = case_row.get("region")
     definition = definition_of(book, user_class, on, region)
@@ -203,8 +206,15 @@ def _skipped(case: _Case, walk: Walk, *, known: bool, governed: bool) -> None:
     missed = tuple(s for s in missed if not any((part, "complete") in history.undated for part in s.parts))
     if case.business_type is not None and missed:
         case.found("D24", "high", (step.code for step in missed))
-    elif case.business_type is None or not known or not governed:
+    elif case.business_type is None or not known or not governed or any(_baseless(history, s) for s in walk.course):
         case.unjudged.append("D24")
+
+
+def _baseless(history: History, step: StepRule) -> bool:
+    """Whether a step was not done, and waived without anybody saying on what basis."""
+    waived = [one for part in step.parts for one in history.all(part, "waive")]
+    done = any(history.all(part, "complete") for part in step.parts)
+    return bool(waived) and not done and not any(one.value for one in waived)
 
 
 def _asked(case: _Case, definition: Definition | None, known: bool) -> None:

@@ -85,8 +85,8 @@ class Papers:
         `built`: the case as the engine would hold it; `used`: its used working days; `refused`: the rows of requests
         that the closed lists do not allow."""
         got = _received(case, book, row)
-        needed = (*ACCEPTED_ON, PROJECT) if high_voltage(row) else ACCEPTED_ON
-        complete = _last_of(got, needed)
+        high = high_voltage(row)
+        complete = None if high is None else _last_of(got, (*ACCEPTED_ON, PROJECT) if high else ACCEPTED_ON)
         return {
             "documents_complete": complete,
             **self._asked(case, complete),
