@@ -123,7 +123,8 @@ class Judging:
             calendar, told.case, event_rows(told.events, self.steps), today, [one for one in beside if one is not None]
         )
         changed = self._keep(tx, case, found, write(now))
-        look_on = _look_on(calendar, case, told, today)
+        filed_within: Any = self.detectors.detector("D29").thresholds["working_days"]
+        look_on = _look_on(calendar, case, told, today, filed_within)
         after = JudgementRow(
             case_id, case.version, self.digest, write(now), None if look_on is None else look_on.isoformat(), None
         )
@@ -244,9 +245,11 @@ def event(row: FindingRow, type_: str, at: str, payload: dict[str, Any]) -> Find
     )
 
 
-def _look_on(calendar: WorkingCalendar, case: CaseRow, told: History, today: dt.date) -> dt.date | None:
+def _look_on(
+    calendar: WorkingCalendar, case: CaseRow, told: History, today: dt.date, filed_within: int
+) -> dt.date | None:
     """The next day on which time alone may change what is found: after a due date of an open case, and once an
-    energised case should have been filed (D29)."""
+    energised case should have been filed, so many working days later (D29)."""
     if case.closed_at is not None:
         return None
     days = []
@@ -255,9 +258,5 @@ def _look_on(calendar: WorkingCalendar, case: CaseRow, told: History, today: dt.
     for row in told.events:
         if row["activity"] == "first_energy":
             energised = dt.date.fromisoformat(row["occurred_at"][:10])
-            days.append(calendar.add(energised, FILED_WITHIN + 1))
+            days.append(calendar.add(energised, filed_within + 1))
     return min((day for day in days if day > today), default=None)
-
-
-FILED_WITHIN = 5
-"""Working days after which D29 asks for the completion, as its file says; looking once too often does no harm."""

@@ -93,3 +93,15 @@ def test_a_slip_is_named_with_its_file(tmp_path, name, text, says):
     assert answer.exit_code != 0
     assert f"{name}.yaml" in answer.output
     assert says in answer.output
+
+
+@pytest.mark.parametrize(("together", "verdict"), [(1, "suspected"), (2, "suspected"), (3, "notice")])
+def test_how_many_high_findings_make_a_case_suspected(tmp_path, together, verdict):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "verdicts.yaml").write_text(
+        f"values: {{high_together: {together}}}\nclauses: [D-VERDICT]\nlast_verified_on: 2026-11-28\n", encoding="utf-8"
+    )
+    told = read("other")
+    answers = replay(tmp_path, told, "--rules", str(tmp_path / "rules"))
+    case_id = {one.name.strip(): one.case_id for one in told.told}["two high on different events"]
+    assert answers.verdicts[case_id]["verdict"] == verdict

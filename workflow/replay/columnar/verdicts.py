@@ -206,15 +206,15 @@ def _suspected(run: Engine, rules: Detectors) -> None:
     run.make("highs", "SELECT cid, rule, leads FROM weighty WHERE severity = 'high'")
     # Two findings that share a record may both come of one wrong value.
     run.make(
-        "apart",
-        """SELECT DISTINCT a.cid FROM highs AS a JOIN highs AS b ON b.cid = a.cid AND b.rule > a.rule AND (a.leads OR b.leads)
-        JOIN (SELECT DISTINCT cid, rule, base FROM bases) AS g ON g.cid = a.cid AND g.rule = a.rule
-        JOIN (SELECT DISTINCT cid, rule, base FROM bases) AS h ON h.cid = b.cid AND h.rule = b.rule
-        LEFT JOIN (SELECT DISTINCT x.cid, x.rule AS one, x.base AS one_base, y.rule AS other, y.base AS other_base
-            FROM bases AS x JOIN bases AS y ON y.cid = x.cid AND y.event_id = x.event_id AND y.rule > x.rule) AS s
-        ON s.cid = a.cid AND s.one = a.rule AND s.one_base = g.base AND s.other = b.rule AND s.other_base = h.base
-        WHERE s.cid IS NULL""",
+        "stands",
+        """SELECT DISTINCT h.cid, h.rule, h.leads, b.base FROM highs AS h JOIN bases AS b ON b.cid = h.cid AND b.rule = h.rule""",
     )
+    run.make(
+        "sharing",
+        """SELECT DISTINCT x.cid, x.rule AS one, x.base AS one_base, y.rule AS other, y.base AS other_base
+        FROM bases AS x JOIN bases AS y ON y.cid = x.cid AND y.event_id = x.event_id AND y.rule > x.rule""",
+    )
+    run.make("apart", _apart(v["high_together"]))  # type: ignore[arg-type]  # a number, as its file says
     _systems(run)
     run.make("chorus", _chorus(v["high_with_medium"], v["medium_together"]))  # type: ignore[arg-type]  # numbers, as their file says
     run.make(
@@ -222,6 +222,20 @@ def _suspected(run: Engine, rules: Detectors) -> None:
         f"""SELECT cid FROM weighty WHERE severity = 'critical' AND leads GROUP BY cid HAVING count(*) >= {v["critical_alone"]}
         UNION SELECT cid FROM apart UNION SELECT cid FROM chorus""",
     )
+
+
+def _apart(many: int) -> str:
+    """SQL of the cases with so many high findings of which no two share a record."""
+    joined, alone = [], [f"({' OR '.join(f'h{at}.leads' for at in range(many))})"]
+    for at in range(1, many):
+        joined.append(f"JOIN stands AS h{at} ON h{at}.cid = h0.cid AND h{at}.rule > h{at - 1}.rule")
+        for before in range(at):
+            joined.append(
+                f"LEFT JOIN sharing AS s{before}_{at} ON s{before}_{at}.cid = h0.cid AND s{before}_{at}.one = h{before}.rule "
+                f"AND s{before}_{at}.one_base = h{before}.base AND s{before}_{at}.other = h{at}.rule AND s{before}_{at}.other_base = h{at}.base"
+            )
+            alone.append(f"s{before}_{at}.cid IS NULL")
+    return f"SELECT DISTINCT h0.cid FROM stands AS h0 {' '.join(joined)} WHERE {' AND '.join(alone)}"
 
 
 def _systems(run: Engine) -> None:
