@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from definitions import load
+from definitions.detectors import load_detectors
 from tests.core.driver import FACTS as CASES_OF
 from tests.core.driver import REGIONS
 from tests.replay.histories import FACTS, History, calendar, disturbed, organisations, small_history
@@ -23,6 +24,7 @@ from workflow.core.chain import predecessor
 from workflow.core.state import State
 from workflow.replay.columnar.judge import judge as columnar
 from workflow.replay.exact import ExactVerdict, judge_case
+from workflow.replay.exact.rules import CaseRules
 from workflow.replay.tables import CASES, EVENTS, PRESENT_COLUMNS, Column
 
 AS_OF = dt.date(2026, 6, 26)
@@ -122,6 +124,30 @@ def test_columns_and_oracle_agree_on_organisations(seed, odd, tmp_path):
     by_columns(history, tmp_path)
     found = pq.read_table(tmp_path / "out" / "findings.parquet").to_pylist()
     assert {(row["case_id"] or row["org"], row["rule"], row["severity"]) for row in found} == answer.fired()
+
+
+@pytest.mark.parametrize(("important", "waited"), [(False, [("D30", "high")]), (True, [])])
+def test_a_step_waits_for_those_that_the_case_takes(important, waited, tmp_path):
+    """In the sample city the completion report of an ordinary dual supply, in on 1 April, waits for the plan only;
+    the inspection was begun on the 10th."""
+    facts = {**CASES_OF["hv_dual"], "user_class": "hv_dual", "business_type": "new", "region": "420100"}
+    case = {"case_id": "A", "case_no": "A-1", "org": "O", **facts, "important_customer": important}
+    events = [
+        record("application", "submit", "2024-03-04 09:00"),
+        record("acceptance", "complete", "2024-03-04 10:00"),
+        record("supply_plan", "complete", "2024-03-14 10:00"),
+        record("document", "received", "2024-04-01 09:00", value="completion_report"),
+        record("completion_inspection", "start", "2024-04-10 09:00"),
+        record("completion_inspection", "complete", "2024-04-10 15:00"),
+    ]
+    rows = [{**one, "case_id": "A", "row": at} for at, one in enumerate(events, 1)]
+    alone = CaseRules(load_detectors(), BOOK).judge(calendar(), case, rows, dt.date(2024, 4, 20))
+    assert [(one.rule, one.severity) for one in alone if one.rule == "D30"] == waited
+    history = History([case], rows)
+    answer = oracle(history.cases, history.events, calendar=calendar(), as_of=AS_OF, case_columns=FACTS)
+    assert [one[1:] for one in answer.fired() if one[1] == "D30"] == waited
+    fired, _ = by_columns(history, tmp_path)
+    assert [one[1:] for one in fired if one[1] == "D30"] == waited
 
 
 @pytest.mark.parametrize(("important", "asked"), [(False, []), (True, [("D23", "high")])])

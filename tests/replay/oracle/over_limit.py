@@ -406,6 +406,7 @@ def national(case: Case) -> list[Step]:
 def d30(case: Case) -> Finding | None:
     """By the national steps: of a merged step the parts are handed in one by one, if they are recorded so."""
     steps = [step for step in national(case) if step.code not in case.waived]
+    taken = _taken(case)
     lost = [(code, lifecycle) for code in SIX for lifecycle in ("start", "complete", "return")]
     if any(case.untimed(*one) for one in [*lost, ("document", "requested")]):
         raise Unjudged("occurred_at")
@@ -417,7 +418,7 @@ def d30(case: Case) -> Finding | None:
         ready = _papers_in(case, step.documents)
         candidates = [ready] if ready else []
         if position:
-            passes = [case.all(one.code, "complete")[-1:] for one in steps[:position]]
+            passes = [case.all(one.code, "complete")[-1:] for one in steps[:position] if one.code in taken] or [[]]
             before = max((e for one in passes for e in one), key=lambda e: (e["occurred_at"], e["_i"]), default=None)
             if candidates and (not passes[-1] or before is None or when(before).date > when(starts[0]).date):
                 candidates = []
@@ -440,6 +441,14 @@ def d30(case: Case) -> Finding | None:
         _papers_kept(case)
         return None
     return found(case, "D30", "high", [rows(*pair) for pair in guilty], [e for e, _ in guilty])
+
+
+def _taken(case: Case) -> set[str]:
+    """The national steps that the case takes, or may take where nobody says whether the customer is important."""
+    if case.rules is None:
+        return set(SIX)
+    asked = [s for s in case.rules.steps if not s.important_only or case.get("important_customer") is not False]
+    return {part for step in asked for part in step.parts}
 
 
 def _papers_kept(case: Case) -> None:
@@ -520,7 +529,7 @@ def _fact(name: str, text: str | None) -> Any:
         raise Unjudged(name) from None
 
 
-def d33(case: Case) -> Finding | None:
+def d33(case: Case) -> Finding | None:  # noqa: C901 - the rule and its excuses, in its order
     if not case.seen("correction"):
         case.none_kept("correction")
         return None
@@ -553,6 +562,9 @@ def d33(case: Case) -> Finding | None:
                 continue
             if not looser(new_rules, old_rules):
                 continue
+        if not refs(e) and not case.file.refs_kept("correction", "changed"):
+            unknown = True
+            continue
         guilty.append(e)
     if guilty:
         return found(case, "D33", "high", [rows(e) for e in guilty], guilty)

@@ -196,6 +196,12 @@ def _returns(engine: Engine) -> None:
     )
 
 
+def _taken(step: str) -> str:
+    """SQL of whether a case takes a step, by the definition it is judged by."""
+    kept = f" AND COALESCE(w.wants_{step}, TRUE)" if step in ("design_review", "mid_inspection") else ""
+    return f"(w.{step}_waived = 0 AND (w.def_id IS NULL OR (w.group_{step} IS NOT NULL{kept})))"
+
+
 def _late_starts(engine: Engine, detectors: Detectors) -> None:
     """D30: what should have started a step's clock, and when it was started, where nothing was asked for in between."""
     limit = detectors.detector("D30").thresholds["working_days"]
@@ -203,7 +209,9 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
     parts, waits, columns = [], [], []
     for step, kinds in HANDED_IN.items():
         earlier_steps = STEPS[: STEPS.index(step)]
-        passed = f"(w.{earlier_steps[-1]}_pass IS NOT NULL OR w.{earlier_steps[-1]}_waived > 0)"
+        # The step before is the last that the case takes: not one that was waived, or that its region asks of others.
+        before = " ".join(f"WHEN {_taken(one)} THEN w.{one}_pass IS NOT NULL" for one in reversed(earlier_steps))
+        passed = f"(CASE {before} END)"
         passes = ", ".join(f"w.{one}_pass" for one in earlier_steps)
         known = " AND ".join(f"got_{kind} IS NOT NULL" for kind in kinds)
         latest = f"GREATEST({', '.join(f'got_{kind}' for kind in kinds)})" if len(kinds) > 1 else f"got_{kinds[0]}"

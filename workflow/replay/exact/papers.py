@@ -87,11 +87,13 @@ class Papers:
         got = _received(case, book, row)
         high = high_voltage(row)
         complete = None if high is None else _last_of(got, (*ACCEPTED_ON, PROJECT) if high else ACCEPTED_ON)
+        kinds = _kinds(book, row.get("region") or NATION)
+        starts = self._starts(case, got, complete, _taken(law, row.get("important_customer")))
         return {
             "documents_complete": complete,
             **self._asked(case, complete),
             **_returns(case),
-            **self._late_starts(case, got, complete, refused, _kinds(book, row.get("region") or NATION)),
+            **self._late_starts(case, (*starts, *_handed_in_again(case, kinds)), refused),
             **self._corrections(case, None if law is None else _Counted(law, built, used, calendar)),
             **_reclassed(case, book, row, on),
         }
@@ -118,12 +120,7 @@ class Papers:
         }
 
     def _late_starts(
-        self,
-        case: CaseFacts,
-        got: Mapping[str, int],
-        complete: int | None,
-        refused: set[int],
-        kinds: Mapping[str, str],
+        self, case: CaseFacts, starts: Iterable[tuple[int | None, int | None]], refused: set[int]
     ) -> dict[str, int | None]:
         """D30: what should have started a step's clock, and when it was started, where nothing was asked for in
         between."""
@@ -131,7 +128,7 @@ class Papers:
         excuses += [at for one, at in _dated(case, "document.requested") if one.row not in refused]
         late = [
             (ready, began)
-            for ready, began in (*self._starts(case, got, complete), *_handed_in_again(case, kinds))
+            for ready, began in starts
             if ready is not None
             and began is not None
             and self._started_late({"ready": ready, "began": began}, case.worked) is True
@@ -143,13 +140,15 @@ class Papers:
         }
 
     def _starts(
-        self, case: CaseFacts, got: Mapping[str, int], complete: int | None
+        self, case: CaseFacts, got: Mapping[str, int], complete: int | None, taken: frozenset[str]
     ) -> Iterator[tuple[int | None, int | None]]:
+        """What should start a step's clock, and what did. `taken`: the steps that the case takes."""
         yield complete, case["acceptance_start"]
         for step, kinds in HANDED_IN.items():
             before = STEPS[: STEPS.index(step)]
             ready = _last_of(got, kinds)
-            if ready is None or not (case[f"{before[-1]}_pass"] is not None or case[f"{before[-1]}_waived"] > 0):
+            ahead = next((one for one in reversed(before) if one in taken and case[f"{one}_waived"] == 0), None)
+            if ready is None or ahead is None or case[f"{ahead}_pass"] is None:
                 continue
             # Papers handed in early wait for the step before: nothing could have started.
             passes = [at for one in before if (at := case[f"{one}_pass"]) is not None]
@@ -298,6 +297,14 @@ def _handed_in_again(case: CaseFacts, kinds: Mapping[str, str]) -> Iterator[tupl
             if began is not None:
                 came = [at for one, at in _dated(case, "document.received") if kinds.get(one["value"]) in papers]
                 yield max((at for at in came if back < at <= began), default=None), began
+
+
+def _taken(law: Definition | None, important: bool | None) -> frozenset[str]:
+    """The national steps that a case takes, or may take, by the definition it is judged by."""
+    if law is None:
+        return frozenset(STEPS)
+    asked = (step for step in law.steps if step.required_for == "all" or important is not False)
+    return frozenset(part for step in asked for part in step.parts)
 
 
 def _returns(case: CaseFacts) -> dict[str, Any]:
