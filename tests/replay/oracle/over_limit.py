@@ -529,7 +529,7 @@ def _fact(name: str, text: str | None) -> Any:
         raise Unjudged(name) from None
 
 
-def d33(case: Case) -> Finding | None:  # noqa: C901 - the rule and its excuses, in its order
+def d33(case: Case) -> Finding | None:
     if not case.seen("correction"):
         case.none_kept("correction")
         return None
@@ -562,9 +562,6 @@ def d33(case: Case) -> Finding | None:  # noqa: C901 - the rule and its excuses,
                 continue
             if not looser(new_rules, old_rules):
                 continue
-        if not refs(e) and not case.file.refs_kept("correction", "changed"):
-            unknown = True
-            continue
         guilty.append(e)
     if guilty:
         return found(case, "D33", "high", [rows(e) for e in guilty], guilty)

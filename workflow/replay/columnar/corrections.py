@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
@@ -34,7 +33,7 @@ _FIELDS: Final = [
 def make(engine: Engine, detectors: Detectors, law: Law) -> list[str]:
     """The sparse tables, each one row per case that has something; returns their names."""
     _corrections(engine, detectors)
-    _loosened(engine, law, detectors.gates)
+    _loosened(engine, law)
     return ["improved", "loosened"]
 
 
@@ -176,9 +175,8 @@ def _whole_before_and_after(engine: Engine) -> None:
     )
 
 
-def _loosened(engine: Engine, law: Law, gates: Mapping[str, Any]) -> None:
-    """D33: a fact of the class changed after acceptance, with a longer limit or zero investment lost, and no request of
-    the customer's: an absent reference says so only where such records carry any (gate c)."""
+def _loosened(engine: Engine, law: Law) -> None:
+    """D33: a fact of the class changed after acceptance, with a longer limit or zero investment lost."""
     number = {"capacity_kw": "DOUBLE", "supply_count": "BIGINT"}
     fields = (*CLASS_FACTS, "area")
 
@@ -190,29 +188,22 @@ def _loosened(engine: Engine, law: Law, gates: Mapping[str, Any]) -> None:
 
     listed = ", ".join(quoted(f"case.{name}") for name in (*CLASS_FACTS, "business_type"))
     asked = "(e.ref <> '' AND NOT e.only_uploads)"
-    changed = KINDS["correction.changed"]
-    shown, total = engine.rows(f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k = {changed}")[
-        0
-    ]
-    expected = total < gates["comparable"] or shown >= gates["ref_share"] * total
     engine.make(
         "reclassed",
         f"""SELECT x.cid, x.occurred, x.rg, x.on_day, {law.classes(columns("old"), strict=False)} AS class_was,
             {law.classes(columns("new"), strict=False)} AS class_now,
-            x.not_governed, x.field = 'case.business_type' AND x.new_value = 'transfer' AND x.old_value <> 'transfer' AS freed,
-            x.ref <> '' OR {str(bool(expected)).upper()} AS is_evidence
-        FROM (SELECT e.cid, e.ref, e.occurred, e.value AS field, e.old_value, e.new_value, k.rg, k.on_day, t.table_id,
+            x.not_governed, x.field = 'case.business_type' AND x.new_value = 'transfer' AND x.old_value <> 'transfer' AS freed
+        FROM (SELECT e.cid, e.occurred, e.value AS field, e.old_value, e.new_value, k.rg, k.on_day, t.table_id,
             k.high_voltage_asked AS asked, k.not_governed, {", ".join(f"c.{name}" for name in fields)}
             FROM rare AS e JOIN c ON c.cid = e.cid JOIN k ON k.cid = e.cid JOIN w ON w.cid = e.cid
             LEFT JOIN tables AS t ON t.rg = k.rg AND k.on_day BETWEEN t.day_from AND t.day_to
-            WHERE e.k = {changed} AND e.value IN ({listed}) AND NOT {asked}
+            WHERE e.k = {KINDS["correction.changed"]} AND e.value IN ({listed}) AND NOT {asked}
             AND e.occurred > w.acceptance_complete) AS x""",
     )
     engine.make(
         "loosened",
-        """SELECT cid, min(CASE WHEN looser AND is_evidence THEN occurred END) AS loosened,
-            max(CASE WHEN (looser AND NOT is_evidence) OR (NOT freed AND NOT not_governed AND (was IS NULL OR now IS NULL))
-                THEN 1 ELSE 0 END) = 1 AS change_unknown
+        """SELECT cid, min(CASE WHEN looser THEN occurred END) AS loosened,
+            max(CASE WHEN NOT freed AND NOT not_governed AND (was IS NULL OR now IS NULL) THEN 1 ELSE 0 END) = 1 AS change_unknown
         FROM (SELECT r.*, d.def_id AS was, n.def_id AS now,
             r.freed OR (NOT r.not_governed AND (n.total_limit > d.total_limit OR (d.zero AND NOT n.zero))) AS looser FROM reclassed AS r
         LEFT JOIN laws AS a ON a.rg = r.rg AND a.class = r.class_was AND r.on_day BETWEEN a.day_from AND a.day_to
