@@ -107,3 +107,23 @@ def test_a_rule_that_rests_on_what_a_whole_file_shows_is_left_to_the_file(tmp_pa
     (tmp_path / "D09.yaml").write_text(text.replace(line, '    witness_if: "burst IS NULL"'), encoding="utf-8")
     assert "D09" in CaseRules(shipped, load()).rules
     assert "D09" not in CaseRules(load_detectors(tmp_path), load()).rules
+
+
+def test_a_month_of_few_records_is_loaded_where_its_source_is():
+    """Seven records of March and fourteen of April, all entered in the hour behind 19:00: no time of entry (gate b). By
+    day the plan of Friday 29 March, entered on Tuesday, is late."""
+
+    def said(hour: int) -> set[str]:
+        told = shop("2024-03-29 09:00", "2024-04-01 09:00")
+        for one in (told[0], told[1], told[4]):  # of January, eighty days later
+            one["occurred_at"] += dt.timedelta(days=80)
+        told += [event("document", "received", "2024-03-28 09:00", value=f"m{at}") for at in range(4)]
+        told += [event("document", "received", "2024-04-01 09:00", value=f"a{at}") for at in range(12)]
+        for at, one in enumerate(told):
+            on = dt.datetime(2024, 4, 2) if one["activity"] == "supply_plan" else one["occurred_at"]
+            one["recorded_at"] = on.replace(hour=hour, minute=at)
+        found = CaseRules(load_detectors(), load()).judge(calendar(), {**HOME, **SHOP}, told, dt.date(2024, 6, 28))
+        return {one.rule for one in found}
+
+    assert "D11" in said(15)
+    assert "D11" not in said(19)

@@ -59,28 +59,39 @@ class Event(dict[str, Any]):
 
 
 def gate_load_times(events: Iterable[Event], gates: Mapping[str, Any]) -> None:
-    """Gate (b): where a source's records of a month carry a load time, nothing is known of when they were entered."""
+    """Gate (b): where a source's records of a month carry a load time, nothing is known of when they were entered. A
+    month of few records is loaded where its source is, over all months; a source of few where the case is."""
     groups: dict[tuple[int, int], list[Event]] = {}
     for event in events:
         if event["recorded"] is not None:
             at = time_of(event["recorded"])
             groups.setdefault((event["src"], at.year * 12 + at.month), []).append(event)
-    for group in groups.values():
-        if len(group) < gates["comparable"]:
-            continue
-        times = [time_of(event["recorded"]) for event in group]
-        night = Counter(
-            at.hour for at in times if at.hour >= gates["load_from_hour"] or at.hour < gates["load_until_hour"]
-        )
-        minutes = Counter((at.hour, at.minute) for at in times)
-        in_two_hours = sum(many for _, many in night.most_common(2))
-        in_a_minute = max(minutes.values())
-        if (
-            in_two_hours >= gates["load_share"] * len(group)
-            or in_a_minute >= gates["load_minute_share"] * len(group)
-        ):  # fmt: skip
-            for event in group:
-                event["entered"] = None
+    everything = [event for group in groups.values() for event in group]
+    loaded = []
+    for (source, _), group in groups.items():
+        if len(group) >= gates["comparable"]:
+            is_load = _at_night(group, gates) or _in_a_minute(group) >= gates["load_minute_share"] * len(group)
+        else:
+            of_source = [event for event in everything if event["src"] == source]
+            wider = of_source if len(of_source) >= gates["comparable"] else everything
+            is_load = len(wider) >= gates["comparable"] and _at_night(wider, gates)
+        if is_load:
+            loaded += group
+    for event in loaded:
+        event["entered"] = None
+
+
+def _at_night(group: Iterable[Event], gates: Mapping[str, Any]) -> bool:
+    """Whether two clock hours of the night hold most of the times of recording."""
+    hours = [time_of(event["recorded"]).hour for event in group]
+    night = Counter(one for one in hours if one >= gates["load_from_hour"] or one < gates["load_until_hour"])
+    return bool(sum(many for _, many in night.most_common(2)) >= gates["load_share"] * len(hours))
+
+
+def _in_a_minute(group: Iterable[Event]) -> int:
+    """How many times of recording share a minute of the day, at most."""
+    times = (time_of(event["recorded"]) for event in group)
+    return max(Counter((at.hour, at.minute) for at in times).values())
 
 
 class Folded:
