@@ -26,9 +26,11 @@ _MASK: Final = 60
 
 
 class _Grounds(NamedTuple):
-    """A table of the pairs of moments of which each is enough for a rule: one that accuses, and what it is held against,
-    with the kinds of record that they may be of."""
+    """A table of the pairs of moments of which each is enough for a finding of a rule with that severity: one that
+    accuses, and what it is held against, with the kinds of record that they may be of."""
 
+    rule: str
+    severity: str
     table: str
     accuses: tuple[str, tuple[int, ...]]
     against: tuple[str, tuple[int, ...]]
@@ -37,12 +39,13 @@ class _Grounds(NamedTuple):
 _COMPLETES: Final = tuple(KINDS[f"{step}.complete"] for step in STEPS)
 _STARTS: Final = tuple(KINDS[f"{step}.start"] for step in STEPS)
 _READY: Final = (KINDS["document.received"], KINDS["service_contact.observed"], *_COMPLETES)
-_GROUNDS: Final = {
-    "D08": _Grounds("inversions", ("early", _COMPLETES), ("passed", _COMPLETES)),
-    "D30": _Grounds("waits", ("ready", _READY), ("began", _STARTS)),
-}
-"""The rules that rest on pairs of records, of which a case may have several."""
-_OF_PAIRS: Final = ", ".join(quoted(rule) for rule in _GROUNDS)
+_GROUNDS: Final = (
+    _Grounds("D08", "high", "inversions", ("early", _COMPLETES), ("passed", _COMPLETES)),
+    _Grounds("D08", "medium", "false_starts", ("early", _STARTS), ("passed", _COMPLETES)),
+    _Grounds("D30", "high", "waits", ("ready", _READY), ("began", _STARTS)),
+)
+"""The findings that rest on pairs of records, of which a case may have several."""
+_OF_PAIRS: Final = ", ".join(sorted({quoted(one.rule) for one in _GROUNDS}))
 
 
 def masks(plans: list[Plan]) -> str:
@@ -132,7 +135,7 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str) -> None:
         "bases",
         f"""SELECT p.cid, p.rule, CAST(0 AS BIGINT) AS base, p.event_id FROM picked AS p
         WHERE p.rule NOT IN ({_OF_PAIRS})
-        UNION {" UNION ".join(_each_pair(rule, one) for rule, one in _GROUNDS.items())}
+        UNION {" UNION ".join(map(_each_pair, _GROUNDS))}
         UNION SELECT f.cid, f.rule, CAST(0 AS BIGINT), -row_number() OVER (ORDER BY f.cid, f.rule) FROM found AS f
         LEFT JOIN (SELECT DISTINCT cid, rule FROM picked) AS p ON p.cid = f.cid AND p.rule = f.rule WHERE p.cid IS NULL
         {
@@ -155,37 +158,45 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str) -> None:
 
 
 def _inversions(run: Engine, tolerance: str) -> None:
-    """Table `inversions`: of the cases found out of order (D08), each completion of a step that came before the last pass
-    of a step ahead of it on the path."""
-    step = f"CASE e.k {' '.join(f'WHEN {number} THEN {at}' for at, number in enumerate(_COMPLETES))} END"
-    waived = " OR ".join(f"(e.k = {number} AND w.{s}_waived > 0)" for s, number in zip(STEPS, _COMPLETES, strict=True))
+    """Tables `inversions` and `false_starts`: of the cases found out of order (D08), each completion of a step, or each
+    start where no completion is, that came before the last pass of a step ahead of it on the path."""
+    places = " ".join(f"WHEN {k} THEN {at}" for kinds in (_COMPLETES, _STARTS) for at, k in enumerate(kinds))
+    step = f"CASE e.k {places} END"
+    waived = " OR ".join(
+        f"(e.k IN ({done}, {begun}) AND w.{s}_waived > 0)"
+        for s, done, begun in zip(STEPS, _COMPLETES, _STARTS, strict=True)
+    )
     kept = " ".join(
         f"WHEN {STEPS.index(s)} THEN p.{which} OR COALESCE(w.important, FALSE)" for s, which in _IMPORTANT.items()
     )
     taken = f"CASE {step} {kept} ELSE TRUE END"
+    starts, completes = (", ".join(map(str, kinds)) for kinds in (_STARTS, _COMPLETES))
     run.make(
-        "passed",
-        f"""SELECT e.cid, e.occurred, COALESCE(d.place, {step}) AS place FROM seen AS e
-        JOIN found AS f ON f.cid = e.cid AND f.rule = 'D08' AND f.severity = 'high' JOIN w ON w.cid = e.cid
+        "ordered",
+        f"""SELECT e.cid, f.severity, e.k IN ({starts}) AS is_start, e.occurred, COALESCE(d.place, {step}) AS place
+        FROM seen AS e JOIN found AS f ON f.cid = e.cid AND f.rule = 'D08' JOIN w ON w.cid = e.cid
         LEFT JOIN defs AS p ON p.def_id = w.path_id LEFT JOIN def_steps AS d ON d.def_id = w.path_id AND d.step = {step}
-        WHERE e.k IN ({", ".join(map(str, _COMPLETES))}) AND NOT ({waived})
+        WHERE e.k IN ({completes}, {starts}) AND NOT ({waived})
             AND (p.def_id IS NULL OR (d.place IS NOT NULL AND ({taken})))""",
     )
-    run.make(
-        "inversions",
-        f"""SELECT a.cid, a.occurred AS early, b.passed FROM passed AS a
-        JOIN (SELECT cid, place, max(occurred) AS passed FROM passed GROUP BY cid, place) AS b
-        ON b.cid = a.cid AND b.place < a.place WHERE {in_order("a.occurred", "b.passed", tolerance)}""",
-    )
+    for table, severity, early in (("inversions", "high", "NOT a.is_start"), ("false_starts", "medium", "a.is_start")):
+        run.make(
+            table,
+            f"""SELECT a.cid, a.occurred AS early, b.passed FROM ordered AS a
+            JOIN (SELECT cid, place, max(occurred) AS passed FROM ordered WHERE NOT is_start GROUP BY cid, place) AS b
+            ON b.cid = a.cid AND b.place < a.place
+            WHERE a.severity = '{severity}' AND {early} AND {in_order("a.occurred", "b.passed", tolerance)}""",
+        )
 
 
-def _each_pair(rule: str, one: _Grounds) -> str:
-    """SQL of the records behind each pair that is enough for `rule`."""
+def _each_pair(one: _Grounds) -> str:
+    """SQL of the records behind each pair that is enough for its rule."""
     (accuses, of_accused), (against, of_other) = one.accuses, one.against
     return f"""SELECT g.cid, f.rule, g.base, e.event_id FROM (
             SELECT cid, {accuses}, {against}, row_number() OVER (PARTITION BY cid ORDER BY {accuses}, {against}) AS base
             FROM {one.table}) AS g
-        JOIN found AS f ON f.cid = g.cid AND f.rule = '{rule}' JOIN seen AS e ON e.cid = g.cid AND (
+        JOIN found AS f ON f.cid = g.cid AND f.rule = '{one.rule}' AND f.severity = '{one.severity}'
+        JOIN seen AS e ON e.cid = g.cid AND (
             (e.occurred = g.{accuses} AND e.k IN ({", ".join(map(str, of_accused))}))
             OR (e.occurred = g.{against} AND e.k IN ({", ".join(map(str, of_other))})))"""
 
@@ -247,8 +258,8 @@ def _systems(run: Engine) -> None:
         # A burst needs all its records, not the one that is named.
         "SELECT cid, 'D12' AS rule, burst_systems AS systems FROM bursts",
         *(
-            f"SELECT cid, '{rule}' AS rule, {systems(source_of(one.accuses[0]))} AS systems FROM {one.table} GROUP BY cid, {one.accuses[0]}"
-            for rule, one in _GROUNDS.items()
+            f"SELECT cid, '{one.rule}' AS rule, {systems(source_of(one.accuses[0]))} AS systems FROM {one.table} GROUP BY cid, {one.accuses[0]}"
+            for one in _GROUNDS
         ),
         f"{each} AND e.event_id = b.event_id AND b.base <> 0 AND b.rule NOT IN ({_OF_PAIRS}) GROUP BY b.cid, b.rule, b.base",
     )
