@@ -503,6 +503,11 @@ def _sent_back(case: Case, start: Event, end: Event, steps: list[Any]) -> bool:
     for e in case.events:
         asked = (e["activity"], e["lifecycle"]) == ("document", "requested") and kind_of(e["value"]) in allowed
         asked = asked and not _off_the_path(case, e)
+        asked = asked and "volunteered" not in refs(e)
+        by_law = (
+            e["activity"] == "document" and e["lifecycle"] == "requested" and (e.get("ref") or "").startswith("law:")
+        )
+        asked = asked or by_law
         back = asked or (is_step(e) and e["lifecycle"] == "return")
         if back and not in_order(when(e), when(start)) and not in_order(when(end), when(e)):
             return True

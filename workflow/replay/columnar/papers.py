@@ -25,7 +25,8 @@ from workflow.replay.lists import (
 )
 from workflow.replay.references import BETWEEN, SEPARATORS
 
-_LAWFUL: Final = f"(^|{SEPARATORS})(volunteered({SEPARATORS}|$)|law:)"
+_VOLUNTEERED: Final = f"(^|{SEPARATORS})volunteered({SEPARATORS}|$)"
+_LAWFUL: Final = f"{_VOLUNTEERED}|(^|{SEPARATORS})law:"
 _STEP_ENDED: Final = tuple(f"{step}.{life}" for step in STEPS for life in ("complete", "return"))
 _UTILITY_WORK: Final = (*_STEP_ENDED, *FIELD_WORK)
 
@@ -246,7 +247,8 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
         "excuses",
         f"""SELECT cid, occurred FROM rare WHERE k IN ({returns}) UNION ALL
         SELECT r.cid, r.occurred FROM rare AS r LEFT JOIN (SELECT DISTINCT cid, row_no FROM refused) AS o
-        ON o.cid = r.cid AND o.row_no = r.row_no WHERE r.k = {KINDS["document.requested"]} AND o.cid IS NULL""",
+        ON o.cid = r.cid AND o.row_no = r.row_no
+        WHERE r.k = {KINDS["document.requested"]} AND o.cid IS NULL AND NOT regexp_matches(r.ref, '{_VOLUNTEERED}')""",
     )
     engine.make(
         "waits",

@@ -35,7 +35,7 @@ from workflow.replay.lists import (
     changeable,
     papers_of,
 )
-from workflow.replay.references import listed
+from workflow.replay.references import listed, references
 
 if TYPE_CHECKING:
     from workflow.replay.exact.facts import CaseFacts, Event
@@ -125,7 +125,7 @@ class Papers:
         """D30: what should have started a step's clock, and when it was started, where nothing was asked for in
         between."""
         excuses = [at for one, at in _dated(case, *(f"{step}.return" for step in STEPS))]
-        excuses += [at for one, at in _dated(case, "document.requested") if one.row not in refused]
+        excuses += [at for one, at in _dated(case, "document.requested") if _asks(one, refused)]
         late = [
             (ready, began)
             for ready, began in starts
@@ -297,6 +297,11 @@ def _handed_in_again(case: CaseFacts, kinds: Mapping[str, str]) -> Iterator[tupl
             if began is not None:
                 came = [at for one, at in _dated(case, "document.received") if kinds.get(one["value"]) in papers]
                 yield max((at for at in came if back < at <= began), default=None), began
+
+
+def _asks(request: Event, refused: set[int]) -> bool:
+    """Whether a request holds a step up: not one that may not be made, nor a paper that the customer volunteered."""
+    return request.row not in refused and "volunteered" not in references(request["ref"])
 
 
 def _taken(law: Definition | None, important: bool | None) -> frozenset[str]:
