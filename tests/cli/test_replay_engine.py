@@ -68,3 +68,9 @@ def test_the_counts_are_printed_for_a_program(ask, law):
     cases = told["intake"]["cases"]["written"]
     assert told["judged"]["cases"] == cases == sum(told["judged"]["verdicts"].values())
     assert isinstance(told["judged"]["findings"], dict)
+
+
+@pytest.mark.parametrize("size", ["-1GB", "-1", "0", "999PB", "plenty"])
+def test_what_is_no_size_of_memory_is_refused(ask, size):
+    answer = ask("--memory", size)
+    assert (answer.exit_code, "is no size of memory; write 8GB" in answer.output) == (2, True), answer.output

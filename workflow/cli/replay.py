@@ -109,16 +109,27 @@ def replay(
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """A request to end (SIGTERM) stops the run as the keyboard does, so that nothing half-written stays."""
+    """A request to end, from the keyboard or by SIGTERM, stops the run, so that nothing half-written stays.
+
+    Raises KeyboardInterrupt. An engine that is stopped in the middle of a statement may tell it as an error of its own.
+    """
+    asked = False
 
     def stop(*_: object) -> None:
+        nonlocal asked
+        asked = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except Exception:
+        if asked:
+            raise KeyboardInterrupt from None
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _by_format(path: Path | None) -> str:

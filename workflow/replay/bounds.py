@@ -14,6 +14,24 @@ from workflow.replay.intake.faults import BadHistory
 _FULL: Final = "No space left on device"
 
 
+def limit_memory(connection: duckdb.DuckDBPyConnection, memory_limit: str) -> None:
+    """Bound what `connection` takes. Raises BadHistory when `memory_limit` is no size such as 8GB."""
+    try:
+        connection.execute("SET memory_limit = $limit", {"limit": memory_limit})
+        # A negative size is none at all to DuckDB, which then names it in units that it cannot read itself.
+        connection.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))")
+    except duckdb.Error as error:
+        raise BadHistory(
+            f"内存上限 {memory_limit} 不是大小, 请写成 8GB / {memory_limit} is no size of memory; write 8GB"
+        ) from error
+
+
+def refuse_memory(memory_limit: str) -> None:
+    """Raises BadHistory when `memory_limit` is no size such as 8GB, before anything is read."""
+    with duckdb.connect() as connection:
+        limit_memory(connection, memory_limit)
+
+
 @contextmanager
 def bounded(memory_limit: str) -> Iterator[None]:
     """What DuckDB does inside, told as BadHistory when `memory_limit` is not enough and as OSError when the disk is

@@ -56,7 +56,7 @@ def replay(
         return judge(
             intake.cases, intake.events, book=law, calendar=calendar, as_of=day, out=folder, detectors=found,
             engine=engine, master=master, memory_limit=memory_limit, temp_dir=folder / ".judge",
-            progress=share, reported=totals,
+            progress=share, reported=totals, twice=intake.counts["events"]["duplicates_kept"] > 0,
         )  # fmt: skip
 
     return run(

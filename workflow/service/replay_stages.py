@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import definitions
 import workflow
 from definitions.model import Clause
-from workflow.replay.bounds import bounded
+from workflow.replay.bounds import bounded, refuse_memory
 from workflow.replay.columnar.engines import refuse_engine
 from workflow.replay.columnar.judge import Judged
 from workflow.replay.intake import BadHistory, Intake, load, ready
@@ -64,6 +64,7 @@ def run(
     """
     out, progress = history.out, history.progress
     refuse_engine(history.engine, history.master)
+    refuse_memory(history.memory_limit)
     if history.by is not None and history.by not in BY:
         raise ValueError(f"只能按 {', '.join(BY)} 分 / results can be parted by {', '.join(BY)}")
     inputs = [(role, path) for role, path in (("cases", history.cases), ("events", history.events)) if path is not None]

@@ -314,7 +314,7 @@ class File:
         by_case: dict[str, list[Event]] = {}
         for index, event in enumerate(self.raw_events):
             event["_i"] = index
-            if self._is_later(event):
+            if self._is_later(event) or self._is_copy(event, by_case.get(event["case_id"], [])):
                 continue
             by_case.setdefault(event["case_id"], []).append(event)
         known = {facts["case_id"]: facts for facts in self.raw_cases}
@@ -329,6 +329,14 @@ class File:
         times = [at for at in (event["occurred_at"], event.get("recorded_at")) if at is not None]
         ahead = event["activity"] in ("licence_expires", "outage_plan")
         return event["occurred_at"] is not None and not ahead and all(at.date() > self.as_of for at in times)
+
+    @staticmethod
+    def _is_copy(event: Event, before: list[Event]) -> bool:
+        """Said already, to the minute: of two dates without a time nobody knows whether they are one."""
+        if not any(event.get(f"{at}_at") and not event.get(f"{at}_is_date") for at in ("occurred", "recorded")):
+            return False
+        own = {key: value for key, value in event.items() if key not in ("_i", "row")}
+        return any(own == {key: value for key, value in one.items() if key not in ("_i", "row")} for one in before)
 
     def has_column(self, name: str) -> bool:
         if self.case_columns is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
@@ -174,6 +175,20 @@ def test_a_run_that_is_stopped_leaves_nothing_half_written_and_is_taken_up(given
     replay(given, target)
     assert (target / "events.parquet").stat().st_mtime_ns == kept
     assert (target / "report.html").read_bytes() == (out / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_in_the_middle_of_a_statement_is_a_stop(given, tmp_path, monkeypatch, number):
+    """DuckDB swallows the interrupt and tells an error of its own."""
+
+    def told_otherwise(*_, **__):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(number)
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr("workflow.service.replay.judge", told_otherwise)
+    answer = CliRunner().invoke(app, arguments(given, tmp_path / "stopped"))
+    assert (answer.exit_code, "stopped; the same command" in answer.output) == (130, True), answer.output
 
 
 def test_a_history_too_large_for_memory_is_judged_in_a_file_with_the_same_results(given, out, tmp_path, monkeypatch):

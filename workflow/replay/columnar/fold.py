@@ -18,7 +18,7 @@ from definitions.detectors import Detector, Detectors, Fact
 from definitions.model import STEPS
 from workflow.replay.columnar.engines import EPOCH_MICROS, Engine, arrow, listed, quoted
 from workflow.replay.references import SEPARATORS, UPLOADS
-from workflow.replay.tables import FORETOLD, SOURCES, event_kinds
+from workflow.replay.tables import EVENTS, FORETOLD, SOURCES, event_kinds
 
 SOURCE_NUMBERS: Final = {source: at for at, source in enumerate(SOURCES, start=1)}
 HOUR: Final = 3_600_000_000 * MOMENT_UNIT
@@ -71,14 +71,16 @@ def moment(engine: Engine, time: str, source: str, is_date: str) -> str:
     )
 
 
-def prepare(engine: Engine, cases: Path, events: Path, as_of: dt.date) -> int:
+def prepare(engine: Engine, cases: Path, events: Path, as_of: dt.date, *, twice: bool) -> int:
     """Tables `c` (one row per case, `cid` its place in the output), `ev` (one compact row per event) and `rare`. What
-    happened, and was recorded, after the day of judgement is left out; returns how much that is."""
+    happened, and was recorded, after the day of judgement is left out; returns how much that is. `twice`: of rows that
+    say the same the first is taken."""
     engine.read("cases_in", cases)
     engine.read("events_in", events)
     over = f"TIMESTAMP '{as_of + dt.timedelta(days=1)} 00:00:00'"
     later = f"COALESCE(occurred_at >= {over} AND COALESCE(recorded_at >= {over}, TRUE), FALSE) AND activity NOT IN ({listed(FORETOLD)})"
     engine.view("events_known", f"SELECT * FROM events_in WHERE NOT ({later})")
+    engine.view("events_once", _once("events_known") if twice else "SELECT * FROM events_known")
     total, numbered, top = engine.rows('SELECT count(*), count("row"), COALESCE(max("row"), 0) FROM cases_in')[0]
     behind = f'{top} + row_number() OVER (PARTITION BY "row" IS NULL ORDER BY case_id)'
     number = '"row"' if numbered == total else f'CASE WHEN "row" IS NULL THEN {behind} ELSE "row" END'
@@ -114,7 +116,7 @@ def prepare(engine: Engine, cases: Path, events: Path, as_of: dt.date) -> int:
         COALESCE(e.actor, '') AS actor, COALESCE(e.device, '') AS device, e.amount, e.old_value, e.new_value,
         CASE WHEN e.ref = e.case_id OR numbers.cid IS NOT NULL THEN TRUE
             WHEN regexp_matches(e.ref, {quoted(SEPARATORS)}) THEN {_AMONG_SEVERAL} ELSE FALSE END AS names_case, e."row" AS row_no
-        FROM events_known AS e JOIN c ON c.case_id = e.case_id
+        FROM events_once AS e JOIN c ON c.case_id = e.case_id
         JOIN kinds ON kinds.activity = e.activity AND kinds.lifecycle = e.lifecycle
         LEFT JOIN sources ON sources.source = e.source
         LEFT JOIN numbers ON numbers.case_no = e.ref AND numbers.cid = c.cid""",
@@ -123,6 +125,14 @@ def prepare(engine: Engine, cases: Path, events: Path, as_of: dt.date) -> int:
     engine.make("rare", f"SELECT *, {ONLY_UPLOADS} AS only_uploads FROM ev WHERE k IN ({rare})")
     many: int = engine.rows(f"SELECT count(*) FROM events_in WHERE {later}")[0][0]
     return many
+
+
+def _once(events: str) -> str:
+    """SQL of the events without the copies of a row. Two rows that know of dates only may be two events of one day."""
+    columns = ", ".join(f'"{column.name}"' for column in EVENTS if column.name != "row")
+    clock = "(occurred_at IS NOT NULL AND NOT occurred_is_date) OR (recorded_at IS NOT NULL AND NOT recorded_is_date)"
+    return f"""SELECT {columns}, min("row") AS "row" FROM {events} WHERE {clock} GROUP BY {columns}
+        UNION ALL SELECT {columns}, "row" FROM {events} WHERE NOT ({clock})"""
 
 
 def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:

@@ -68,6 +68,7 @@ def judge(
     threads: int | None = None,
     progress: Progress | None = None,
     reported: Iterable[Reported] = (),
+    twice: bool = True,
 ) -> Judged:
     """Judge the canonical tables `cases` and `events` (see `workflow.replay.tables`) as of `as_of` (business zone).
 
@@ -75,6 +76,7 @@ def judge(
     `engine`: `duckdb` (one process, spills to `temp_dir` beyond `memory_limit`) or `spark` (`master`: any master URL,
     by default `LOCAL`).
     `detectors`: the rules, by default the shipped ones.  `reported`: what organisations reported of themselves (S3).
+    `twice`: some events may say exactly what another one says; False spares the search for them.
     Raises `ValueError` for another engine, and for a master of another.
     """
     rules = detectors or load_detectors()
@@ -85,7 +87,7 @@ def judge(
     )
     say = progress or (lambda _what, _share: None)
     try:
-        return _judge(run, rules, cases, events, book, calendar, as_of, out, say, tuple(reported))
+        return _judge(run, rules, cases, events, book, calendar, as_of, out, say, tuple(reported), twice)
     finally:
         run.close()
 
@@ -101,12 +103,12 @@ def _judge(
     out: Path,
     say: Progress,
     reported: tuple[Reported, ...],
+    twice: bool,
 ) -> Judged:
     say("读入 / read", 0.0)
-    later = prepare(run, cases, events, as_of)
-    low, high, count = run.rows(
-        "SELECT min(LEAST(occurred, recorded)), max(GREATEST(occurred, recorded)), count(*) FROM ev"
-    )[0]
+    later = prepare(run, cases, events, as_of, twice=twice)
+    low, high = run.rows("SELECT min(LEAST(occurred, recorded)), max(GREATEST(occurred, recorded)) FROM ev")[0]
+    count = run.rows("SELECT count(*) FROM events_in")[0][0] - later
     first = EPOCH + dt.timedelta(days=low // MOMENT_DAY) if low is not None else as_of
     last = EPOCH + dt.timedelta(days=high // MOMENT_DAY) if high is not None else as_of
     earliest, latest = max(first, calendar.first_day), min(max(last, as_of), calendar.last_day)
@@ -156,7 +158,7 @@ def _judge(
         "JOIN flagged AS j ON j.cid = x.cid",
     )
     run.make("found", " UNION ALL ".join(plan.findings() for plan in found))
-    verdicts.evidence(run, found, str(rules.gates["tolerance_minutes"]))
+    verdicts.evidence(run, found, str(rules.gates["tolerance_minutes"]), twice=twice)
     statistics.make(run, rules, as_of_day, reported)
     say("写出 / write", 0.95)
     counts = verdicts.write(run, plans, rules, out, as_of_day)

@@ -62,9 +62,9 @@ def masks(plans: list[Plan]) -> str:
     return ", ".join(f"CAST({half or '0'} AS BIGINT) AS u{at}" for at, half in enumerate(halves))
 
 
-def evidence(run: Engine, plans: list[Plan], tolerance: str) -> None:
-    """Table `picked`: the records behind each finding; `proof`: their JSON."""
-    columns = [("rule", pa.string()), ("branch", pa.int32()), ("place", pa.int32()), ("accuses", pa.bool_())]
+def evidence(run: Engine, plans: list[Plan], tolerance: str, *, twice: bool) -> None:
+    """Table `picked`: the records behind each finding; `proof`: their JSON. `twice`: rows may stand twice."""
+    of_role = [("rule", pa.string()), ("branch", pa.int32()), ("place", pa.int32()), ("accuses", pa.bool_())]
     roles, kinds = [], []
     conditions: dict[str, int] = {"TRUE": 0}
     for plan in plans:
@@ -77,7 +77,7 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str) -> None:
             numbers = [KINDS[one] for one in fact.of] if fact is not None else sorted(KINDS.values())
             asked = conditions.setdefault(plan.condition(name), len(conditions))
             kinds += [(plan.rule, place, number, nth, recorded, asked) for nth, number in enumerate(numbers)]
-    run.put("roles", arrow(columns, roles))
+    run.put("roles", arrow(of_role, roles))
     run.put(
         "witness_kinds",
         arrow(
@@ -97,10 +97,13 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str) -> None:
         for place in range(MOMENTS)
     )
     told = ("recorded", "value", "ref", "batch", "actor", "device", "amount")
+    columns = ", ".join(("e.cid", "k", "occurred", "entered", "src", "names_case", "old_value", "new_value", *told))
+    copies = f"{columns}, min(row_no) AS row_no" if twice else f"{columns}, row_no"
+    # Two findings that rest on the two copies of a row rest on the same record.
     run.make(
         "seen",
-        f"SELECT e.cid, k, occurred, entered, src, names_case, old_value, new_value, row_no, COALESCE(row_no, 0) * 128 + k AS event_id, "
-        f"{', '.join(told)} FROM events AS e JOIN flagged ON flagged.cid = e.cid",
+        f"SELECT *, COALESCE(row_no, 0) * 128 + k AS event_id FROM (SELECT {copies} FROM events AS e "
+        f"JOIN flagged ON flagged.cid = e.cid{f' GROUP BY {columns}' if twice else ''}) AS x",
     )
     meant = " ".join(f"WHEN {at} THEN ({text})" for text, at in conditions.items() if at)
     meant = f"CASE w.asked {meant} ELSE TRUE END" if meant else "TRUE"

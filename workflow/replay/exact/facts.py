@@ -24,7 +24,7 @@ from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, comp
 from workflow.replay.exact.needs import Site, explained, nearness, of_the_same_need
 from workflow.replay.exact.papers import Papers
 from workflow.replay.exact.rounds import Reconstruction, reconstruct
-from workflow.replay.exact.rows import History, Record, Row
+from workflow.replay.exact.rows import History, Record, Row, once
 from workflow.replay.exact.suspensions import Suspensions
 from workflow.replay.references import only_uploads, references
 
@@ -139,7 +139,7 @@ class Told(dict[str, Any]):
     def __init__(self, common: Common, calendar: WorkingCalendar, *, row: Row, rows: Iterable[Row]) -> None:
         super().__init__()
         names = frozenset(one for one in (row.get("case_id"), row.get("case_no")) if one)
-        self.events = [Event(one, names) for one in rows]
+        self.events = [Event(one, names) for one in once(rows)]
         self._common, self._calendar = common, calendar
         gate_load_times(self.events, common.gates)
         if self["traces_untimed"] and self["submitted"] is None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from definitions.model import Frozen
 from workflow.core.times import BUSINESS_ZONE, business_date
-from workflow.replay.tables import FORETOLD
+from workflow.replay.tables import EVENTS, FORETOLD
 
 Row = Mapping[str, Any]
 
@@ -49,14 +49,28 @@ def zoned(moment: dt.datetime) -> dt.datetime:
 
 
 def known_by(rows: Iterable[Row], as_of: dt.date) -> list[Row]:
-    """The rows without what happened, and was recorded, after the day of judgement."""
+    """The rows without copies, and without what happened, and was recorded, after the day of judgement."""
 
     def later(row: Row) -> bool:
         times = [zoned(at) for at in (row.get("occurred_at"), row.get("recorded_at")) if at is not None]
         over = row.get("occurred_at") is not None and all(business_date(at) > as_of for at in times)
         return over and row["activity"] not in FORETOLD
 
-    return [row for row in rows if not later(row)]
+    return [row for row in once(rows) if not later(row)]
+
+
+_COLUMNS: Final = tuple(column.name for column in EVENTS if column.name != "row")
+
+
+def once(rows: Iterable[Row]) -> list[Row]:
+    """The rows without the copies of one. Two rows that know of dates only may be two events of one day."""
+    found: dict[Any, Row] = {}
+    for number, row in enumerate(rows):
+        clock = any(
+            row.get(f"{what}_at") is not None and not row.get(f"{what}_is_date") for what in ("occurred", "recorded")
+        )
+        found.setdefault(tuple(row.get(name) for name in _COLUMNS) if clock else number, row)
+    return list(found.values())
 
 
 def records(rows: Iterable[Row]) -> list[Record]:

@@ -33,7 +33,7 @@ TYPES: Final[dict[Kind, pa.DataType]] = {
 """How our columns are held; in a file a dictionary of texts is plain text."""
 
 _DOUBTFUL: Final = r"^[\x00-\x20\x{3000}\x{a0}\x{feff}\x{200b}]|[ \t\r\n\x{3000}\x{a0}\x{feff}\x{200b}]$|\x00"
-_TIME: Final = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?$"
+_TIME: Final = r"^\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?$"
 _DAY: Final = r"^\d{4}-\d\d-\d\d$"
 _NUMBER: Final = r"^-?\d{1,15}(\.\d{1,15})?$"
 _COUNT: Final = r"^-?\d{1,15}$"

@@ -10,13 +10,13 @@ from pathlib import Path
 import duckdb
 
 from workflow.replay import tables
-from workflow.replay.bounds import bounded
+from workflow.replay.bounds import bounded, limit_memory
 from workflow.replay.intake import delimited, excel, ocel, parquet, snapshots, xes
 from workflow.replay.intake.compile import Part, part, parts
 from workflow.replay.intake.counting import Ledger
 from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.mapping import Emitter, MappingFile, Table
-from workflow.replay.intake.raw import Raw, literal
+from workflow.replay.intake.raw import Raw
 from workflow.replay.intake.result import Intake
 from workflow.replay.intake.text import check_file
 from workflow.replay.intake.values import Reading, macros
@@ -52,12 +52,7 @@ def take_in(
     work.mkdir()
     connection = duckdb.connect()
     try:
-        connection.execute(f"SET memory_limit = {literal(memory_limit)}")
-    except duckdb.Error as error:
-        raise BadHistory(
-            f"内存上限 {memory_limit} 不是大小, 请写成 8GB / {memory_limit} is no size of memory; write 8GB"
-        ) from error
-    try:
+        limit_memory(connection, memory_limit)
         with bounded(memory_limit):
             for statement in _settings(work, threads, mapping):
                 connection.execute(statement)

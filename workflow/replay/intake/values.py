@@ -47,16 +47,16 @@ def macros(reading: Reading) -> list[str]:
     """The statements that define what the expressions below use, on one connection."""
     ways = [
         (
-            r"WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?') "
+            r"WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?') "
             "THEN {'time': try_cast(t AS TIMESTAMP), 'day': false}"
         ),
         r"WHEN regexp_full_match(t, '\d{4}-\d\d-\d\d') THEN {'time': try_cast(t AS TIMESTAMP), 'day': true}",
         f"WHEN regexp_matches(t, {literal(_TIMES)}) THEN {_taken_apart(reading.offsets)}",
         (
             f"WHEN regexp_matches(t, {literal(_COMPACT)}) THEN "
-            "{'time': try_cast(concat(t[1:4], '-', t[5:6], '-', t[7:8], ' ', coalesce(nullif(t[9:10], ''), '00'), ':', "
-            "coalesce(nullif(t[11:12], ''), '00'), ':', coalesce(nullif(t[13:14], ''), '00')) AS TIMESTAMP), "
-            "'day': length(t) = 8}"
+            "bz_closed(t[9:10], try_cast(concat(t[1:4], '-', t[5:6], '-', t[7:8], ' ', "
+            "coalesce(nullif(t[9:10], ''), '00'), ':', coalesce(nullif(t[11:12], ''), '00'), ':', "
+            "coalesce(nullif(t[13:14], ''), '00')) AS TIMESTAMP), length(t) = 8)"
         ),
     ]
     if reading.excel_serials:
@@ -86,6 +86,9 @@ def macros(reading: Reading) -> list[str]:
         "bz_shown(t)": "CASE WHEN bz_bad(t) THEN split_part(t, chr(26), 3) ELSE replace(left(t, 200), chr(0), '␀') END",
         "bz_odd(t)": f"CASE WHEN strlen(t) > {LONGEST_CELL} AND length(t) > {LONGEST_CELL} THEN 'long' "
         "WHEN contains(t, chr(0)) THEN 'nul' END",
+        # 24:00 closes its own day: the midnight it falls on would be read as the date of the next one.
+        "bz_closed(h, x, dated)": "CASE WHEN h = '24' AND CAST(x AS TIME) = TIME '00:00:00' "
+        "THEN {'time': x - INTERVAL 1 DAY, 'day': true} ELSE {'time': x, 'day': dated} END",
         "bz_moment(t)": f"CASE {' '.join(ways)} ELSE CAST(NULL AS STRUCT(time TIMESTAMP, day BOOLEAN)) END",
         "bz_number(t)": f"try_cast({number} AS DOUBLE)",
         "bz_flag(t)": f"CASE WHEN {among('lower(t)', YES)} THEN true WHEN {among('lower(t)', NO)} THEN false END",
@@ -110,7 +113,7 @@ def _taken_apart(offsets: str) -> str:
     if offsets == "convert":
         moment = f"CASE WHEN p.z = '' THEN {moment} ELSE {moment} + to_minutes(480 - ({minutes})) END"
     parts = f"regexp_extract(t, {literal(_TIMES)}, ['y', 'm', 'd', 'h', 'i', 's', 'f', 'z'])"
-    return f"list_transform([{parts}], lambda p: {{'time': {moment}, 'day': p.h = ''}})[1]"
+    return f"list_transform([{parts}], lambda p: bz_closed(p.h, {moment}, p.h = ''))[1]"
 
 
 class Typed(NamedTuple):
