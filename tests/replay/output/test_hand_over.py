@@ -292,3 +292,19 @@ def test_what_cannot_be_judged_of_a_whole_unit_is_said_once(tmp_path):
     for org, (_, zh, en) in said.items():
         assert told[org] == f"{zh} / {en}"
         assert page.count(zh) == page.count(en) == 1
+
+
+def test_a_day_that_a_paper_or_a_customer_names_is_no_lag(tmp_path):
+    """A licence that expires in years to come was not recorded before it happened."""
+    rows = [("application,submit", "2024-03-04 09:00", "2024-03-04 09:30"),
+            ("licence_expires,observed", "2027-05-01", "2024-03-20 10:00"),
+            ("outage_plan,observed", "2024-04-10 08:00", "2024-03-20 10:00"),
+            ("callback,observed", "2024-03-04", "2024-05-06 10:00"),
+            ("design_dated,observed", "2024-03-08", "2024-03-28 10:00"),
+            ("meter_installed,observed", "2024-03-27 10:00", "2024-03-29 10:00")]  # fmt: skip
+    text = "case_id,activity,lifecycle,occurred_at,recorded_at\n" + "".join(f"A,{','.join(row)}\n" for row in rows)
+    (tmp_path / "e.csv").write_text(text, encoding="utf-8")
+    given = ["replay", "--events", str(tmp_path / "e.csv"), "--as-of", "2024-12-31", "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    lags = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["lags"][""]
+    assert {name: many for name, many in lags.items() if many} == {"hour": 1, "day3": 1}

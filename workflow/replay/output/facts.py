@@ -13,6 +13,7 @@ import duckdb
 
 from workflow.replay.output.rulebook import Rule, Rules
 from workflow.replay.output.words import ACTIVITIES, VERDICTS, word
+from workflow.replay.tables import FORETOLD
 
 WORST: Final = 20
 """How many cases the report shows with both their timelines."""
@@ -157,12 +158,17 @@ def _needs(one: Rule, kinds: Mapping[str, Any], cases: int) -> dict[str, Any]:
     return {"records": lacking, "facts": [{"zh": text.zh, "en": text.en} for text in one.facts]}
 
 
+_NAMED_DAYS: Final = (*FORETOLD, "callback", "design_dated", "test_report_dated", "completion_report_dated")
+"""Records whose time is a day that a paper or a customer names: how much later they were entered is no lag."""
+
+
 def _lags(tables: Tables) -> dict[str, dict[str, int]]:
     """How long after it is said to have happened each event was recorded, by source. Natural days."""
     found: dict[str, dict[str, int]] = {}
     for source, bucket, many in tables.rows(
         f"""SELECT COALESCE(source, ''), {_LAG} AS lag, count(*) FROM (SELECT *, {_DAYS} AS days FROM (
-            SELECT source, occurred_at, recorded_at, occurred_is_date, recorded_is_date, date_diff('day', occurred_at, recorded_at) AS gap FROM e))
+            SELECT source, occurred_at, recorded_at, occurred_is_date, recorded_is_date, date_diff('day', occurred_at, recorded_at) AS gap FROM e
+            WHERE activity NOT IN {_NAMED_DAYS}))
             GROUP BY ALL ORDER BY ALL"""  # our own names
     ):
         found.setdefault(source, dict.fromkeys(LAGS, 0))[bucket] = many
