@@ -40,6 +40,16 @@ def test_a_finding_says_what_it_rests_on(result: Result):
     assert "2024-03-03 10:00:00" in found["explanation_en"]
 
 
+def test_a_late_step_that_the_ending_cut_short_rests_on_the_ending(history):
+    """Metering started on the 11th, two working days, and was left on the 15th: no longer open, it has an end."""
+    changes = ("-metering.complete", "-meter_installed.observed", "-first_energy.observed")
+    found = history(
+        [case("A", "lv_other")], events("A", "lv_other", *changes, "application.terminate 03-15 10:00 value=other")
+    ).findings["A"]["L01"]
+    assert '"field": "application.terminate", "value": "2024-03-15 10:00:00"' in found["evidence"]
+    assert "metering.start" not in found["evidence"]
+
+
 def test_other_numbers_are_spelt_out_anew():
     shipped = load_detectors()
 

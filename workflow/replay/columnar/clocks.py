@@ -301,9 +301,10 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
     )
     engine.make(
         "special_late",
-        """SELECT r.cid, COALESCE(r.finished, r.began) AS late_round, r.grp AS late, r.lim AS late_limit,
+        """SELECT r.cid, COALESCE(r.finished, s.ended, r.began) AS late_round, r.grp AS late, r.lim AS late_limit,
             wd_at(r.end_day) - wd_at(r.start_day) AS late_used
-        FROM rounds AS r JOIN special_clocks AS x ON x.cid = r.cid AND x.late_at = r.place * 1000 + r.g""",
+        FROM rounds AS r JOIN special_clocks AS x ON x.cid = r.cid AND x.late_at = r.place * 1000 + r.g
+        JOIN special AS s ON s.cid = r.cid""",
     )
     end_day = f"COALESCE({_closing()}, {as_of_day})"
     named = " ".join(f"WHEN {at} THEN '{s}'" for at, s in enumerate(STEPS))
