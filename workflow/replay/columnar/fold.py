@@ -130,7 +130,9 @@ def prepare(engine: Engine, cases: Path, events: Path, as_of: dt.date, *, twice:
 def _once(events: str) -> str:
     """SQL of the events without the copies of a row. Two rows that know of dates only may be two events of one day."""
     columns = ", ".join(f'"{column.name}"' for column in EVENTS if column.name != "row")
-    clock = "(occurred_at IS NOT NULL AND NOT occurred_is_date) OR (recorded_at IS NOT NULL AND NOT recorded_is_date)"
+    clock = " OR ".join(
+        f"({at}_at IS NOT NULL AND NOT COALESCE({at}_is_date, FALSE))" for at in ("occurred", "recorded")
+    )
     return f"""SELECT {columns}, min("row") AS "row" FROM {events} WHERE {clock} GROUP BY {columns}
         UNION ALL SELECT {columns}, "row" FROM {events} WHERE NOT ({clock})"""
 
