@@ -110,6 +110,7 @@ def test_what_was_reported_is_held_against_the_cases(answers):
     found = {(one["org"], json.loads(one["evidence"])["reported"], json.loads(one["evidence"])["recomputed"])
              for one in answers.statistics if one["rule"] == "S3"}  # fmt: skip
     assert found == {(ODD, 25, 24), ("P0", 0, 1)}
+    assert any("报 25, 重算 24" in one["explanation"] for one in answers.statistics)
 
 
 @pytest.mark.parametrize(

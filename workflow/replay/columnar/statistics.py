@@ -137,7 +137,8 @@ def _difference(run: Engine, one: Statistic, reported: list[Reported]) -> Iterat
         value = dict(zip(counts, recomputed, strict=True))[said.measure]
         if abs(value - said.value) > tolerance:
             unit = " ".join(filter(None, (said.org, said.period, said.measure, said.user_class)))
-            yield _finding(one, said.org, {"unit": unit, "reported": said.value, "recomputed": int(value)})
+            told = int(said.value) if said.value.is_integer() else said.value
+            yield _finding(one, said.org, {"unit": unit, "reported": told, "recomputed": int(value)})
 
 
 def _share_above(one: Statistic, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
