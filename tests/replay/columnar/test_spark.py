@@ -27,7 +27,7 @@ from definitions.processes import SHIPPED, load_process
 from tests.replay.columnar.conftest import event as event_row
 from tests.replay.columnar.conftest import write
 from tests.replay.histories import calendar, disturbed
-from tests.replay.outside.harness import HERE, History, event, read
+from tests.replay.outside.harness import HERE, History, read
 from tests.replay.outside.harness import write as write_texts
 from tests.replay.outside.test_statistics import odd_among_plain, write_reported
 from tests.replay.real.test_interconnection import EXTRACT
@@ -63,11 +63,8 @@ def _spark():
 
 def _history(folder: Path) -> tuple[list[Row], list[Row]]:
     """Cases and events: of files as strangers hand them in, taken in, and of a file in which anything may be wrong."""
-    plain = odd_among_plain()
-    # Where hardly a correction carries a reference, that one is missing says nothing: these do, and change no class.
-    approved = "correction.changed 03-20 10:00 value=case.manager old_value=a new_value=b ref=SP1"
-    plain.events += [event(case["case_id"], approved) for case in plain.cases[:60]]
-    told = [read(path.stem) for path in sorted(HERE.glob("*.yaml")) if path.stem != "lawful"] + [plain]
+    told = [read(path.stem) for path in sorted(HERE.glob("*.yaml")) if path.stem != "lawful"]
+    told.append(odd_among_plain())
     whole = History([row for one in told for row in one.cases], [row for one in told for row in one.events])
     cases, events = write_texts(folder, whole)
     taken = folder / "taken"
