@@ -218,8 +218,13 @@ def d35(case: Case) -> Finding | None:
         case.need(name)
     submitted = _submitted(case)
     endings: list[Event] = []
+    lost = False
     for other in case.file.cases:
-        if other is case or other.ending is None or not other.claims or not same_need(other, case):
+        if other is case or not other.claims or not same_need(other, case):
+            continue
+        if other.ending is None:
+            never = not other.untimed_ending or bool(other.all("metering", "complete"))
+            lost = lost or not (never or when(other.first_claim).date > submitted)
             continue
         on = when(other.ending).date
         if 0 <= (submitted - on).days <= 365 and not _excused(other):
@@ -228,6 +233,8 @@ def d35(case: Case) -> Finding | None:
         return found(case, "D35", "high", [rows(*endings)], endings)
     if len(endings) == 1 and case.file.wd(when(endings[0]).date, submitted) <= 5:
         return found(case, "D35", "medium", [rows(*endings)], endings)
+    if lost:
+        raise Unjudged("application.terminate")
     return None
 
 

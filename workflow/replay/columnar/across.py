@@ -31,7 +31,18 @@ def make(engine: Engine, detectors: Detectors, as_of_day: int) -> list[str]:
     _shared(engine, detectors)
     _elsewhere(engine, detectors)
     _one_day(engine, detectors)
-    return ["bursts", "serials", "same_actor", "premises", "restarts", "nears", "shared", "elsewheres", "one_days"]
+    return [
+        "bursts",
+        "serials",
+        "same_actor",
+        "premises",
+        "restarts",
+        "lost_endings",
+        "nears",
+        "shared",
+        "elsewheres",
+        "one_days",
+    ]
 
 
 def _bursts(engine: Engine, detectors: Detectors) -> None:
@@ -253,6 +264,15 @@ def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         LEFT JOIN again AS a ON a.cid = s.cid WHERE s.proved OR r.old_cid IS NOT NULL OR a.cid IS NOT NULL
         UNION ALL SELECT e.cid, CAST(NULL AS VARCHAR), TRUE, CAST(NULL AS BIGINT), CAST(NULL AS VARCHAR), CAST(NULL AS BOOLEAN)
         FROM endings AS e LEFT JOIN sites AS s ON s.cid = e.cid WHERE s.cid IS NULL AND e.proved""",
+    )
+    # Where the row that could not be read was the ending, or nobody knows when that was, the next case cannot tell.
+    engine.make(
+        "lost_endings",
+        f"""SELECT DISTINCT n.cid, TRUE AS earlier_ending_lost FROM (
+            SELECT c.cid, c.premises_id, c.voltage, c.capacity_kw, w.t0 FROM c JOIN w ON w.cid = c.cid
+            LEFT JOIN endings AS e ON e.cid = c.cid WHERE w.metering_pass IS NULL
+                AND ((c.rejected_rows > 0 AND (e.ended IS NULL OR w.t0 IS NULL)) OR (e.cid IS NOT NULL AND e.ended IS NULL))) AS o
+        JOIN sites AS n ON {same} WHERE COALESCE({day("o.t0")} <= {day("n.filed")}, TRUE)""",
     )
     near = d14["near_working_days"]
 

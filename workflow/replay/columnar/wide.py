@@ -13,6 +13,7 @@ from workflow.replay.columnar.fold import kinds
 _YES: Final = (
     "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",
     "one_day_common", "refs_known", "ending_proved", "quick_return", "serial_known",
+    "earlier_ending_lost",
     "near_known", "near_limit", "suspension_unjudged", "changed_lost", "change_unknown",
 )  # fmt: skip
 _PLAIN: Final = (

@@ -196,7 +196,8 @@ _WORDS: Final = """
     org_has_completion org_has_metering org_has_design org_has_mid org_has_charges org_has_energy
     group_acceptance group_supply_plan group_design_review group_mid_inspection group_completion_inspection
     group_metering
-    restart_known ending_proved restarted_by earlier_endings earlier_ending_case quick_return near_known near_limit
+    restart_known earlier_ending_lost ending_proved restarted_by earlier_endings earlier_ending_case quick_return
+    near_known near_limit
 """
 SUPPLIED: Final = frozenset((*_WORDS.split(), *papers.FACTS, *suspensions.FACTS))
 """The supplied facts that one case shows by itself, or with those of the same need beside it. That its organisation has
@@ -282,7 +283,9 @@ def _site(facts: Told, row: Row) -> Site | None:
     proved = any(
         explained(event, withdrawn=event.kind == "application.withdraw", filed=filed, rule=rule) for event in endings
     )
-    return Site(row["case_id"], voltage, capacity, claimed, filed, facts["ended"], proved)
+    unread = bool(row.get("rejected_rows")) or bool(endings)
+    lost = unread and facts["ended"] is None and facts["metering_pass"] is None
+    return Site(row["case_id"], voltage, capacity, claimed, filed, facts["ended"], proved, lost)
 
 
 _OF_THE_ORG: Final[Mapping[str, tuple[str, ...]]] = {

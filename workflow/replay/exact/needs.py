@@ -21,7 +21,7 @@ _OF_THE_CUSTOMER = (SOURCE_NUMBERS["customer_app"], SOURCE_NUMBERS["callcentre"]
 class Site(Frozen, frozen=True):
     """What a case shows of its need. `claimed`: its first trace; `filed`: its submission, else that trace; `ended`:
     when it ended without being energised; `proved`: the customer's own request, a lapsed plan, a changed need or a
-    duplicate closed on its day explains that."""
+    duplicate closed on its day explains that; `lost`: it may have ended, and nobody knows when."""
 
     case_id: str
     voltage: str
@@ -30,6 +30,7 @@ class Site(Frozen, frozen=True):
     filed: int
     ended: int | None
     proved: bool
+    lost: bool
 
     def needed_again(self, later: Site, tolerance: float) -> bool:
         """Whether `later` is for the same need, by voltage and capacity."""
@@ -68,6 +69,10 @@ def of_the_same_need(
     days = [_days(worked, one.ended, own.filed) for one in ended]
     return {
         "restart_known": True,
+        "earlier_ending_lost": any(
+            one.lost and one.needed_again(own, tolerance) and one.claimed // MOMENT_DAY <= own.filed // MOMENT_DAY
+            for one in there
+        ),
         "ending_proved": own.proved,
         "restarted_by": later[0].case_id if later else None,
         "earlier_endings": len(ended) or None,
@@ -78,6 +83,7 @@ def of_the_same_need(
 
 _UNKNOWN: dict[str, Any] = {
     "restart_known": False,
+    "earlier_ending_lost": False,
     "restarted_by": None,
     "earlier_endings": None,
     "earlier_ending_case": None,
