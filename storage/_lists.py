@@ -132,22 +132,12 @@ class Lists(Execution):
 
     def cases(self, after: str = "") -> Iterator[CaseRow]:
         """Every application by id, following `after`, a page at a time."""
-        while True:
-            page = self._page(sa.select(*_CASE).where(_application.c.id > after).order_by(_application.c.id))
-            yield from map(case_row, page)
-            if len(page) < PAGE:
-                return
-            after = page[-1][0]
+        return map(case_row, self._by_id(_CASE, after))
 
     def heads(self) -> Iterator[Head]:
         """The head of every application by id, as its row states it."""
-        c, after = _application.c, ""
-        while True:
-            page = self._page(sa.select(c.id, c.version, c.head_hash).where(c.id > after).order_by(c.id))
-            yield from map(Head._make, page)
-            if len(page) < PAGE:
-                return
-            after = page[-1][0]
+        c = _application.c
+        return map(Head._make, self._by_id([c.id, c.version, c.head_hash]))
 
     def all_events(self) -> Iterator[EventRow]:
         """Every event by case and sequence number."""
@@ -162,21 +152,26 @@ class Lists(Execution):
 
     def all_evidence(self) -> Iterator[EvidenceRow]:
         """Every record of another system by id."""
-        c, after = _evidence.c, ""
-        while True:
-            page = self._page(sa.select(*_EVIDENCE).where(c.id > after).order_by(c.id))
-            yield from map(EvidenceRow._make, page)
-            if len(page) < PAGE:
-                return
-            after = page[-1][0]
+        return map(EvidenceRow._make, self._by_id(_EVIDENCE))
 
     def records(self) -> Iterator[Head]:
         """Every record of another system by id as a checkpoint holds it: `seq` 0, the digest of what came in."""
-        return (Head(row.id, 0, row.digest) for row in self.all_evidence())
+        c = _evidence.c
+        return (Head(id_, 0, digest) for id_, digest in self._by_id([c.id, c.digest]))
 
     def marks(self) -> Iterator[Head]:
         """What a checkpoint is made of, by id: the head of every application and every record of another system."""
         return heapq.merge(self.heads(), self.records(), key=itemgetter(0))
+
+    def _by_id(self, columns: Sequence[sa.ColumnElement[Any]], after: str = "") -> Iterator[Sequence[Any]]:
+        """These columns of every row, of which the first is its id, following `after`, a page at a time."""
+        id_ = columns[0]
+        while True:
+            page = self._page(sa.select(*columns).where(id_ > after).order_by(id_))
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1][0]
 
     def _page(self, statement: sa.Select[Any]) -> Sequence[Sequence[Any]]:
         return self._query(statement.limit(PAGE)).all()

@@ -126,21 +126,28 @@ def test_columns_and_oracle_agree_on_organisations(seed, odd, tmp_path):
     assert {(row["case_id"] or row["org"], row["rule"], row["severity"]) for row in found} == answer.fired()
 
 
+def in_the_city(important: bool, *events: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A dual supply of the sample city, its plan answered on 14 March, and what followed."""
+    facts = {**CASES_OF["hv_dual"], "user_class": "hv_dual", "business_type": "new", "region": "420100"}
+    begun = (
+        record("application", "submit", "2024-03-04 09:00"),
+        record("acceptance", "complete", "2024-03-04 10:00"),
+        record("supply_plan", "complete", "2024-03-14 10:00"),
+    )
+    case = {"case_id": "A", "case_no": "A-1", "org": "O", **facts, "important_customer": important}
+    return case, [{**one, "case_id": "A", "row": at} for at, one in enumerate((*begun, *events), 1)]
+
+
 @pytest.mark.parametrize(("important", "waited"), [(False, [("D30", "high")]), (True, [])])
 def test_a_step_waits_for_those_that_the_case_takes(important, waited, tmp_path):
     """In the sample city the completion report of an ordinary dual supply, in on 1 April, waits for the plan only;
     the inspection was begun on the 10th."""
-    facts = {**CASES_OF["hv_dual"], "user_class": "hv_dual", "business_type": "new", "region": "420100"}
-    case = {"case_id": "A", "case_no": "A-1", "org": "O", **facts, "important_customer": important}
-    events = [
-        record("application", "submit", "2024-03-04 09:00"),
-        record("acceptance", "complete", "2024-03-04 10:00"),
-        record("supply_plan", "complete", "2024-03-14 10:00"),
+    case, rows = in_the_city(
+        important,
         record("document", "received", "2024-04-01 09:00", value="completion_report"),
         record("completion_inspection", "start", "2024-04-10 09:00"),
         record("completion_inspection", "complete", "2024-04-10 15:00"),
-    ]
-    rows = [{**one, "case_id": "A", "row": at} for at, one in enumerate(events, 1)]
+    )
     alone = CaseRules(load_detectors(), BOOK).judge(calendar(), case, rows, dt.date(2024, 4, 20))
     assert [(one.rule, one.severity) for one in alone if one.rule == "D30"] == waited
     history = History([case], rows)
@@ -154,15 +161,10 @@ def test_a_step_waits_for_those_that_the_case_takes(important, waited, tmp_path)
 def test_what_may_be_asked_for_follows_the_steps_that_the_case_takes(important, asked, tmp_path):
     """In the sample city a dual supply has no design review and no intermediate inspection unless its customer is
     important: behind the plan the completion report is next."""
-    facts = {**CASES_OF["hv_dual"], "user_class": "hv_dual", "business_type": "new", "region": "420100"}
-    case = {"case_id": "A", "case_no": "A-1", "org": "O", **facts, "important_customer": important}
-    events = [
-        record("application", "submit", "2024-03-04 09:00"),
-        record("acceptance", "complete", "2024-03-04 10:00"),
-        record("supply_plan", "complete", "2024-03-14 10:00"),
+    case, rows = in_the_city(
+        important,
         record("document", "requested", "2024-03-15 09:00", value="completion_report"),
-    ]
-    rows = [{**one, "case_id": "A", "row": at} for at, one in enumerate(events, 1)]
+    )
     exact = judge_case(BOOK, calendar(), case, rows, dt.date(2024, 3, 20)).findings
     assert [(one.rule, one.severity) for one in exact if one.rule == "D23"] == asked
     fired, _ = by_columns(History([case], rows), tmp_path)
