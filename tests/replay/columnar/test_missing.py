@@ -26,6 +26,7 @@ COMMITMENT = "document.requested 03-04 09:10 value=commitment_letter"
 OLD: dict[str, Any] = {"prior_capacity_kw": 4.0, "account_opened_on": "2010-01-01"}
 STOP = "suspension.start 03-06 00:00 value=force_majeure ref=GG1 rec={}"
 END = "suspension.end 03-06 23:00"
+PAUSE = ("suspension.start 03-11 08:00 value=customer", "suspension.end 03-11 08:30")
 OPEN = ("-metering.complete", "-first_energy.observed", "-meter_installed.observed")
 ALONE: list[tuple[str, str, tuple[str, ...], dict[str, Any], str]] = [
     # An earlier case of the premises would excuse an increase: without premises nobody can look for one.
@@ -57,6 +58,12 @@ ALONE: list[tuple[str, str, tuple[str, ...], dict[str, Any], str]] = [
     ),
     ("D16", "residential", (STOP.format("03-06_10:00"), END), {}, "none"),
     ("D16", "residential", (STOP.format("none"), END), {}, "unjudged"),
+    # Metering waits for the customer until it is handed in: of a date alone nobody knows what lay before it.
+    ("D16", "lv_other", ("-metering.start", "metering.start 03-11 09:00", *PAUSE), {}, "none"),
+    ("D16", "lv_other", ("-metering.start", "metering.start 03-11", *PAUSE), {}, "unjudged"),
+    ("D16", "lv_other", ("-metering.start", "metering.start 03-08", *PAUSE), {}, "high"),
+    ("D16", "lv_other", ("-supply_plan.complete", "supply_plan.complete 03-11", *PAUSE), {}, "unjudged"),
+    ("D16", "lv_other", ("-supply_plan.complete", "supply_plan.complete 03-12", *PAUSE), {}, "high"),
 ]
 TORN = [
     ("D02", "residential", ("-application.submit", "-acceptance.start", "-acceptance.complete",

@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.replay.oracle.clocks import force_majeure_lost, late_clocks, measured_total, rounds, step_clocks, total_clock
+from tests.replay.oracle.clocks import (
+    Round,
+    force_majeure_lost,
+    late_clocks,
+    measured_total,
+    rounds,
+    step_clocks,
+    total_clock,
+)
 from tests.replay.oracle.file import (
     DAY,
     Case,
@@ -307,18 +315,26 @@ def _in_waiting_time(case: Case, start: Event, end: Event | None) -> bool:
     if case.is_transfer or (case.rules is not None and case.rules.whole_process):
         return False
     turns = [] if case.rules is None else rounds(case)
-    for turn in turns:
-        if turn.began is None:
-            continue
-        starts_before = end is None or in_order(when(turn.began), when(end))
-        ends_after = turn.end is None or in_order(when(start), when(turn.end))
-        if starts_before and ends_after:
-            return False
-    if case.rules is None or any(turn.began is None for turn in turns):
+    ran = [_ran(turn, start, end) for turn in turns if turn.began is not None]
+    if True in ran:
+        return False
+    if case.rules is None or None in ran or any(turn.began is None for turn in turns):
         if _worked_inside(case, start, end, field_work=()):
             return False
         raise Unjudged("start")
     return True
+
+
+def _ran(turn: Round, start: Event, end: Event | None) -> bool | None:
+    """Whether a round ran while a suspension lasted; None where they share a day of which no time is known."""
+    answers: list[bool | None] = []
+    for one, other in ((turn.began, end), (start, turn.end)):
+        if one is None or other is None:
+            continue  # it has no end yet
+        a, b = when(one), when(other)
+        same_day = (a.only_date or b.only_date) and a.date == b.date
+        answers.append(None if same_day else in_order(a, b))
+    return False if False in answers else None if None in answers else True
 
 
 def _opened_at_limit(case: Case, on: dt.date) -> bool:

@@ -171,8 +171,14 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
 
 def not_after(began: str, finished: str) -> str:
     """SQL of a start, NULL where it lies behind its end: a date is a whole day."""
-    behind = f"CASE WHEN {began} % 2 = 1 OR {finished} % 2 = 1 THEN {day(began)} > {day(finished)} ELSE {began} // {MOMENT_UNIT} > {finished} // {MOMENT_UNIT} END"
-    return f"CASE WHEN NOT COALESCE({behind}, FALSE) THEN {began} END"
+    return f"CASE WHEN NOT COALESCE({before(finished, began)}, FALSE) THEN {began} END"
+
+
+def before(first: str, second: str, *, perhaps: bool = False) -> str:
+    """SQL of whether a moment lies before another, or may (`perhaps`): a date is a whole day."""
+    days = f"{day(first)} {'<=' if perhaps else '<'} {day(second)}"
+    times = f"{first} // {MOMENT_UNIT} < {second} // {MOMENT_UNIT}"
+    return f"CASE WHEN {first} % 2 = 1 OR {second} % 2 = 1 THEN {days} ELSE {times} END"
 
 
 def _suspensions(engine: Engine, as_of_day: int) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from definitions._expressions import MOMENT_DAY, MOMENT_UNIT, earlier
 from definitions.detectors import Detectors
 from definitions.model import STEPS
-from workflow.replay.columnar.clocks import TOTAL_START, day, resting
+from workflow.replay.columnar.clocks import TOTAL_START, before, day, resting
 from workflow.replay.columnar.engines import Engine
 from workflow.replay.columnar.fold import KINDS
 from workflow.replay.lists import (
@@ -304,6 +304,11 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     def at(moment: str) -> str:
         return f"({moment} // {MOMENT_UNIT})"
 
+    def ran(*, perhaps: bool = False) -> str:
+        until = f"COALESCE(s.finished, {as_of_day} * {MOMENT_DAY})"
+        ended = before("s.began", "r.finished", perhaps=perhaps)
+        return f"({before('r.began', until, perhaps=perhaps)} AND (r.finished IS NULL OR {ended}))"
+
     inside = f"{earlier('s.began', 'e.occurred', tolerance)} AND {earlier('e.occurred', 's.finished', tolerance)}"
     # Of a round that nobody knows the start or the end of, nobody can say that it was near its limit, or whether it ran.
     engine.make(
@@ -311,8 +316,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         f"""SELECT s.cid, s.g, max(CASE WHEN r.lim >= {rule["smallest_budget"]} AND NOT r.torn AND {at("r.began")} <= {at("s.began")}
                 AND (r.finished IS NULL OR {at("r.finished")} > {at("s.began")})
                 AND ABS(r.lim - (wd_at({day("s.began")}) - wd_at(r.start_day))) <= {near} THEN 1 ELSE 0 END) AS near_step,
-            max(CASE WHEN NOT r.torn AND {at("r.began")} < COALESCE({at("s.finished")}, {as_of_day} * {MOMENT_DAY // MOMENT_UNIT})
-                AND (r.finished IS NULL OR {at("r.finished")} > {at("s.began")}) THEN 1 ELSE 0 END) AS overlaps,
+            max(CASE WHEN r.torn THEN 0 WHEN {ran()} THEN 2 WHEN {ran(perhaps=True)} THEN 1 ELSE 0 END) AS overlaps,
             max(CASE WHEN r.torn THEN 1 ELSE 0 END) AS torn
         FROM susp AS s JOIN rounds AS r ON r.cid = s.cid GROUP BY s.cid, s.g""",
     )
@@ -344,10 +348,11 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     opened = (
         f"s.recorded IS NULL OR wd_at({day('s.recorded')}) - wd_at({day('s.began')}) <= {rule['notice_working_days']}"
     )
-    # Without a class, or a round's start or end, nobody knows the customer's own waiting time: NULL, unless a step that
-    # ended inside shows that it ran.
+    # Without a class, or a round's start or end, nobody knows the customer's own waiting time, nor where only dates of one
+    # day are known: NULL, unless a step that ended inside shows that it ran.
     waiting = (
-        "CASE WHEN w.not_governed OR w.whole OR r.overlaps = 1 THEN FALSE WHEN w.whole IS NULL OR r.torn = 1 THEN "
+        "CASE WHEN w.not_governed OR w.whole OR r.overlaps = 2 THEN FALSE "
+        "WHEN w.whole IS NULL OR r.torn = 1 OR r.overlaps = 1 THEN "
         "CASE WHEN k.step_ended = 1 THEN FALSE END ELSE w.acceptance_completes > 0 END"
     )
     noticed = f"COALESCE(s.ground = 'force_majeure' AND s.ref <> '' AND ({opened}), FALSE)"

@@ -12,7 +12,7 @@ from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors
 from definitions.model import STEPS, Definition
 from workflow.core.counting import ONE_DAY, OPEN_ENDED, merged, used_days
-from workflow.replay.exact.language import EPOCH, compiled, time_of
+from workflow.replay.exact.language import compiled, time_of
 from workflow.replay.exact.rounds import Reconstruction
 from workflow.replay.lists import (
     ENTERED_LATE,
@@ -38,6 +38,10 @@ _WHEN: Final = {
     OVER_HALF: "wd_at(LEAST(COALESCE(date_of(finished), last_day), last_day)) - wd_at(date_of(began))"
     " > :share_of_elapsed * (wd_at(last_day) - wd_at(date_of(t0)))",
 }
+
+
+_Turn = tuple[str, dt.datetime, dt.datetime | None]
+"""A round that ran, in wall clock: step, start and end."""
 
 
 class _Stretch(NamedTuple):
@@ -83,15 +87,15 @@ class Suspensions:
 
     def _waiting(self, of: _Suspended, one: _Stretch) -> bool | None:
         """Wholly inside the customer's own waiting time: no round of a step sum runs while it lasts. None: without a
-        class, or a round's start or end, nobody knows, unless a step that ended inside shows that it ran."""
+        class, or a round's start or end, nobody knows, nor where only dates of one day are known, unless a step that
+        ended inside shows that it ran."""
         law, built = of.law, of.built
         if of.case["not_governed"] or (law is not None and law.total.kind == "whole_process"):
             return False
-        until = EPOCH + dt.timedelta(days=of.case["as_of_day"]) if one.finished is None else time_of(one.finished)
-        rounds = () if built is None else _rounds(built)
-        if any(start < until and (end is None or end > time_of(one.began)) for _, start, end in rounds):
+        rounds = () if built is None else tuple(_rounds(built))
+        if any(of.ran(turn, one) for turn in rounds):
             return False
-        if law is None or built is None or built.torn:
+        if law is None or built is None or built.torn or any(of.ran(turn, one, perhaps=True) for turn in rounds):
             return False if self._any_inside(of, one, _STEP_ENDED) else None
         return bool(of.case["acceptance_completes"])
 
@@ -142,6 +146,19 @@ class _Suspended(NamedTuple):
     law: Definition | None
     built: Reconstruction | None
     stretches: tuple[_Stretch, ...]
+
+    def ran(self, turn: _Turn, one: _Stretch, *, perhaps: bool = False) -> bool:
+        """Whether a round ran while a suspension lasted, or may have (`perhaps`)."""
+        dates = {time_of(event["occurred"]) for event in self.case.events if (event["occurred"] or 0) % 2}
+
+        def before(first: dt.datetime, second: dt.datetime) -> bool:
+            if first not in dates and second not in dates:
+                return first < second
+            return first.date() <= second.date() if perhaps else first.date() < second.date()
+
+        _, start, end = turn
+        finished = self.case["as_of_day"] * MOMENT_DAY if one.finished is None else one.finished
+        return before(start, time_of(finished)) and (end is None or before(time_of(one.began), end))
 
 
 def _used_of_the_whole(of: _Suspended, law: Definition, one: _Stretch) -> int:
@@ -204,8 +221,8 @@ def _stretches(case: CaseFacts) -> tuple[_Stretch, ...]:
     return tuple(found)
 
 
-def _rounds(built: Reconstruction) -> Iterator[tuple[str, dt.datetime, dt.datetime | None]]:
-    """The rounds that ran, in wall clock: step, start and end; one that a waiver cut short came to no result."""
+def _rounds(built: Reconstruction) -> Iterator[_Turn]:
+    """The rounds that ran; one that a waiver cut short came to no result."""
     for step in built.state.steps:
         for turn in step.rounds:
             if turn.outcome != "waive":
