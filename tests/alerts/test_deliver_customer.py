@@ -257,6 +257,17 @@ def test_the_morning_list_names_what_is_overdue_due_today_and_next(office: Mailr
     assert len(morning(office)) == before
 
 
+def test_the_morning_list_marks_the_date_it_names_not_another(office: Mailroom) -> None:
+    """The calendar is firm until 2026-12-21. Acceptance of Wednesday the 9th is due on the 10th, which is firm, though
+    the sum of its steps ends in 2027; acceptance of Monday the 21st is due on the 22nd, which is not."""
+    office.service.put_staff([StaffRow("wang", "王", "JA", "manager", None, None)])
+    for day, following, due in (("09", "10", "2026-12-10, "), ("21", "22", "2026-12-22(暂定), ")):
+        office.clock.set(f"2026-12-{day}T10:00")
+        number = office.desk.shown(office.case(int(day), manager="wang"))["application_no"]
+        office.clock.set(f"2026-12-{following}T09:00")
+        assert f"{number}, 截止 {due}" in json.loads(morning(office)[0].body)["text"]
+
+
 def test_a_list_cut_short_leaves_out_what_is_least_urgent(office: Mailroom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digest, "MOST_COUNTED", 1)
     office.service.put_staff([StaffRow("wang", "王", "JA", "manager", None, None)])

@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def case_row(state: State, timers: tuple[Timer, ...], head_hash: str) -> CaseRow:
-    """The application's row. `due_on`: the earliest due date of its running limits."""
+    """The application's row. `due_on`: the earliest due date of its running limits; `provisional`: whether that is."""
     facts = state.facts
     due: dt.date | None = None
     total: dt.date | None = None
@@ -30,9 +30,9 @@ def case_row(state: State, timers: tuple[Timer, ...], head_hash: str) -> CaseRow
         on = timer.due_on
         if on is None or timer.status != "running" or timer.scope not in LEGAL:
             continue
-        due = on if due is None or on < due else due
+        if due is None or on < due:
+            due, provisional = on, timer.provisional
         total = on if timer.key == "total" else total
-        provisional = provisional or timer.provisional
     # In the order of the fields: to name each of them takes thrice as long.
     return CaseRow(
         state.case_id,
