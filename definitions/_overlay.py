@@ -225,6 +225,27 @@ def _check_profile(law: Law, chain: tuple[Layer, ...], user_class: str, day: dt.
             yield _split(user_class, step, parts, at)
         elif not _number_at_most(_sum(parts), step.limit):
             yield _longer(user_class, step.code, step.limit, parts, at)
+        elif step.required_for == "all":
+            yield from _check_spared(user_class, step, parts, at)
+
+
+def _check_spared(user_class: str, step: Profile, above: list[Profile], at: Found) -> Iterator[Problem]:
+    """A merged step is everybody's: whoever is spared a part of it above is asked for nothing more by the merging."""
+    left = [part for part in above if part.required_for == "all"]
+    papers = {kind for part in left for kind in part.documents}
+    if _number_at_most(_sum(left), step.limit) and papers >= set(step.documents):
+        return
+    spared = [part for part in above if part.required_for != "all"]
+    codes = _say(tuple(code for part in spared for code in part.parts))
+    theirs = f"{codes} ({', '.join(dict.fromkeys(code for part in spared for code in part.clauses))})"
+    mine = f"{_say(step.parts)} ({', '.join(at.entry.clauses)})"
+    yield Problem(
+        at.entry.mark,
+        f"classes.{user_class}.{step.code}: 上级对一般用户免除 {theirs}; "
+        f"合并 {mine} 不得使一般用户的资料或时限多于其余部分",
+        f"ordinary customers are spared {theirs} above; merging {mine} may not ask of them more documents or more days "
+        "than the other parts do",
+    )
 
 
 def _latest(found: Found) -> dt.date:

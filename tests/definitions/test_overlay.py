@@ -217,6 +217,27 @@ def test_a_waived_part_inside_a_merged_step_does_not_waive_the_rest(tmp_path):
     assert (step.code, step.required_for, step.waivable) == ("completion_inspection", "all", False)
 
 
+def test_a_city_may_not_take_back_by_merging_what_its_province_waives(tmp_path):
+    """Ordinary customers have 3 + 3 working days and the papers of two steps; with the waived inspection they would
+    have 3 + 2 + 3 and its papers too. Merged without either, or merging only what all are asked for, it is tighter."""
+    waived = nested("classes.hv_single.steps.mid_inspection.required_for", dated({"2024-01-01": "important_customers"}))
+    write(tmp_path, PROVINCE, waived)
+    write(tmp_path, CITY, merge([merged(*INSPECTIONS)], CITY, "2024-06-01"))
+    (sentence,) = told(tmp_path)
+    assert "spared [mid_inspection] (I4," in sentence
+    assert "R420000-rules" in sentence
+    assert "(R420100-rules)" in sentence
+    write(tmp_path, CITY, merge([merged(*INSPECTIONS, limit=6)], CITY, "2024-06-01"))
+    assert len(told(tmp_path)) == 1  # no longer, but with more papers
+    rules = merge([merged(*INSPECTIONS, limit=6)], CITY, "2024-06-01")
+    no_papers = nested("classes.hv_single.steps.mid_inspection.documents", dated({"2024-06-01": []}, CITY))
+    rules["classes"]["hv_single"] |= no_papers["classes"]["hv_single"]
+    write(tmp_path, CITY, rules)
+    assert told(tmp_path) == []
+    write(tmp_path, CITY, merge([merged("completion_inspection", "metering")], CITY, "2024-06-01"))
+    assert told(tmp_path) == []
+
+
 # ---- the files themselves --------------------------------------------------------------------------------------------
 
 
