@@ -72,7 +72,7 @@ def run(
         if not path.exists():
             raise ValueError(f"没有这个文件或文件夹: {path} / there is no such file or folder: {path}")
     _refuse_to_write_over(out, [path for _, path in inputs])
-    table = load(history.mapping)
+    table = load(history.mapping, steps)
     told: dict[str, Any] = {
         "as_of": history.as_of.isoformat(),
         "inputs": [

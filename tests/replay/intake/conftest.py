@@ -56,7 +56,7 @@ def take(tmp_path):
 
         return Taken(
             take_in(
-                cases=file("cases", cases), events=file("events", events), mapping=load(mapping), steps=STEPS,
+                cases=file("cases", cases), events=file("events", events), mapping=load(mapping, STEPS), steps=STEPS,
                 out=tmp_path / "out", threads=1,
             )
         )  # fmt: skip

@@ -35,6 +35,16 @@ def test_the_schema_is_the_loaders():
         ("    case: {case_id: a, voltage: {constant: medium}}", r"m\.yaml:6: .*low \| high"),
         ("    case: {org: a}", "lacks case_id"),
         ("    case: {case_id: {column: a, constant: b}}", "exactly one"),
+        ("    events: [{case_id: a, event: meter.complete, occurred_at: b}]", r"m\.yaml:6: .*no event meter.complete"),
+        (
+            "    events: [{case_id: a, event: metering.dance=x, occurred_at: b}]",
+            r"m\.yaml:6: .*no event metering.dance",
+        ),
+        ("    case: {case_id: a}\ntimes: ['%d/%m/%Y', '%d/%m']", r"m\.yaml:7: .*'%d/%m' .*年、月、日"),
+        ("    case: {case_id: a}\ntimes: ['%Q']", r"m\.yaml:7: .*%Q"),
+        ("    case: {case_id: a, capacity_kw: {column: b, scale: 0}}", r"m\.yaml:6: .*must not be 0"),
+        ("    case: {case_id: {column: a, extract: '(?=A)(.+)'}}", r"m\.yaml:6: .*extract"),  # RE2 looks not ahead
+        ("    ignore: [{column: a, pattern: '(?!A)', because: {zh: 一, en: b}}]", r"m\.yaml:6: .*pattern"),
     ],
 )
 def test_a_faulty_mapping_is_told_with_its_line(tmp_path, line, said):
@@ -43,7 +53,17 @@ def test_a_faulty_mapping_is_told_with_its_line(tmp_path, line, said):
         f"mapping: m\nname: {{zh: 表, en: t}}\ntables:\n  - name: t\n    read: any\n{line}\n", encoding="utf-8"
     )
     with pytest.raises(BadHistory, match=said):
-        load(path)
+        load(path, ("metering",))
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M", "%b %d, %Y %I:%M:%S %p", "%-d.%-m.%y", "%Y-%m-%d %H:%M:%S %Z"])
+def test_a_form_of_times_that_tells_the_day_is_taken(tmp_path, form):
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        f"mapping: m\nname: {{zh: 表, en: t}}\ntimes: ['{form}']\n"
+        "tables: [{name: t, read: any, case: {case_id: a}}]\n", encoding="utf-8",
+    )  # fmt: skip
+    assert load(path).times == (form,)
 
 
 def ledger(path):
@@ -87,6 +107,7 @@ def ledger(path):
     for row in (["已归档"], ["工单号", "用户编号", "业务子类", "区局", "受理时间", "送电日期", "新增容量"]):
         done.append(row)
     done.append(["G1", "1001", "高压新装", "城区", dt.datetime(2025, 3, 4), "2025-05-06", 630])
+    done.append(["合计", None, None, None, None, None, 630])
     book.create_sheet("口径").sheet_state = "hidden"
     book.save(path)
     return path
@@ -117,6 +138,10 @@ def test_a_ledger_is_read_to_the_last_row(take, tmp_path):
     }
     part = taken.counts["parts"][0]
     assert (part["read"], part["accepted"], part["ignored"], part["ignored_because"][0]["rows"]) == (4, 3, 1, 1)
+    totals = next(part for part in taken.counts["parts"] if part["part"] == "energised: case")
+    assert (totals["read"], totals["accepted"], totals["ignored_because"]) == (
+        2, 1, [{"zh": "合计行", "en": "a line of totals", "rows": 1}],
+    )  # fmt: skip
     assert ("口径" in taken.counts["sheets_left"][0]["sheets"]) is True
 
 
@@ -151,6 +176,25 @@ def test_a_log_is_read_plain_and_packed(take, tmp_path):
         ]
         assert taken.rows("cases", "case_id", "org", "rejected_rows") == [("C1", "X", 1)]
         assert {line["value"] for line in taken.sheet("rejected")} >= {"dancing"}
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "GB2312", "gb18030", "utf-16", "iso-8859-1"])
+def test_a_log_is_read_in_the_encoding_it_declares(take, tmp_path, encoding):
+    path = tmp_path / "a.xes"
+    name = "Müller" if encoding == "iso-8859-1" else "张三"
+    said = XES.replace('encoding="UTF-8"', f"encoding='{encoding}'").replace('value="li"', f'value="{name}"')
+    path.write_bytes(said.encode(encoding))
+    assert take(path, mapping="xes").rows("events", "case_id", "actor") == [("C1", name)]
+
+
+@pytest.mark.parametrize("declared", ["gb2312", "shift_jis", "klingon"])
+def test_a_log_that_is_not_in_the_encoding_it_declares_is_refused_by_name(take, tmp_path, declared):
+    path = tmp_path / "a.xes"
+    # A lone byte that no Chinese encoding has.
+    said = XES.replace('encoding="UTF-8"', f'encoding="{declared}"').encode().replace(b'value="li"', b'value="\xff"')
+    path.write_bytes(said)
+    with pytest.raises(BadHistory, match=r"a\.xes: .*encoding"):
+        take(path, mapping="xes")
 
 
 OURS = """<log xes.version="1.0" xmlns="http://www.xes-standard.org/">{}</log>"""

@@ -71,6 +71,13 @@ def test_a_list_without_outage_plans_is_read(take):
     assert len(taken.rows("events", "case_id")) == 4 * 7 + 2
 
 
+def test_a_line_of_totals_is_no_order(take):
+    taken = take(cases=ORDERS + "小计,,,,,50,,,,,,\n", mapping="lv_milestones")
+    assert [case for (case,) in taken.rows("cases", "case_id")] == ["A", "B", "C", "D", "E"]
+    assert {one["zh"] for part in taken.counts["parts"] for one in part["ignored_because"]} == {"合计行"}
+    assert taken.rejected == []
+
+
 def test_supply_before_acceptance_is_found_in_a_ledger(take, tmp_path):
     """G1 and G3 were connected and supplied days before they were accepted, G1 also before it was inspected."""
     book = Workbook()

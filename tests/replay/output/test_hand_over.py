@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from tests.replay.columnar import conftest as columnar
 from tests.replay.histories import COLUMNS, FACTS, small_history
+from tests.web.browser import chromium
 from workflow.cli import app
 from workflow.replay.columnar import engines
 from workflow.replay.output.report import LARGEST
@@ -105,6 +106,14 @@ def test_the_page_needs_nothing_and_lets_no_markup_through(out):
     assert EVIL not in text
     assert "&lt;script&gt;alert(1)" in text
     assert len(text.encode()) < LARGEST
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_fits_a_telephone_and_a_desk(out, width):
+    with chromium() as browser:
+        window = browser.new_page(viewport={"width": width, "height": 900})
+        window.goto((out / "report.html").as_uri())
+        assert window.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_the_page_approves_nothing_and_names_nobody_guilty(out):

@@ -64,6 +64,18 @@ class _Decimal:
 
 
 @dataclass(frozen=True, slots=True)
+class _Scale:
+    """A number that others can be multiplied by without all becoming nothing."""
+
+    def read(self, node: yaml.Node, at: At) -> Any:
+        found = _Decimal().read(node, at)
+        return at.refuse(node, "不能为 0", "must not be 0") if found == 0 else found
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number", "not": {"const": 0}}
+
+
+@dataclass(frozen=True, slots=True)
 class _Value:
     """Where a value comes from: a column's name, or a record that says more; `first` holds alternatives."""
 
@@ -73,8 +85,8 @@ class _Value:
         optional: dict[str, Shape] = {
             "column": _OneOrMore(), "columns": ListOf(_TEXT, minimum=2), "join": _TEXT, "constant": _TEXT,
             "codes": _CODES, "otherwise": OneOf(("reject", "keep", "empty")),
-            "extract": Str(None, ("带一个组的正则表达式", "a regular expression with one group"), _one_group),
-            "absolute": Bool(only=True), "scale": _Decimal(), "below": _Decimal(), "give": _TEXT,
+            "extract": Str(None, ("带一个组的正则表达式", "a regular expression with one group"), _extracted),
+            "absolute": Bool(only=True), "scale": _Scale(), "below": _Decimal(), "give": _TEXT,
             "unknown": Bool(only=True), "optional": Bool(only=True), "prefix": _TEXT,
         }  # fmt: skip
         if self.nested:
@@ -120,9 +132,48 @@ class _Value:
         return {"anyOf": [_TEXT.schema(), self._record().schema()]}
 
 
+def _tells_a_day(form: str) -> None:
+    """Raise ValueError unless a day written in `form` is read back from it by the engine that will read the file."""
+    noon = "TIMESTAMPTZ '2026-11-28 12:00+08'"  # with a zone, for forms that write one
+    if _asked(f"SELECT CAST(strptime(strftime({noon}, $1), $1) AS DATE) = DATE '2026-11-28'", form) != (True,):
+        raise ValueError("须有年、月、日 / it needs year, month and day")
+
+
+_TIME = Str(
+    None,
+    ("时间格式, 如 %d/%m/%Y %H:%M, 须有年、月、日",
+     "a form of times with year, month and day, such as %d/%m/%Y %H:%M"),
+    _tells_a_day,
+)  # fmt: skip
+
+
 def _one_group(pattern: str) -> None:
     if re.compile(pattern).groups != 1:
         raise ValueError("要有且只有一个组 / it needs exactly one group")
+
+
+def _searched(pattern: str) -> None:
+    """Raise ValueError or re.error for what the engine that searches the rows does not take: it looks neither ahead
+    nor back."""
+    re.compile(pattern)
+    _asked("SELECT regexp_matches('', $1)", pattern)
+
+
+def _extracted(pattern: str) -> None:
+    _one_group(pattern)
+    _searched(pattern)
+
+
+def _asked(question: str, text: str) -> tuple[Any, ...] | None:
+    """What the engine answers. Raises ValueError when it cannot read `text`."""
+    import duckdb  # noqa: PLC0415  # slow to load, and most mappings have nothing to ask
+
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            return connection.execute(question, [text]).fetchone()
+    except duckdb.Error as error:
+        raise ValueError(str(error).splitlines()[0]) from error
 
 
 _CONDITION = Record(
@@ -131,7 +182,7 @@ _CONDITION = Record(
         "values": _TEXTS,
         "filled": Bool(only=True),
         "empty": Bool(only=True),
-        "pattern": Str(None, ("正则表达式", "a regular expression"), re.compile),
+        "pattern": Str(None, ("正则表达式", "a regular expression"), _searched),
     },
 )
 _IGNORED = Record({**_CONDITION.required, "because": _SAID}, _CONDITION.optional)
@@ -174,7 +225,7 @@ SHAPE: Final = Record(
         "offsets": OneOf(("convert", "drop")),
         "midnight_is_date": Bool(),
         "excel_serials": Bool(),
-        "times": _TEXTS,
+        "times": ListOf(_TIME, minimum=1),
         "missing": _TEXTS,
         "encoding": _TEXT,
         "delimiter": Str(r"^.$", ("一个字符", "one character")),
@@ -197,8 +248,9 @@ def ready() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in READY.glob("*.yaml")))
 
 
-def load(path: Path | str) -> MappingFile:
-    """The mapping in `path`, or the ready one of that name. Raises BadHistory with every fault, its file and line."""
+def load(path: Path | str, steps: tuple[str, ...] = ()) -> MappingFile:
+    """The mapping in `path`, or the ready one of that name. `steps`: of the process it will be read for, unless it has
+    its own; events that the process does not have are faults. Raises BadHistory with every fault, its file and line."""
     if isinstance(path, str) and path in ready():
         path = READY / f"{path}.yaml"
     path = Path(path)
@@ -210,7 +262,7 @@ def load(path: Path | str) -> MappingFile:
     found = reader.read(path, SHAPE)
     if found is not INVALID and not reader.problems:
         mapping = _assemble(found)
-        reader.problems.extend(_Between(mapping, reader, path).problems())
+        reader.problems.extend(_Between(mapping, mapping.steps or steps, reader, path).problems())
     if reader.problems:
         raise BadHistory(*(str(problem) for problem in sorted(reader.problems)))
     return mapping
@@ -284,8 +336,9 @@ def _assemble(found: dict[str, Any]) -> MappingFile:
 class _Between:
     """What only shows between the parts: values outside our lists, activities nobody has, tables that give nothing."""
 
-    def __init__(self, mapping: MappingFile, reader: Reader, path: Path) -> None:
+    def __init__(self, mapping: MappingFile, steps: tuple[str, ...], reader: Reader, path: Path) -> None:
         self._mapping = mapping
+        self._steps = steps
         self._node = reader.compose(path)
         self._at = At(reader, reader.name(path), "")
 
@@ -320,16 +373,19 @@ class _Between:
                         yield self._problem(text, f"{column.name} 只能是 {allowed}", f"{column.name} must be {allowed}")
 
     def _unheard_of(self, table: Table) -> Iterator[Problem]:
-        """Events that the mapping's own process does not have; the book's steps are not known here."""
-        if not self._mapping.steps:
+        """Events that the process does not have."""
+        if not self._steps:
             return
-        activities = tables.lifecycles(self._mapping.steps)
+        activities = tables.lifecycles(self._steps)
         for event in _events_named(table):
             activity, _, rest = event.partition(".")
             lifecycle = rest.partition("=")[0]
             if lifecycle not in activities.get(activity, ()):
                 pair = f"{activity}.{lifecycle}"
-                yield self._problem(event, f"没有 {pair} 这种事件", f"there is no event {pair}")
+                told = ", ".join(activities.get(activity, activities))
+                yield self._problem(
+                    event, f"没有 {pair} 这种事件(可用: {told})", f"there is no event {pair} (known: {told})"
+                )
 
 
 def _targets(value: Value) -> Iterator[str]:
@@ -340,7 +396,9 @@ def _targets(value: Value) -> Iterator[str]:
 def _events_named(table: Table) -> Iterator[str]:
     for emitter in table.events:
         if emitter.sparse and "lifecycle" in emitter.columns:
-            yield f"{emitter.columns['activity'].constant}.{emitter.columns['lifecycle'].constant}"
+            event = f"{emitter.columns['activity'].constant}.{emitter.columns['lifecycle'].constant}"
+            value = emitter.columns.get("value", Value()).constant
+            yield event if value is None else f"{event}={value}"
         if emitter.names:
             yield from emitter.names.to.values()
     if table.snapshots:

@@ -6,21 +6,24 @@ carries what its trace is called as `case:case_id` and `case:concept:name`.
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
-from xml.etree.ElementTree import Element, ParseError  # the types; parsing is defusedxml's
+from typing import Any, BinaryIO, Final
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder  # the types; parsing is defusedxml's
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import iterparse
+from defusedxml.ElementTree import DefusedXMLParser, iterparse
 
 from workflow.replay.intake.faults import BadHistory, clean
 from workflow.replay.intake.raw import Raw, Spool
-from workflow.replay.intake.text import opened
+from workflow.replay.intake.text import chunks, opened
 
 _NAMES: Final = {name: f"case:{name}" for name in ("case_id", "concept:name")}
 """What a trace may be called by → what its events carry that as."""
 _VALUES = {"string", "date", "int", "float", "boolean", "id"}
+_ENCODING: Final = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([\w.-]+)["']""")
 
 
 def read(path: Path, stem: Path) -> tuple[Raw, Raw]:
@@ -46,7 +49,9 @@ def elements(path: Path, names: set[str], root: str) -> Iterator[tuple[Element, 
     file = opened(path)
     try:
         depth, top = 0, None
-        for kind, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
+        text, encoding = _readable(file, next(chunks(path), b""))
+        parser = DefusedXMLParser(target=TreeBuilder(), encoding=encoding, forbid_dtd=True)
+        for kind, element in iterparse(text, events=("start", "end"), parser=parser):
             if top is None:
                 top = element
                 if _tag(top) != root:
@@ -64,10 +69,24 @@ def elements(path: Path, names: set[str], root: str) -> Iterator[tuple[Element, 
         raise BadHistory(
             f"{path.name}: 含有实体或文档类型声明, 出于安全不予读取 / holds an entity or a DTD; refused for safety"
         ) from error
-    except (UnicodeDecodeError, LookupError) as error:
-        raise BadHistory(f"{path.name}: XML 编码有误 / the XML's encoding is wrong") from error
+    except (ValueError, LookupError) as error:  # bytes that are not in it, an encoding that nobody or no parser knows
+        if isinstance(error, BadHistory):
+            raise
+        raise BadHistory(
+            f"{path.name}: XML 编码有误, 请另存为 UTF-8 / the XML's encoding is wrong or not known; save it as UTF-8"
+        ) from error
     finally:
         file.close()
+
+
+def _readable(file: BinaryIO, head: bytes) -> tuple[Any, str | None]:
+    """The file as the parser can read it, and its encoding unless the parser finds that out: it knows none of several
+    bytes a character but UTF-8 and UTF-16, so Chinese ones come to it as UTF-8. Raises LookupError."""
+    declared = _ENCODING.match(head)
+    name = declared and codecs.lookup(declared[1].decode()).name
+    if name not in ("gb2312", "gbk", "gb18030"):
+        return file, None
+    return codecs.EncodedFile(file, "utf-8", "gb18030"), "utf-8"
 
 
 def attributes(element: Element, prefix: str = "") -> dict[str, str | None]:
