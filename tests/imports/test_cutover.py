@@ -85,9 +85,7 @@ def test_a_case_comes_over_with_its_history(service, bring):
 def test_its_events_say_where_they_come_from(service, bring):
     bring({**HIGH, "history": UNTIL_DESIGN})
     events = events_of(service, "OLD-1")
-    assert {event["payload"].get("batch") for event in events if "signed_with" not in event["payload"]["late"]} == {
-        "migration:旧系统.jsonl"
-    }
+    assert {event["payload"].get("batch") for event in events} == {"migration:旧系统.jsonl"}
     assert all(event["late"] and event["payload"]["late"]["reason"] for event in events)
     assert {event["actor"] for event in events} == {"local:clerk:张敏"}
     assert [event["source"] for event in events][-1] == "field_terminal"

@@ -229,6 +229,33 @@ def shop(desk: Desk) -> str:
     return case_id
 
 
+def test_the_time_in_which_the_customer_brings_missing_papers_is_the_customers(desk: Desk):
+    """Acceptance, plan and metering within 1 + 3 + 2 working days of the utility; the title came a week later."""
+    desk.clock.set("2024-01-08 09:00")
+    case_id = desk.submit("lv_other", documents=[{"kind": "identity"}]).case_id or ""
+    step(desk, case_id, "2024-01-15 09:00", "register_documents", documents=[{"kind": "premises_title"}])
+    step(desk, case_id, "2024-01-16 09:00", "complete_step", step="acceptance")
+    step(desk, case_id, "2024-01-19 09:00", "complete_step", step="supply_plan")
+    assert standing(desk, case_id) == {}
+    step(desk, case_id, "2024-01-22 09:00", "submit_step", step="metering")
+    step(desk, case_id, "2024-01-25 09:00", "complete_step", step="metering")
+    assert set(standing(desk, case_id)) == {"L01", "L02"}  # three of two working days, seven of six
+
+
+def test_a_change_of_class_leaves_no_clock_of_the_old_path_behind(desk: Desk):
+    """A plan that the old class did not have is given in time, and the customer takes weeks until metering."""
+    desk.clock.set("2024-01-08 09:00")
+    case_id = desk.submit("lv_zero").case_id or ""
+    step(desk, case_id, "2024-01-08 15:00", "complete_step", step="acceptance")
+    step(desk, case_id, "2024-01-09 09:00", "correct", field="case.enterprise_size", new_value="large",
+         reason="核实规模", evidence={"ref": "KH-7", "source": "customer_app"})  # fmt: skip
+    step(desk, case_id, "2024-01-09 10:00", "countersign")
+    step(desk, case_id, "2024-01-11 09:00", "complete_step", step="supply_plan")
+    step(desk, case_id, "2024-02-05 09:00", "submit_step", step="metering")
+    step(desk, case_id, "2024-02-06 09:00", "complete_step", step="metering")
+    assert standing(desk, case_id) == {}
+
+
 def correct_the_plan(desk: Desk, case_id: str, to: str) -> None:
     step(desk, case_id, "2024-01-15 10:00", "correct", field="supply_plan.complete.occurred_at", new_value=to,
          reason="录错")  # fmt: skip

@@ -155,18 +155,18 @@ class Deed:
         return clauses_of(self.definition, ids)
 
     def emit(self, type_: str, payload: dict[str, Any]) -> None:
-        """Append an event of the acting principal and move the state on. Every event of a late
-        command is marked late; its reason, evidence and batch are put into the first."""
+        """Append an event of the acting principal and move the state on. Every event of a late command is marked late
+        and names its batch; its reason and evidence are put into the first."""
         principal, command = self.context.principal, self.command
         payload["by"] = {"role": principal.role, "org": principal.org}
         if self.late is not None:
             # One signature covers the whole command: the later events point at the first.
             payload["late"] = {**self.late, "signed_with": self.events[0].seq} if self.events else self.late
+        for name in ("batch",) if self.events else ("batch", "reason"):
+            value = getattr(command, name, None)
+            if value is not None:
+                payload.setdefault(name, value)
         if not self.events:
-            for name in ("reason", "batch"):
-                value = getattr(command, name, None)
-                if value is not None:
-                    payload.setdefault(name, value)
             evidence = getattr(command, "evidence", None)
             if evidence is not None:
                 payload["evidence"] = {"ref": evidence.ref, "source": evidence.source}

@@ -12,9 +12,11 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from workflow.core.events import Event
 from workflow.core.evolve import replay
-from workflow.core.state import Facts
+from workflow.core.state import Facts, Step
 from workflow.core.times import BUSINESS_ZONE
 
 Row = dict[str, Any]
@@ -108,6 +110,10 @@ def _submitted(told: _Told, event: Event) -> None:
     if request:  # the customer's written request for high voltage, without which the class would be another
         told.say(event, "document", "received", value=HV_REQUEST, ref=request)
     told.arrived(event)
+    if lacking := event.payload.get("missing_documents"):
+        # The answer was the one complete list, and the clock of acceptance waits for the customer: a return [policy 2].
+        step, _, _ = str(event.payload["state"]).partition(".")
+        told.say(event, step, "return", value="; ".join(lacking))
 
 
 def _received(told: _Told, event: Event) -> None:
@@ -200,6 +206,8 @@ def _corrected(told: _Told, event: Event, signed: Event) -> None:
     if timed:
         activity, lifecycle, _ = field.split(".")
         _change_time(told.rows, activity, lifecycle, old, new)
+    else:
+        _change_path(told, event)
     told.say(
         signed, "correction", "changed", value=field if timed else f"case.{field}", old_value=old, new_value=new,
         ref=f"countersigned:{event.seq}:{event.actor}" if timed else evidence.get("ref"),
@@ -215,6 +223,26 @@ def _change_time(rows: Sequence[Row], activity: str, lifecycle: str, old: str | 
                 if lifecycle == "complete" and other[_SEQ] == row[_SEQ] and other["lifecycle"] == "start":
                     other["occurred_at"] = new
             return
+
+
+def _change_path(told: _Told, event: Event) -> None:
+    """The steps on the path of the corrected facts began when the engine says; one begun on the old path alone did not,
+    and what began in its place was recorded when it was."""
+    steps = msgspec.convert(event.payload["became"]["steps"], tuple[Step, ...])
+    begun = [(step.code, _moment(turn.started_at)) for step in steps for turn in step.rounds]
+    starts = [row for row in told.rows if row["lifecycle"] == "start" and row["activity"] != "suspension"]
+    said = [(row["activity"], row["occurred_at"]) for row in starts]
+    void = [row for row, one in zip(starts, said, strict=True) if one not in begun]
+    for step, moment in begun:
+        if (step, moment) in said:
+            continue
+        instead = next((row for row in void if row["occurred_at"] == moment), None)
+        if instead is None:
+            told.say(event, step, "start", occurred_at=moment)
+        else:
+            instead["activity"] = step
+            void.remove(instead)
+    told.rows = [row for row in told.rows if not any(row is one for one in void)]
 
 
 def _written(value: Any) -> str | None:

@@ -7,6 +7,8 @@ import importlib.util
 import io
 from pathlib import Path
 
+import pytest
+
 from workflow.replay import tables
 from workflow.replay.from_engine import rows
 
@@ -90,3 +92,45 @@ def test_an_ending_carries_its_proof():
     assert told(case, "activity", "lifecycle", "value", "ref", "source")[-1] == (
         "application", "withdraw", "搬家", "APP-1", "customer_app",
     )  # fmt: skip
+
+
+def starts(case):
+    """The steps' starts and returns as they stand on record."""
+    return [
+        one for one in told(case, "activity", "lifecycle", "occurred_at", "recorded_at", "value")
+        if one[1] in ("start", "return")
+    ]  # fmt: skip
+
+
+def test_an_application_whose_papers_are_missing_is_returned_with_the_list_and_begins_when_they_are_in():
+    case = driver.Case()
+    case.apply(driver.FACTS["lv_other"], "2024-01-08 09:00", documents=[{"kind": "identity"}])
+    case.do("register_documents", "2024-01-15 09:00", documents=[{"kind": "premises_title"}])
+    assert starts(case) == [
+        ("acceptance", "return", "2024-01-08 09:00:00", "2024-01-08 09:00:00", "premises_title"),
+        ("acceptance", "start", "2024-01-15 09:00:00", "2024-01-15 09:00:00", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("was", "size", "begun", "begins"),
+    [("lv_zero", "large", "metering", "supply_plan"), ("lv_other", "small", "supply_plan", "metering")],
+)
+def test_a_change_of_class_begins_the_step_of_the_new_path_instead_of_the_old(was, size, begun, begins):
+    """What comes behind acceptance began when acceptance was passed, and was recorded then."""
+    case = driver.submitted(was, "2024-01-08 09:00")
+    case.do("complete_step", "2024-01-08 15:00", step="acceptance")
+    passed = "2024-01-08 15:00:00"
+    assert starts(case)[-1] == (begun, "start", passed, passed, None)
+    case.do("correct", "2024-01-10 09:00", field="case.enterprise_size", new_value=size, reason="核实企业规模")
+    case.do("countersign", "2024-01-10 10:00")
+    assert starts(case)[1:] == [(begins, "start", passed, passed, None)]
+
+
+def test_a_change_of_class_that_needs_no_more_papers_begins_acceptance():
+    """High voltage waits for the approval of the project, low voltage needs none [L24]."""
+    case = driver.Case()
+    case.apply(driver.FACTS["hv_single"], "2024-01-08 09:00", documents=driver.PAPERS["low"])
+    case.do("correct", "2024-01-10 09:00", field="case.voltage", new_value="low", reason="改低压")
+    case.do("countersign", "2024-01-10 10:00")
+    assert starts(case)[-1] == ("acceptance", "start", "2024-01-10 10:00:00", "2024-01-10 10:00:00", None)
