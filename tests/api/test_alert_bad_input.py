@@ -157,3 +157,19 @@ def test_what_is_not_there_is_not_found(face: Face, method: str, path: str) -> N
         assert client.request(method, f"/api/v1{path.format(odd)}").status_code in (400, 404)
     wrong = client.request("DELETE", f"/api/v1{path.format('x')}")
     assert wrong.status_code == 405
+
+
+@pytest.mark.parametrize("items", ["applications", "alerts", "orders", "breaches", "findings"])
+def test_a_list_of_a_unit_that_there_is_none_of_is_refused(face: Face, items: str) -> None:
+    """An empty list would say that the unit has nothing. `YC` is there and has nothing."""
+    client = face.as_("admin")
+    answer = client.get(f"/api/v1/{items}", params={"org": "NOWHERE"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown-org")
+    assert [(one["field"], "NOWHERE" in one["message_en"]) for one in answer.json()["errors"]] == [("org", True)]
+    assert client.get(f"/api/v1/{items}", params={"org": "YC"}).json()["items"] == []
+
+
+def test_what_may_stand_there_is_told_in_either_language(face: Face) -> None:
+    problem = face.as_("admin").get("/api/v1/alerts", params={"level": "pink"}).json()
+    assert problem["detail"] == "query.level: 应为 'yellow', 'orange', 'red', 'black' 之一"
+    assert problem["detail_en"] == "query.level: must be one of 'yellow', 'orange', 'red' or 'black'"

@@ -77,6 +77,18 @@ def known_org(tx: Tx, code: str) -> OrgRow:
     return unit
 
 
+def check_narrowing(tx: Tx, org: str | None) -> None:
+    """Raises Refused `unknown-org` for a list narrowed to a unit that there is none of: an empty list would say that
+    nothing is there."""
+    if org is not None and tx.org(org) is None:
+        raise parameter_refused("unknown-org", "org", f"没有单位 {org}; 请核对单位代码", f"there is no unit {org}")
+
+
+def parameter_refused(code: str, field: str, zh: str, en: str) -> Refused:
+    """A refusal that names the parameter of a list as its only fault."""
+    return refuse(code, f"{field}: {zh}", f"{field}: {en}", errors=[{"field": field, "message": zh, "message_en": en}])
+
+
 def org_for(tx: Tx, principal: Principal, stated: str | None) -> str | None:
     """The unit a new or re-assigned case belongs to: the stated one, which must be known and within the principal's
     part of the tree, else the key's. Raises Refused."""

@@ -64,6 +64,7 @@ def listed(
         escalated=escalated, but_scope=_hidden(service, principal),
     )  # fmt: skip
     with service.database.read() as tx:
+        access.check_narrowing(tx, org)
         rows = tx.list_alerts(narrowed, before=cursor, limit=limit + 1)
         items = shown(service, tx, rows[:limit])
     return {"items": items, "next": rows[limit - 1].id if len(rows) > limit else None}

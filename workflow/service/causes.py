@@ -110,6 +110,7 @@ def breaches(
     limit = max(1, min(limit, MOST_PER_PAGE))
     known = service.law.book.breach_causes.causes
     with service.database.read() as tx:
+        access.check_narrowing(tx, org)
         today = business_date(service.clock.now())
         rows = tx.breaches(
             service.calendars.refresh(tx).last_working_on_or_before(today).isoformat(),

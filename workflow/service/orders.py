@@ -99,6 +99,7 @@ def listed(
     access.check_reads(service.law.roles, principal, AREA)
     limit = max(1, min(limit, MOST_PER_PAGE))
     with service.database.read() as tx:
+        access.check_narrowing(tx, org)
         rows = tx.list_orders(
             scope=principal.org, org=org, status=status, case_id=case_id, alert_id=alert_id, before=cursor,
             limit=limit + 1,

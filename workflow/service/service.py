@@ -162,8 +162,7 @@ class Service:
         limit = max(1, min(limit, MOST_PER_PAGE))
         today = self._today()
         with self.database.read() as tx:
-            if org is not None and tx.org(org) is None:
-                raise _unknown("unknown-org", "org", f"没有单位 {org}; 请核对单位代码", f"there is no unit {org}")
+            access.check_narrowing(tx, org)
             calendar = self.calendars.refresh(tx)
             filters = Filter(
                 scope=principal.org,
@@ -409,12 +408,7 @@ class Service:
 def _among(field: str, value: str | None, known: Iterable[str]) -> None:
     if value is not None and value not in known:
         values = ", ".join(known)
-        raise _unknown("malformed-request", field, f"应为 {values} 之一", f"must be one of {values}")
-
-
-def _unknown(code: str, field: str, zh: str, en: str) -> Refused:
-    fault = {"field": field, "message": zh, "message_en": en}
-    return refuse(code, f"{field}: {zh}", f"{field}: {en}", errors=[fault])
+        raise access.parameter_refused("malformed-request", field, f"应为 {values} 之一", f"must be one of {values}")
 
 
 def _one_person(name: str, other: str) -> Refused:

@@ -66,7 +66,9 @@ def _message(error: Mapping[str, Any]) -> tuple[str, str]:
         zh, _, en = str(context["error"]).partition(" / ")
         return zh, en or zh
     zh, en = _MESSAGES.get(error["type"], _UNKNOWN)
-    return zh.format(**context), en.format(**context)
+    # pydantic lists what it expected in English: 'a', 'b' or 'c'.
+    chinese = {**context, "expected": str(context.get("expected")).replace("' or '", "', '")}
+    return zh.format(**chinese), en.format(**context)
 
 
 def describe(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
