@@ -326,6 +326,25 @@ def test_an_unknown_number_and_a_wrong_code_look_alike_and_knocking_is_limited(o
     assert LOOK not in answer.headers.get("set-cookie", "")
 
 
+@pytest.mark.parametrize(("form", "promised"), [(HOME, True), (SHOP, False)], ids=["residential", "lv_other"])
+def test_a_day_of_power_is_promised_only_where_the_whole_process_is_limited(own_office, form, promised):
+    """A sum of steps leaves out the customer's own time between them [I3], so nobody can say when power is on."""
+    held = apply.begin(own_office.service, {**form, "region": region(own_office)}, "x")
+    apply.send(own_office.service, held)
+    sent = apply.sent(own_office.service, held)
+    assert sent is not None
+    papers: dict[str, object] = {
+        "command": "register_documents",
+        "documents": [{"kind": "identity"}, {"kind": "premises_title"}],
+    }
+    do(own_office, sent.application_no, papers)
+    client = own_office.client(None)
+    posting(client, "/track", "/track", {"number": sent.application_no, "code": sent.code or ""})
+    page = client.get("/track/case").text
+    assert "供电企业正在办理" in page
+    assert ("最迟" in page) is promised
+
+
 def test_nothing_personal_is_cached_or_logged(own_office, drafted):
     lines: list[str] = []
 
