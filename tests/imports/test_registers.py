@@ -168,6 +168,32 @@ def test_a_field_given_twice_in_json_is_no_guess(service, tmp_path):
     assert orgs_of(service) == {}
 
 
+def test_a_field_of_json_holds_one_value(service, tmp_path):
+    path = tmp_path / "o.json"
+    path.write_text('[{"code": {"a": 1}, "level": "province", "name": ["甲"]}]', encoding="utf-8")
+    with pytest.raises(BadFile) as refused:
+        import_orgs(service, ADMIN, path)
+    assert [line.split(":")[0] for line in refused.value.problems] == ["o.json [1] code", "o.json [1] name"]
+    assert orgs_of(service) == {}
+
+
+def test_columns_that_are_not_ours_are_named(service, workbook, tmp_path):
+    """A misspelt head loses its column; whoever imports is told, and a remark of the office's own hinders nothing."""
+    rows = [["编码", "级别", "名称", "行政区", "备注"], ["P", "省", "云泽省公司", "960000", "x"]]
+    assert import_orgs(service, ADMIN, workbook("o.xlsx", 机构=rows)).ignored == ["行政区", "备注"]
+    path = tmp_path / "s.json"
+    path.write_text('[{"id": "1", "name": "王", "org": "P", "role": "manager", "phone": "139"}]', encoding="utf-8")
+    assert import_staff(service, ADMIN, path).ignored == ["phone"]
+    assert import_orgs(service, ADMIN, workbook("o2.xlsx", 机构=[row[:3] for row in rows])).ignored == []
+
+
+def test_a_row_without_a_code_accuses_no_other(service, workbook):
+    rows = [ORGS[1], ["P", None, "省", "云泽省公司", None, None], [None, "P", "县", "丁", None, None]]
+    with pytest.raises(BadFile) as refused:
+        import_orgs(service, ADMIN, workbook("o.xlsx", 机构=rows))
+    assert refused.value.problems == ["o.xlsx [机构]:3: 缺少 编码 (code) / code is missing"]
+
+
 @pytest.fixture
 def case_id(service):
     facts = {

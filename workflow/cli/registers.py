@@ -59,6 +59,9 @@ def _say(brought: imports.Brought, as_json: bool) -> None:
             f"{brought.rows} 行 / rows: 新增 / added {brought.added}, 更新 / changed {brought.changed}, "
             f"未变 / unchanged {brought.unchanged}"
         )
+        if brought.ignored:
+            names = ", ".join(brought.ignored)
+            typer.echo(f"没有导入的列, 请核对列名 / columns not imported, check their names: {names}", err=True)
 
 
 @evidence.command("import")

@@ -79,19 +79,22 @@ RECORDS_AT_ONCE = 500
 
 
 class Brought(msgspec.Struct, frozen=True):
-    """What an import of orgs or staff did, in rows."""
+    """What an import of orgs or staff did, in rows. `ignored`: columns of the file that are not ours, as it has them
+    without blanks; nothing of them was kept."""
 
     rows: int
     added: int
     changed: int
     unchanged: int
+    ignored: list[str]
 
 
 class _Problems:
-    """Faults gathered while a file is read, each with its place."""
+    """Faults gathered while a file is read, each with its place; and the columns that are not ours, which are none."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
+        self.ignored: dict[str, None] = {}
 
     def add(self, place: str, zh: str, en: str) -> None:
         self.sentences.append(f"{place}: {zh} / {en}")
@@ -102,22 +105,24 @@ class _Problems:
             raise BadFile(self.sentences)
 
 
-def _records(path: Path, vocabulary: Vocabulary) -> Iterator[Row]:
+def _records(path: Path, vocabulary: Vocabulary, problems: _Problems) -> Iterator[Row]:
     """The rows of a JSON file or of every table of the file."""
     if not is_json(path):
         for table in read_tables(path, vocabulary):
+            problems.ignored.update(dict.fromkeys(table.unknown))
             yield from table.rows
         return
     for place, one in read_json(path):
         if isinstance(one, BadValue) or not isinstance(one, dict):
             raise BadFile([f"{place}: {one if isinstance(one, BadValue) else '应为对象 / must be an object'}"])
+        problems.ignored.update(dict.fromkeys(name for name in one if name not in vocabulary))
         yield Row(place, one)
 
 
 def _read(path: Path, vocabulary: Vocabulary, problems: _Problems, of: Callable[[Row], _T]) -> list[tuple[str, _T]]:
     """What each row says, with its place; a row that goes on behind its header is a fault."""
     found = []
-    for row in _records(path, vocabulary):
+    for row in _records(path, vocabulary, problems):
         if row.beyond:
             problems.add(row.place, *BEYOND)
         found.append((row.place, of(row)))
@@ -182,7 +187,7 @@ def _org(row: Row, levels: dict[str, str], problems: _Problems) -> OrgRow:
 
 def _put_orgs(tx: Tx, orgs: list[OrgRow], places: dict[str, str], problems: _Problems) -> Brought:
     there = {org.code: org for org in tx.orgs()}
-    known = {**there, **{org.code: org for org in orgs}}
+    known = {**there, **{org.code: org for org in orgs if org.code}}
     _check_levels(known, places, problems)
     for org in orgs:
         above, passed = org.parent, {org.code}
@@ -200,7 +205,8 @@ def _put_orgs(tx: Tx, orgs: list[OrgRow], places: dict[str, str], problems: _Pro
             above = known[above].parent
     problems.stop()
     tx.put_orgs(orgs)
-    return _brought(orgs, {code: org._replace(path="") for code, org in there.items()}, lambda org: org.code)
+    there = {code: org._replace(path="") for code, org in there.items()}
+    return _brought(orgs, there, lambda org: org.code, problems)
 
 
 def _check_levels(known: dict[str, OrgRow], places: dict[str, str], problems: _Problems) -> None:
@@ -219,10 +225,10 @@ def _check_levels(known: dict[str, OrgRow], places: dict[str, str], problems: _P
             )
 
 
-def _brought(rows: list[_T], there: dict[str, _T], key: Callable[[_T], str]) -> Brought:
+def _brought(rows: list[_T], there: dict[str, _T], key: Callable[[_T], str], problems: _Problems) -> Brought:
     added = sum(key(row) not in there for row in rows)
     unchanged = sum(there.get(key(row)) == row for row in rows)
-    return Brought(len(rows), added, len(rows) - added - unchanged, unchanged)
+    return Brought(len(rows), added, len(rows) - added - unchanged, unchanged, list(problems.ignored))
 
 
 # ---- staff -----------------------------------------------------------------------------------------------------------
@@ -284,7 +290,7 @@ def _put_staff(tx: Tx, rows: list[tuple[str, StaffRow]], problems: _Problems) ->
     staff = _unique(settled, lambda member: member.id, problems)
     problems.stop()
     tx.put_staff(staff)
-    return _brought(staff, there, lambda member: member.id)
+    return _brought(staff, there, lambda member: member.id, problems)
 
 
 def _substitute(member: StaffRow, named: _Named, place: str, problems: _Problems) -> str | None:

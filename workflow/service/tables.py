@@ -340,6 +340,8 @@ def as_text(value: Any) -> str | None:
         return str(int(value)) if value == int(value) else repr(value)
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
+    if isinstance(value, (dict, list)):
+        raise BadValue("应为一个值, 不是列表或对象 / must be one value, no list or object")
     return str(value)
 
 
