@@ -286,6 +286,13 @@ def test_two_csv_files(service, tmp_path):
     assert import_cases(service, ADMIN, cases, events, lambda *_: None).imported == 2
 
 
+def test_cases_without_their_history_are_refused_with_the_way_to_name_it(service, tmp_path):
+    cases = tmp_path / "c.csv"
+    cases.write_text("case_id,customer_id\nOLD-1,C1\n", encoding="utf-8")
+    with pytest.raises(BadFile, match="--events"):
+        import_cases(service, ADMIN, cases, None, lambda *_: None)
+
+
 def test_a_case_whose_row_goes_on_behind_the_header_is_rejected(service, tmp_path):
     cases, events = tmp_path / "c.csv", tmp_path / "e.csv"
     cases.write_text("case_id,customer_id,premises_id\nOLD-1,C1,P1,x\n", encoding="utf-8")

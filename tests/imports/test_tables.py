@@ -44,6 +44,22 @@ def test_delimiters(tmp_path, delimiter):
     assert read(path)[0].rows[0].values == {"code": "A", "name": "甲"}
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("title", ["组织机构表", "组织机构表(2026年,全省)"])
+def test_a_title_above_the_header_does_not_say_what_parts_the_cells(tmp_path, title, delimiter):
+    path = tmp_path / "o.csv"
+    lines = [[title], [], ["编码", "名称", "区域"], ["A", "甲", "420100"]]
+    path.write_text("".join(delimiter.join(line) + "\n" for line in lines), encoding="utf-8")
+    assert read(path)[0].rows[0].values == {"code": "A", "name": "甲", "region": "420100"}
+
+
+def test_where_there_is_no_header_the_columns_are_told_in_both_languages(tmp_path):
+    path = tmp_path / "o.csv"
+    path.write_text("甲,乙\n1,2\n", encoding="utf-8")
+    with pytest.raises(BadFile, match="code 编码, name 名称, region 区域"):
+        read(path)
+
+
 def test_titles_above_the_header_and_rows_after_it_keep_their_line(workbook):
     path = workbook(
         "o.xlsx",

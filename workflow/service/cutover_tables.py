@@ -17,7 +17,18 @@ from workflow.core.times import BUSINESS_ZONE
 from workflow.service.cutover_files import Case, Entry, Found, needed, once, present
 from workflow.service.evidence import check_records
 from workflow.service.imports import RECORD_COLUMNS, record_of
-from workflow.service.tables import BEYOND, BadFile, BadValue, Row, Vocabulary, as_flag, as_number, as_text, read_tables
+from workflow.service.tables import (
+    BEYOND,
+    BadFile,
+    BadValue,
+    Row,
+    Table,
+    Vocabulary,
+    as_flag,
+    as_number,
+    as_text,
+    read_tables,
+)
 
 CASE_COLUMNS: Vocabulary = {
     "case_id": ("申请标识", "工单编号", "流程编号", "申请编号"),
@@ -82,7 +93,7 @@ def from_tables(path: Path, events: Path | None) -> Found:
             if case.external_id is not None:
                 cases.setdefault(case.external_id, case)
     rows: dict[str, list[tuple[Row, dict[str, Any]]]] = {}
-    for table in read_tables(events or path, RECORD_COLUMNS):
+    for table in _histories(path, events):
         left_out |= dict.fromkeys((*(c for c in table.columns if c in ("recorded_at", "device")), *table.unknown))
         for row in table.rows:
             _sort_in(row, cases, rows, found)
@@ -90,6 +101,18 @@ def from_tables(path: Path, events: Path | None) -> Found:
         _read_history(case, rows.get(external_id, []))
     found.not_carried = list(left_out)
     return found
+
+
+def _histories(path: Path, events: Path | None) -> list[Table]:
+    try:
+        return read_tables(events or path, RECORD_COLUMNS)
+    except BadFile as error:
+        if events is not None:
+            raise
+        elsewhere = (
+            "历史在另一个文件中时, 请用 --events 指明 / when the history is in another file, name it with --events"
+        )
+        raise BadFile([*error.problems, elsewhere]) from error
 
 
 def _sort_in(row: Row, cases: dict[str, Case], rows: dict[str, list[tuple[Row, dict[str, Any]]]], found: Found) -> None:

@@ -148,7 +148,7 @@ def read_tables(path: Path, vocabulary: Vocabulary) -> list[Table]:
     if problems:
         raise BadFile(problems)
     if not tables:
-        known = ", ".join(vocabulary)
+        known = ", ".join(" ".join((column, *others[:1])) for column, others in vocabulary.items())
         raise BadFile([f"{path.name}: 没有找到表头, 需要的列 / no header row was found; the columns are: {known}"])
     return tables
 
@@ -174,8 +174,9 @@ def _text(path: Path) -> str:
 
 def _csv(path: Path) -> Grid:
     text = _text(path)
-    first = next((line for line in text.split("\n") if line.strip(" ,;\t")), "")
-    delimiter = max(",\t;", key=first.count)
+    # The header has the most of them; a title above it may have none, or a comma of its own.
+    head = text.split("\n", _HEADER_WITHIN)[:_HEADER_WITHIN]
+    delimiter = max(",\t;", key=lambda mark: max(line.count(mark) for line in head))
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     start = 1
     try:
