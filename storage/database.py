@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -22,6 +23,9 @@ SCHEMAS = tuple(f"{number:04}" for number in range(1, 15))
 
 READERS = 15
 """Connections for reading that a process keeps, as they are needed; who comes later waits for one."""
+
+LEAST_ROOM = 16 << 20
+"""Bytes free beside a SQLite file below which no more commands should be sent to it."""
 
 _BACKENDS = {
     "sqlite": (SQLITE, "sqlite"),
@@ -111,6 +115,13 @@ class Database:
     def schema_is_current(self) -> bool:
         """Whether the schema is the one this program works on."""
         return self._schema() == SCHEMAS[-1]
+
+    def has_room(self) -> bool:
+        """Whether a SQLite file can grow where it lies; a server looks after its own disk."""
+        try:
+            return self.file is None or shutil.disk_usage(self.file.absolute().parent).free >= LEAST_ROOM
+        except OSError:  # its folder is gone, or its disk answers no more
+            return False
 
     def close(self) -> None:
         """Close all connections. No thread may be inside a transaction."""

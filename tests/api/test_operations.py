@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2 as httpx
@@ -154,6 +155,16 @@ def test_not_ready_says_why(face: Face, monkeypatch: pytest.MonkeyPatch) -> None
     assert (answer.status_code, answer.json()["code"]) == (503, "not-ready")
     assert answer.json()["checks"] == {"schema": False}
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_full_disk_is_not_ready_and_reads_go_on(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = face.as_("admin")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["room"]) == (503, False)
+    assert client.get("/api/v1/applications").status_code == 200
+    monkeypatch.undo()
+    assert client.get("/readyz").json()["ready"] is True
 
 
 def test_a_process_whose_writer_has_ended_asks_to_be_restarted(face: Face) -> None:

@@ -391,12 +391,13 @@ class Service:
             "queued": self.writer.waiting(),
             "calendar_firm_until": calendar.firm_until,
             "database": self.database.dialect,
+            "room": self.database.has_room(),
         }
         facts["schema"] = self.database.schema_is_current()
         if facts["schema"]:
             # A fact, and no condition: applications are driven without alerts.
             facts["alerts"] = as_facts(self.alert_health(counted=False))
-        return bool(facts["writer"] and facts["schema"]), facts
+        return bool(facts["writer"] and facts["schema"] and facts["room"]), facts
 
     def alert_health(self, *, counted: bool = True) -> AlertHealth:
         """How the sweeps and the outbox are doing. `counted`: with what takes longer the more alerts stand."""
