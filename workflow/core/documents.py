@@ -13,8 +13,9 @@ from definitions.model import Clause, Definition, DocumentRule, ExtraDocumentRul
 from workflow.core.commands import DocumentAsked, DocumentIn
 from workflow.core.legal import lifts_document_ban
 from workflow.core.machine import path
-from workflow.core.refusals import Refusal, Refused, refusal
+from workflow.core.refusals import Refusal, Refused, refusal, refuse
 from workflow.core.state import Document, Form, State
+from workflow.core.times import business_date
 
 
 def clauses_of(definition: Definition, ids: Iterable[str]) -> tuple[Clause, ...]:
@@ -150,7 +151,7 @@ def received(
 ) -> tuple[Document, ...]:
     """The documents as they are taken in at the last of `steps`. Allowed without more: kinds listed for that step or
     an earlier one, kinds lawfully `asked` for, an agent's papers at the first step. Raises Refused naming every kind
-    that is neither listed nor volunteered nor carried by a law."""
+    that is neither listed nor volunteered nor carried by a law, or one issued after the day on which it came in."""
     step = steps[-1]
     listed = {document.kind: document for rule in steps for document in rule.documents}
     agent = {e.kind for e in definition.extra_documents if e.effect == "agent"} if len(steps) == 1 else set()
@@ -181,6 +182,15 @@ def received(
                 document.digest,
                 document.issued_on,
             )
+        )
+    day = business_date(at)
+    unissued = [f"{one.kind} {one.issued_on}" for one in given if one.issued_on is not None and one.issued_on > day]
+    if unissued:
+        raise refuse(
+            "time-in-future",
+            f"签发日期晚于收到资料的 {day}: {'、'.join(unissued)}; 请核对日期后重试",
+            f"Issued after {day}, the day on which it came in: {', '.join(unissued)}; check the date and send again",
+            clauses_of(definition, definition.late.clauses),
         )
     if extra:
         raise Refused(_not_allowed(definition, step, extra, "不得收取清单外资料", "Documents outside the list"))
