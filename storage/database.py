@@ -24,7 +24,7 @@ SCHEMAS = tuple(f"{number:04}" for number in range(1, 15))
 READERS = 15
 """Connections for reading that a process keeps, as they are needed; who comes later waits for one."""
 
-LEAST_ROOM = 16 << 20
+LEAST_ROOM = 1 << 20
 """Bytes free beside a SQLite file below which no more commands should be sent to it."""
 
 _BACKENDS = {
