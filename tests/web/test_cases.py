@@ -318,6 +318,14 @@ def test_a_late_record_asks_for_its_reason_and_is_marked(own_office):
     assert "未会签" in page
 
 
+@pytest.mark.parametrize("event", ["", "0", "-1", "一", "9" * 20])
+def test_a_signature_under_nothing_that_there_is_signs_nothing(own_office, event):
+    client, case = own_office.client("supervisor"), which("residential")(own_office)
+    answer = send(client, f"{case}/sign", client.get("/password").text, event=event)
+    assert (answer.status_code, answer.headers["location"]) == (303, case)
+    assert "应不小于 1" in client.get(case).text
+
+
 def test_a_breach_gets_its_cause_and_a_contact_its_place(own_office):
     client, case = own_office.client("supervisor"), which("overdue")(own_office)
     html = client.get(f"{case}/account").text

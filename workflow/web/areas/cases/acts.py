@@ -94,11 +94,14 @@ def give(visit: Staff, case_id: str, command: str, form: Form) -> Response:
 @router.post("/cases/{case_id}/sign")
 def sign(visit: Staff, case_id: str, form: Form) -> Response:
     """Sign what somebody else recorded; back to where the button stood."""
-    order = acting.command_of("countersign", {"event": _whole(text_of(form, "event")) or 0})
+    back = "/signatures" if text_of(form, "from") == "queue" else f"/cases/{case_id}"
+    try:  # the button says which: without a number it would sign whatever waits alone
+        order = acting.command_of("countersign", {"event": _whole(text_of(form, "event")) or 0})
+    except acting.Faulty as error:
+        return visit.go(back, "; ".join(said(one.message, visit.language) for one in error.faults), "failed")
     key = text_of(form, "once") or None
     seen = _seen(_whole(text_of(form, "version")))
     answer = visit.service.command(visit.principal, case_id, order, key, seen).result()
-    back = "/signatures" if text_of(form, "from") == "queue" else f"/cases/{case_id}"
     if answer.refusal is not None:
         return visit.go(back, said(answer.refusal.detail, visit.language), "failed")
     return visit.go(back, _done(visit, "countersign", answer))
