@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+import definitions
 from tests.replay.intake.conftest import STEPS
+from workflow.replay.columnar import judge
 from workflow.replay.intake import BadHistory, Intake, load
 from workflow.replay.intake.run import take_in
 
@@ -227,3 +229,80 @@ tables:
     file = sheet(tmp_path, form, head, ["A", "2026-01-05", "2026-01-06"])
     found = take(events=file, mapping=mapping)
     assert found.rows("events", "case_id", "occurred_at") == [("A", dt.datetime(2026, 1, day))]
+
+
+EVENT = {
+    "case_id": "C1", "activity": "first_energy", "lifecycle": "observed", "occurred_at": "2026-01-05 10:00",
+    "recorded_at": "2026-01-05 10:05", "actor": "li", "source": "metering", "value": "temporary_supply", "ref": "R-1",
+    "batch": "estate:1", "amount": "5",
+}  # fmt: skip
+
+
+def events_with(path, column, cell):
+    """A workbook of two events; in the second, `column` holds `cell`."""
+    book = Workbook()
+    book.active.append(list(EVENT))
+    book.active.append(list(EVENT.values()))
+    book.active.append(list({**EVENT, "case_id": "C2", column: cell}.values()))
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("cell", ["=A1", "#N/A", 123456789012345678])
+@pytest.mark.parametrize("column", ["source", "value", "ref", "batch"])
+def test_an_event_is_not_taken_without_what_may_excuse_it(take, tmp_path, column, cell):
+    taken = take(events_with(tmp_path / "e.xlsx", column, cell))
+    assert taken.rows("events", "case_id") == [("C1",)]
+    assert [(row, ours, lost) for row, ours, _, lost in taken.rejected] == [("3", column, "row")]
+
+
+@pytest.mark.parametrize(("column", "cell"), [("actor", "=A1"), ("amount", "=A1"), ("source", "unknown_system")])
+def test_an_event_is_taken_without_what_excuses_nothing(take, tmp_path, column, cell):
+    taken = take(events_with(tmp_path / "e.xlsx", column, cell))
+    assert taken.rows("events", "case_id", column)[1] == ("C2", None)
+    assert [(row, ours, lost) for row, ours, _, lost in taken.rejected] == [("3", column, "value")]
+
+
+def test_a_code_of_the_mapping_that_says_nothing_known_may_be_an_excuse(take, tmp_path):
+    mapping = tmp_path / "m.yaml"
+    mapping.write_text(
+        """mapping: m
+name: {zh: 表, en: t}
+tables:
+  - name: t
+    read: events
+    events:
+      - case_id: id
+        event: first_energy.observed
+        occurred_at: at
+        value: {column: use, codes: {临时: temporary_supply}}
+""",
+        encoding="utf-8",
+    )
+    taken = take("id,at,use\nC1,2026-01-05,临时\nC2,2026-01-05,临電\n", mapping=mapping)
+    assert taken.rows("events", "case_id", "value") == [("C1", "temporary_supply")]
+    assert taken.rejected == [("3", "value", "临電", "row")]
+
+
+CASE = "case_id,customer_kind,capacity_kw,voltage,area,region,business_type\nC1,residential,8,low,urban,420100,new\n"
+OWN = [
+    ("application", "submit", "2025-03-03 09:00", None), ("acceptance", "complete", "2025-03-03 15:00", None),
+    ("meter_installed", "observed", "2025-03-05 10:00", None), ("metering", "complete", "2025-03-05 11:00", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "rules"), [("temporary_supply", set()), ("=A1", set()), (None, {"D01"})])
+def test_power_before_the_application_convicts_only_where_nothing_may_excuse_it(take, tmp_path, value, rules):
+    book = Workbook()
+    book.active.append(["case_id", "activity", "lifecycle", "occurred_at", "value"])
+    for row in [*OWN, ("first_energy", "observed", "2025-02-20 10:00", value)]:
+        book.active.append(["C1", *row])
+    book.save(tmp_path / "e.xlsx")
+    taken = take(tmp_path / "e.xlsx", cases=CASE)
+    done = judge(
+        taken.intake.cases, taken.intake.events, book=definitions.load(), calendar=definitions.shipped(),
+        as_of=dt.date(2025, 5, 30), out=tmp_path / "judged", temp_dir=tmp_path / "judged" / "temp",
+    )  # fmt: skip
+    assert {rule for (rule,) in duckdb.execute(f"SELECT rule FROM '{done.findings}'").fetchall()} & {"D01"} == rules
+    ((verdict,),) = duckdb.execute(f"SELECT verdict FROM '{done.verdicts}'").fetchall()
+    assert verdict == {"temporary_supply": "clear", "=A1": "cannot_judge", None: "suspected"}[value]

@@ -21,6 +21,13 @@ from workflow.replay.intake.values import MOMENT, Typed, among, as_text, typed
 STATES = ("accepted", "rejected", "ignored", "other", "empty", "blank")
 """What can become of a row: `other` was not meant by this event's `when`, `empty` has not reached this milestone."""
 
+_EXCUSING: Mapping[str, tuple[str, ...]] = {
+    "source": ("value", "code", "pattern"), "value": ("value",), "ref": ("value",), "batch": ("value",),
+}  # fmt: skip
+"""Columns of an event that may say why it is no finding → what may be wrong with one and the event is taken without it:
+it was read, and is nothing that excuses.  An event is not held against anybody when what excuses it may stand in a cell
+that cannot be read (policy §6, gates: never guilty)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -373,6 +380,9 @@ class _Plan:
         lost = " OR ".join(self._lacks(name) for name in self._required())
         if self.target is tables.EVENTS:
             lost += " OR f_activity IS NOT NULL"
+            for name, harmless in _EXCUSING.items():
+                if name in self._checked():
+                    lost += f" OR (f_{name} IS NOT NULL AND NOT {among(f'f_{name}', harmless)})"
         from_file = [
             identifier(f"t_{name}")
             for name, value in self.emitter.columns.items()
