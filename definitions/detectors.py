@@ -74,7 +74,8 @@ class Fact(Frozen, frozen=True):
 class Branch(Frozen, frozen=True):
     """One degree of a finding; the first that holds speaks. `witness`: the facts that accuse; `against`: what they are
     held against; `witness_if`: which witnesses it rests on, where not on all, as a condition on `this` one;
-    `each_enough`: whether any record that a witness is folded from is enough by itself."""
+    `each_enough`: whether any record that a witness is folded from is enough by itself; `explanation`: what it says of
+    a case, where that is not what the rule says."""
 
     severity: Severity
     when: str
@@ -82,6 +83,7 @@ class Branch(Frozen, frozen=True):
     against: tuple[str, ...] = ()
     witness_if: str | None = None
     each_enough: bool = False
+    explanation: Text | None = None
 
 
 class Detector(Frozen, frozen=True):
@@ -101,6 +103,11 @@ class Detector(Frozen, frozen=True):
     convicts: bool
     enabled: bool
     last_verified_on: dt.date
+
+    @property
+    def sentences(self) -> tuple[Text, ...]:
+        """What a finding says, by branch."""
+        return tuple(branch.explanation or self.explanation for branch in self.branches)
 
 
 class Statistic(Frozen, frozen=True):
@@ -182,7 +189,7 @@ _FACTS: Final = MapOf(_WORD, _FACT)
 _THRESHOLDS: Final = MapOf(_WORD, _NumberOrWords())
 _BRANCH: Final = Record(
     {"severity": OneOf(SEVERITIES), "when": _EXPRESSION, "witness": ListOf(Str(_WORD))},
-    {"against": ListOf(Str(_WORD)), "witness_if": _EXPRESSION, "each_enough": Bool()},
+    {"against": ListOf(Str(_WORD)), "witness_if": _EXPRESSION, "each_enough": Bool(), "explanation": _NAME},
 )
 _COMMON: Final[Mapping[str, Shape]] = {
     "name": _NAME,
@@ -387,6 +394,7 @@ def _build(
                         one.get("against", ()),
                         one.get("witness_if"),
                         one.get("each_enough", False),
+                        Text(**one["explanation"]) if "explanation" in one else None,
                     )
                     for one in facts["findings"]
                 ),
@@ -426,7 +434,7 @@ def _check(built: Detectors, files: Mapping[str, str]) -> Iterator[Problem]:
         for branch in one.branches:
             yield from _faults(file, "witness_if", branch.witness_if, {*known, THIS}, given)
         named = {name for branch in one.branches for name in (*branch.witness, *branch.against)}
-        named |= {name for text in (one.explanation.zh, one.explanation.en) for name in PLACE.findall(text)}
+        named |= {name for said in (one.explanation, *one.sentences) for name in PLACE.findall(said.zh + said.en)}
         for name in sorted(named - known - set(one.thresholds) - {"severity"}):
             yield Problem(Mark(file, 1), f"没有事实 {name}", f"there is no fact {name}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,27 @@ def test_a_finding_says_what_it_rests_on(result: Result):
     assert '"field": "application.submit", "value": "2024-03-04 09:00:00", "source": "marketing"' in found["evidence"]
     assert "2024-03-03 10:00:00" in found["explanation"]
     assert "2024-03-03 10:00:00" in found["explanation_en"]
+
+
+def test_no_sentence_of_a_finding_has_a_hole(result: Result):
+    """What a rule may find in several ways is told in the way in which it was found."""
+    hole = re.compile(r"^ | $|  |[(（] | [)）]|[(（][)）]")
+    sentences = [
+        (one["case_id"], one["rule"], one[language])
+        for found in result.findings.values()
+        for one in found.values()
+        for language in ("explanation", "explanation_en")
+    ]
+    assert len(sentences) > 100
+    assert [one for one in sentences if hole.search(one[2])] == []
+
+
+def test_what_was_done_too_early_is_held_against_what_shows_it(history):
+    """Metering 7 March 15:00: the meter was fitted before, the connection ticket came on Friday the 8th."""
+    ticket = "work_ticket.observed 03-08 09:00 value=connection ref=A"
+    said = history([case("A", "residential")], events("A", "residential", ticket)).findings["A"]["D28"]
+    assert said["explanation"] == "装表接电办结 2024-03-07 15:00:00 早于接火工作票 2024-03-08 09:00:00"
+    assert "meter was fitted" not in said["explanation_en"]
 
 
 def test_a_late_step_that_the_ending_cut_short_rests_on_the_ending(history):

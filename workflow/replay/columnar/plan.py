@@ -42,7 +42,7 @@ class Plan:
     def _names(self) -> list[str]:
         one = self.detector
         found = [name for branch in one.branches for name in (*branch.witness, *branch.against)]
-        found += [name for text in (one.explanation.zh, one.explanation.en) for name in PLACE.findall(text)]
+        found += [name for said in one.sentences for name in PLACE.findall(said.zh + said.en)]
         return list(dict.fromkeys(found))
 
     def _column(self, name: str) -> str:
@@ -68,7 +68,13 @@ class Plan:
 
     def explanation(self, language: str) -> str:
         """SQL of the sentence that explains a finding."""
-        text: str = getattr(self.detector.explanation, language)
+        told = [self._sentence(getattr(said, language), language) for said in self.detector.sentences]
+        if len(set(told)) == 1:
+            return told[0]
+        branches = " ".join(f"WHEN {at} THEN {sentence}" for at, sentence in enumerate(told, start=1))
+        return f"CASE r_{self.rule} {branches} END"
+
+    def _sentence(self, text: str, language: str) -> str:
         parts, at = [], 0
         for match in PLACE.finditer(text):
             parts.append(quoted(text[at : match.start()]))
@@ -110,7 +116,7 @@ class Plan:
 
     def said(self) -> str:
         """SQL of what the evidence names beside records, as members of a JSON object."""
-        texts = self.detector.explanation
-        named = [m[1] for m in PLACE.finditer(texts.zh + texts.en) if ":" in m[0] and not m[0].endswith(":moment}")]
+        texts = "".join(text.zh + text.en for text in self.detector.sentences)
+        named = [m[1] for m in PLACE.finditer(texts) if ":" in m[0] and not m[0].endswith(":moment}")]
         members = [f"'\"{name}\": ' || {json_text(self.columns[name])}" for name in dict.fromkeys(named)]
         return " || ', ' || ".join(members) or "''"

@@ -122,7 +122,7 @@ class _Rule:
             for name in branch.witness
         }
         self._witnesses = list(dict.fromkeys(named))
-        texts = detector.explanation.zh + detector.explanation.en
+        texts = "".join(text.zh + text.en for text in detector.sentences)
         said = (m for m in PLACE.finditer(texts) if ":" in m[0] and not m[0].endswith(":moment}"))
         self._said = list(dict.fromkeys(match[1] for match in said))
 
@@ -138,7 +138,7 @@ class _Rule:
         accusing.update(branch.against)
         shown = [record for name in self._witnesses if name in accusing and (record := self._record(name, facts, case))]
         said = {name: "" if facts[name] is None else str(facts[name]) for name in self._said}
-        texts = self.detector.explanation
+        texts = branch.explanation or self.detector.explanation
         return Found(
             self.detector.rule, self.detector.tag, branch.severity, {"records": shown, **said},
             _told(texts.zh, facts, "zh"), _told(texts.en, facts, "en"),
