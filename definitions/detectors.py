@@ -40,7 +40,7 @@ from definitions._shapes import (
 from definitions.book import load
 from definitions.model import STEPS, Frozen, Text
 
-__all__ = ["Branch", "Detector", "Detectors", "Fact", "Statistic", "load_detectors", "schemas"]
+__all__ = ["Branch", "Detector", "Detectors", "Fact", "Statistic", "check_detectors", "load_detectors", "schemas"]
 
 SHIPPED: Final = Path(__file__).parent / "data" / "detectors"
 
@@ -304,6 +304,15 @@ def load_detectors(directory: Path | str | None = None) -> Detectors:
     that is not one, a rule given twice, a clause that is not in the book.
     """
     return _load(Path(directory) if directory else SHIPPED)
+
+
+def check_detectors(directory: Path | str | None = None) -> tuple[Problem, ...]:
+    """Every fault for which `load_detectors` would refuse the folder, read afresh; empty when they are sound."""
+    try:
+        _load.__wrapped__(Path(directory) if directory else SHIPPED)
+    except DefinitionError as error:
+        return error.problems
+    return ()
 
 
 _BY_VALUE: Final = ("gates", "verdicts")

@@ -37,6 +37,19 @@ def test_check_lists_every_fault_and_exits_1(data, edit):
     assert (told[0]["file"], told[0]["line"]) == ("classes/residential.yaml", line)
 
 
+def test_check_reads_the_detectors_too(data, edit, tmp_path):
+    line = edit("detectors/D01.yaml", "tag: off_system", "tag: off_systm")
+    ran = runner.invoke(app, ["check", "--directory", str(data)])
+    assert ran.exit_code == 1
+    assert ran.stdout.startswith(f"D01.yaml:{line}: tag: ")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "verdicts.yaml").write_text("values:\n  no_such_value: 1\n", encoding="utf-8")
+    ran = runner.invoke(app, ["check", "--rules", str(own)])  # as a replay takes it
+    assert ran.exit_code == 1
+    assert "verdicts.yaml:1: 缺少 clauses" in ran.stdout
+
+
 def test_check_names_a_loose_overlay_of_the_environment(tmp_path, monkeypatch):
     root = write(tmp_path, "420000", nested("classes.residential.total.limit", dated({"2024-01-01": 6})))
     monkeypatch.setenv("BAOZHUANG_REGIONS", str(root))

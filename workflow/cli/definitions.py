@@ -20,6 +20,10 @@ Regions = Annotated[
     Path | None,
     typer.Option("--regions", metavar="DIR", help="地区规则文件夹(或 BAOZHUANG_REGIONS) / folder of regional overlays"),
 ]
+Detectors = Annotated[
+    Path | None,
+    typer.Option("--rules", metavar="DIR", help="回查规则文件夹 / detectors, as for a replay"),
+]
 Region = Annotated[str, typer.Option("--region", metavar="CODE", help="行政区划代码(GB/T 2260) / region")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
 
@@ -38,9 +42,11 @@ def definitions() -> None:
 
 
 @app.command()
-def check(directory: Directory = None, regions: Regions = None, as_json: Json = False) -> None:
+def check(
+    directory: Directory = None, regions: Regions = None, detectors: Detectors = None, as_json: Json = False
+) -> None:
     """检查规则文件并列出全部问题。 / Check the rule files and list every fault; exits 1 when there is one."""
-    problems = rules.check(directory, regions)
+    problems = rules.check(directory, regions, detectors)
     if as_json:
         say_json([{"file": p.mark.file, "line": p.mark.line, "zh": p.zh, "en": p.en} for p in problems])
     else:

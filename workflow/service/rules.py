@@ -13,6 +13,7 @@ from typing import Final
 
 from definitions import book as _book
 from definitions.book import Book, Change, DefinitionError, NoRuleInForce, Problem, UnknownClass
+from definitions.detectors import check_detectors
 from definitions.model import ApprovalRule, Definition, StepRule
 from workflow.core.times import BUSINESS_ZONE, business_date
 
@@ -47,9 +48,14 @@ def book(directory: Path | str | None = None, regions: Path | str | None = None)
     return _book.load(directory, _regions(regions))
 
 
-def check(directory: Path | str | None = None, regions: Path | str | None = None) -> tuple[Problem, ...]:
-    """Every fault of the data, with file and line; empty when they are sound."""
-    return _book.check(directory, _regions(regions))
+def check(
+    directory: Path | str | None = None, regions: Path | str | None = None, detectors: Path | str | None = None
+) -> tuple[Problem, ...]:
+    """Every fault of the data, with file and line; empty when they are sound. `detectors`: a folder of one's own, as a
+    replay takes it; else those of `directory`, where it has some, else the shipped ones."""
+    inside = Path(directory) / "detectors" if directory else None
+    own = detectors or (inside if inside is not None and inside.is_dir() else None)
+    return (*_book.check(directory, _regions(regions)), *check_detectors(own))
 
 
 def definition(
