@@ -341,6 +341,8 @@ def _load(directory: Path) -> Detectors:
         file = reader.name(path)
         if path.stem in _BY_VALUE:
             facts = reader.read(path, _NUMBERS_FILE)
+            if facts is not INVALID and path.stem in numbers:
+                reader.problems.extend(_misfits(file, facts["values"], numbers[path.stem], whole=False))
             numbers[path.stem] = {
                 **numbers.get(path.stem, {}), **({} if facts is INVALID else facts.get("values", {}))
             }  # fmt: skip
@@ -348,9 +350,15 @@ def _load(directory: Path) -> Detectors:
             facts = reader.read(path, _FACTS_FILE)
             common = common if facts is INVALID else {**common, **facts}
         else:
-            facts = reader.read(path, _STATISTIC if path.stem.startswith("S") else _DETECTOR)
+            shape = _STATISTIC if path.stem.startswith("S") else _DETECTOR
+            facts = reader.read(path, shape)
             if facts is INVALID or "rule" not in facts:
                 continue
+            shipped = SHIPPED / path.name
+            if path != shipped and shipped.exists():
+                theirs = Reader(SHIPPED).read(shipped, shape)
+                given, needed = facts.get("thresholds", {}), theirs.get("thresholds", {})
+                reader.problems.extend(_misfits(file, given, needed, whole=True))
             if facts["rule"] != path.stem:
                 zh = f"文件名 {path.stem} 与规则 {facts['rule']} 不同"
                 reader.problems.append(Problem(Mark(file, 1), zh, f"the file of {facts['rule']} must carry its name"))
@@ -369,6 +377,21 @@ def _load(directory: Path) -> Detectors:
     if problems:
         raise DefinitionError(problems)
     return built
+
+
+def _misfits(
+    file: str, given: Mapping[str, Threshold], needed: Mapping[str, Threshold], *, whole: bool
+) -> Iterator[Problem]:
+    """Thresholds that the program could not use: of another kind than the shipped ones, and, where the file stands in
+    the place of the `whole` shipped one, those that are gone."""
+    for name, theirs in needed.items():
+        counted = isinstance(theirs, int | float)
+        if name not in given:
+            if whole:
+                yield Problem(Mark(file, 1), f"缺少界限 {name}", f"the threshold {name} is missing")
+        elif isinstance(given[name], int | float) != counted:
+            zh, en = ("数字", "a number") if counted else ("一列词语", "a list of words")
+            yield Problem(Mark(file, 1), f"界限 {name} 应为{zh}", f"the threshold {name} must be {en}")
 
 
 def _build(

@@ -83,6 +83,14 @@ def test_a_new_rule_is_one_file(answers):
         ("D90", NEW.replace("severity", "severty"), "severty"),
         ("D91", NEW, "D91"),
         ("D90", NEW.replace("D-DETECT", "D-NOTHING"), "D-NOTHING"),
+        ("D37", _changed("D37", ("  customers:", "  custmers:")), "customers"),
+        ("S1", _changed("S1", ("  at_least:", "  at_lest:")), "at_least"),
+        ("D37", _changed("D37", ('notices: ["NOTICE"]', "notices: 1")), "notices"),
+        (
+            "verdicts",
+            "values: {only_with_others: 1}\nclauses: [D-VERDICT]\nlast_verified_on: 2026-11-26\n",
+            "only_with_others",
+        ),
     ],
 )
 def test_a_slip_is_named_with_its_file(tmp_path, name, text, says):
