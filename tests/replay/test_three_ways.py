@@ -171,12 +171,16 @@ def test_what_may_be_asked_for_follows_the_steps_that_the_case_takes(important, 
     assert [(rule, severity) for _, rule, severity in fired if rule == "D23"] == asked
 
 
+@pytest.mark.parametrize("stopped", [False, True])
 @pytest.mark.parametrize("user_class", ["residential", "lv_other"])
 @pytest.mark.parametrize("seed", range(3))
-def test_chains_are_counted_alike(user_class, seed, tmp_path):
-    """Two needs of one premises, applied for again and again, ended or energised: what is chained to what, and both
-    countings of it."""
+def test_chains_are_counted_alike(user_class, seed, stopped, tmp_path):
+    """Two needs of one premises, applied for again and again, ended or energised, `stopped` by force majeure that
+    begins before, with or behind an application and may outlast its ending: what is chained to what, and both countings
+    of it."""
     history = _again_and_again(user_class, random.Random(seed))
+    if stopped:
+        _stop(history, random.Random(seed))
     answer = oracle(history.cases, history.events, calendar=calendar(), as_of=AS_OF, case_columns=FACTS)
     expected = {
         case: (one.used_working_days_filed, one.used_working_days_chained, one.on_time_chained)
@@ -227,6 +231,41 @@ def _again_and_again(user_class: str, rng: random.Random) -> History:
         filed = (done if how else filed) + dt.timedelta(days=rng.choice([-1, 1, 4, 30]), hours=1)
         filed = max(filed, says[0][2] + dt.timedelta(hours=3))
     return history
+
+
+def _stop(history: History, rng: random.Random) -> None:
+    for event in [one for one in history.events if one["lifecycle"] == "submit"]:
+        first = event["occurred_at"].date() + dt.timedelta(days=rng.randint(-2, 4))
+        ends = rng.choice([(), (0,), (3,), (8,)])
+        for lifecycle, after in (("start", 0), *(("end", days) for days in ends)):
+            said = record(
+                "suspension", lifecycle, f"{first + dt.timedelta(days=after)}", value="force_majeure", ref="N-1"
+            )
+            history.events.append({**said, "case_id": event["case_id"], "row": len(history.events) + 1})
+
+
+def test_a_chain_rests_on_every_day_of_force_majeure_once(tmp_path):
+    """Filed on Friday 8 November 2024, refused on the 12th, filed anew that afternoon, energised on the 25th: eleven
+    working days, of which the notices of 12 to 15 and of 14 to 18 November, one of each case, take five."""
+    home = {"customer_kind": "residential", "voltage": "low", "capacity_kw": 8.0, "premises_id": "P", "area": "urban"}
+    facts = {**home, "region": "420000", "user_class": "residential", "business_type": "new", "org": "O"}
+    told = {
+        "A": [("application", "submit", "2024-11-08 17:00"), ("application", "refuse", "2024-11-12 16:00"),
+              ("suspension", "start", "2024-11-12"), ("suspension", "end", "2024-11-15")],
+        "B": [("application", "submit", "2024-11-12 17:00"), ("acceptance", "complete", "2024-11-12 17:30"),
+              ("suspension", "start", "2024-11-14"), ("suspension", "end", "2024-11-18"),
+              ("metering", "complete", "2024-11-25 12:00")],
+    }  # fmt: skip
+    history = History([{**dict.fromkeys(FACTS), "case_id": one, "case_no": one, **facts} for one in told], [])
+    for case, events in told.items():
+        for activity, lifecycle, moment in events:
+            more = {"value": "force_majeure", "ref": "N-1"} if activity == "suspension" else {}
+            said = record(activity, lifecycle, moment, **more)
+            history.events.append({**said, "case_id": case, "row": len(history.events) + 1})
+    by_columns(history, tmp_path)
+    names = ("case_id", "used_working_days_filed", "used_working_days_chained", "on_time_chained")
+    rows = pq.read_table(tmp_path / "out" / "verdicts.parquet").to_pylist()
+    assert [tuple(row[name] for name in names) for row in rows if row["case_id"] == "B"] == [("B", 6, 6, False)]
 
 
 @pytest.mark.parametrize("dates", [False, True])

@@ -220,18 +220,11 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
     )
     engine.make(
         "fm",
-        f"""SELECT cid, island, min(low) AS low, max(high) AS high FROM (
-            SELECT *, sum(CASE WHEN low > reach THEN 1 ELSE 0 END) OVER (PARTITION BY cid ORDER BY low, high
-                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island FROM (
-            SELECT *, COALESCE(max(high) OVER (PARTITION BY cid ORDER BY low, high
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), low) AS reach FROM (
-            SELECT x.cid, {day("x.fm_began")} - 1 AS low, COALESCE({day("x.finished")}, 1000000) AS high
-            FROM stretches AS x LEFT JOIN endless AS n ON n.cid = x.cid AND n.g = x.g
+        merged(f"""SELECT x.cid, {day("x.fm_began")} - 1 AS low, COALESCE({day("x.finished")}, {day("s.ended")}, 1000000) AS high
+            FROM stretches AS x LEFT JOIN endless AS n ON n.cid = x.cid AND n.g = x.g LEFT JOIN special AS s ON s.cid = x.cid
             WHERE x.fm_began IS NOT NULL AND n.cid IS NULL
             UNION ALL SELECT cid, {day("before")} - 1 AS low, {day("finished")} AS high FROM stretches
-            WHERE began IS NULL AND ground_ending = 'force_majeure' AND NOT is_twice AND balance >= 0) AS a
-            WHERE high > low) AS b) AS d
-        GROUP BY cid, island""",
+            WHERE began IS NULL AND ground_ending = 'force_majeure' AND NOT is_twice AND balance >= 0"""),
     )
     end_day = f"COALESCE({_closing()}, {as_of_day})"
     engine.make(
@@ -240,6 +233,18 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
         FROM (SELECT cid, {TOTAL_START} AS start_day, {end_day} AS end_day FROM special WHERE deducts) AS x
         JOIN fm AS f ON f.cid = x.cid GROUP BY x.cid""",
     )
+
+
+def merged(stretches: str) -> str:
+    """SQL of the stretches of days (from the day after `low` to `high`) of each case, those that overlap or meet as
+    one."""
+    return f"""SELECT cid, island, min(low) AS low, max(high) AS high FROM (
+            SELECT *, sum(CASE WHEN low > reach THEN 1 ELSE 0 END) OVER (PARTITION BY cid ORDER BY low, high
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island FROM (
+            SELECT *, COALESCE(max(high) OVER (PARTITION BY cid ORDER BY low, high
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), low) AS reach FROM ({stretches}) AS a
+            WHERE high > low) AS b) AS d
+        GROUP BY cid, island"""
 
 
 def resting(last: str) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from definitions._expressions import in_order
 from definitions.detectors import Detectors
 from definitions.model import STEPS
-from workflow.replay.columnar.clocks import day, not_after
+from workflow.replay.columnar.clocks import day, merged, not_after, resting
 from workflow.replay.columnar.engines import Engine, arrow, quoted
 from workflow.replay.columnar.fold import KINDS, names_of_sources, source_of, systems
 from workflow.replay.columnar.plan import MOMENTS, UNJUDGED, Plan
@@ -287,9 +287,10 @@ def _chorus(highs: int, mediums: int) -> str:
     return f"SELECT DISTINCT x.cid FROM (SELECT DISTINCT cid FROM carried) AS x {' '.join(joined)} WHERE {leads}"
 
 
-def _chains(run: Engine) -> None:
-    """Table `chains`: the ended cases of the same need before a case, as it names them, else as they are found unless the
-    need was energised since: first trace, used days, proved gaps, days of force majeure."""
+def _chains(run: Engine, as_of_day: int) -> None:
+    """Table `chains`: with the ended cases of the same need before a case, as it names them, else as they are found
+    unless the need was energised since: their used days, and those of the whole process from the first trace, without
+    force majeure of any of the cases and proved gaps, to its end and to the day before."""
     window = (
         f"(({day('p.filed')} > {day('p.ended')} AND {day('p.filed')} - {day('p.ended')} <= 365) OR ({day('p.filed')} <= {day('p.ended')} "
         f"AND p.t0 > p.old_t0 AND wd_at({day('p.ended')}) - wd_at({day('p.filed')}) <= 10))"
@@ -313,16 +314,31 @@ def _chains(run: Engine) -> None:
             JOIN links0 AS b ON b.new_cid = a.old_cid WHERE b.old_cid <> a.new_cid""",
         )
     run.make(
+        "links",
+        f"""SELECT l.new_cid AS cid, o.cid AS old_cid, o.t0 AS old_t0, x.used, e.ended, COALESCE(e.asked_for, FALSE) AS asked_for,
+            COALESCE(lead(o.t0) OVER (PARTITION BY l.new_cid ORDER BY o.t0, o.cid), n.t0) AS next_t0
+        FROM links{DEPTH} AS l JOIN w AS o ON o.cid = l.old_cid JOIN w AS n ON n.cid = l.new_cid
+        JOIN clocks AS x ON x.cid = l.old_cid LEFT JOIN endings AS e ON e.cid = l.old_cid
+        WHERE o.t0 IS NOT NULL AND n.t0 IS NOT NULL""",
+    )
+    run.make(
+        "rests",
+        merged(f"""SELECT l.cid, f.low, f.high FROM (SELECT cid, old_cid FROM links UNION SELECT cid, cid FROM links) AS l
+            JOIN w ON w.cid = l.cid AND w.deducts JOIN fm AS f ON f.cid = l.old_cid
+            UNION ALL SELECT cid, {day("ended")} AS low, {day("next_t0")} AS high FROM links WHERE asked_for"""),
+    )
+    run.make(
+        "chained",
+        f"""SELECT l.cid, min({day("l.old_t0")}) AS start_day, sum(l.used) AS used_before,
+            min(COALESCE({day("w.metering_complete")}, {day("w.ended")}, {as_of_day})) AS end_day
+        FROM links AS l JOIN w ON w.cid = l.cid GROUP BY l.cid""",
+    )
+    run.make(
         "chains",
-        f"""SELECT cid, min({day("old_t0")}) AS first_day, sum(used) AS used_before, max(own_off) + sum(off) +
-            sum(CASE WHEN asked_for AND {day("next_t0")} > {day("ended")} THEN wd_at({day("next_t0")}) - wd_at({day("ended")}) ELSE 0 END) AS off
-        FROM (SELECT l.new_cid AS cid, o.t0 AS old_t0, x.used, COALESCE(f.used_off, 0) AS off, COALESCE(g.used_off, 0) AS own_off, e.ended,
-                COALESCE(e.asked_for, FALSE) AS asked_for,
-                COALESCE(lead(o.t0) OVER (PARTITION BY l.new_cid ORDER BY o.t0, o.cid), n.t0) AS next_t0
-            FROM links{DEPTH} AS l JOIN w AS o ON o.cid = l.old_cid JOIN w AS n ON n.cid = l.new_cid
-            JOIN clocks AS x ON x.cid = l.old_cid LEFT JOIN endings AS e ON e.cid = l.old_cid
-            LEFT JOIN deducted AS f ON f.cid = l.old_cid
-            LEFT JOIN deducted AS g ON g.cid = l.new_cid WHERE o.t0 IS NOT NULL AND n.t0 IS NOT NULL) AS y GROUP BY cid""",
+        f"""SELECT x.cid, x.used_before, wd_at(x.end_day) - wd_at(x.start_day) - COALESCE(o.off, 0) AS used_whole,
+            wd_at(x.end_day - 1) - wd_at(x.start_day) - COALESCE(o.before_off, 0) AS used_before_end
+        FROM chained AS x LEFT JOIN (SELECT x.cid, {resting("x.end_day")} AS off, {resting("x.end_day - 1")} AS before_off
+            FROM chained AS x JOIN rests AS f ON f.cid = x.cid GROUP BY x.cid) AS o ON o.cid = x.cid""",
     )
 
 
@@ -331,7 +347,7 @@ def write(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """`findings.parquet` and `verdicts.parquet`; returns how many findings by rule and cases by verdict."""
     _suspected(run, rules)
-    _chains(run)
+    _chains(run, as_of_day)
     order = [one.rule for one in rules.detectors] + [one.rule for one in rules.statistics]
     tags = {one.rule: one.tag for one in rules.rules}
     run.put(
@@ -382,12 +398,11 @@ def _write_verdicts(run: Engine, plans: list[Plan], out: Path, as_of_day: int) -
     )
     core = f"""(w.ended IS NOT NULL AND w.metering_completes = 0) OR (w.metering_complete IS NOT NULL AND (d.def_id IS NOT NULL OR w.not_governed)
         AND NOT COALESCE({lacking}, FALSE) AND w.energy_seen + w.meter_seen > 0)"""
-    end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})"
-    chained = f"""CASE WHEN h.cid IS NULL OR x.used IS NULL THEN x.used WHEN w.whole
-        THEN wd_at({end}) - wd_at(h.first_day) - h.off ELSE x.used + h.used_before END"""
+    chained = """CASE WHEN h.cid IS NULL OR x.used IS NULL THEN x.used WHEN w.whole THEN h.used_whole
+        ELSE x.used + h.used_before END"""
     filed = "CASE WHEN x.used IS NULL OR NOT x.total_known THEN NULL WHEN x.total_late IS NOT NULL THEN FALSE WHEN x.is_closed THEN TRUE END"
     late_chained = f"""CASE WHEN h.cid IS NULL THEN {filed} WHEN chained IS NULL THEN NULL WHEN chained > w.total_limit THEN FALSE
-        WHEN w.whole AND wd_at({end} - 1) - wd_at(h.first_day) - h.off >= w.total_limit THEN FALSE WHEN x.is_closed THEN TRUE END"""
+        WHEN w.whole AND h.used_before_end >= w.total_limit THEN FALSE WHEN x.is_closed THEN TRUE END"""
     run.make(
         "verdict_rows",
         f"""SELECT w.cid, c.case_id, COALESCE(w.law_class, NULLIF(w.user_class, '')) AS user_class,
