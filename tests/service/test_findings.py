@@ -341,6 +341,22 @@ def test_returned_again(desk: Desk, second: list[str], severity: str | None):
     assert (row and row.severity) == severity
 
 
+@pytest.mark.parametrize(
+    ("second", "severity"), [(["复印件不清"], "high"), (None, None)], ids=["returned twice", "returned once"]
+)
+def test_the_list_of_what_is_missing_at_the_submission_is_no_return_of_a_paper(desk: Desk, second, severity):
+    """Nobody has looked at any paper yet: the first one returned is a first return."""
+    desk.clock.set("2024-01-08 09:00")
+    case_id = desk.submit("lv_other", documents=[{"kind": "identity"}]).case_id or ""
+    step(desk, case_id, "2024-01-09 09:00", "register_documents", documents=[{"kind": "premises_title"}])
+    step(desk, case_id, "2024-01-09 15:00", "return_step", step="acceptance", defects=["缺印章"])
+    if second:
+        step(desk, case_id, "2024-01-10 09:00", "submit_step", step="acceptance")
+        step(desk, case_id, "2024-01-10 15:00", "return_step", step="acceptance", defects=second)
+    row = standing(desk, case_id).get("D17")
+    assert (row and row.severity) == severity
+
+
 def designed(desk: Desk, handed_in: str) -> str:
     """A high-voltage application whose plan was given on Thursday 2024-03-07 and whose design is handed in."""
     desk.clock.set("2024-03-04 10:00")

@@ -370,10 +370,16 @@ def _list(text: str | None) -> frozenset[str] | None:
     return frozenset(one.strip() for one in re.split(r"[;；、,，\n]", text) if one.strip()) if text else None
 
 
+def _answers_the_submission(case: Case, event: Event) -> bool:
+    """Whether a list was given with the answer to the submission, when nobody had looked at anything yet."""
+    submit = case.all("application", "submit")
+    return bool(submit) and event["occurred_at"] == submit[0]["occurred_at"] and not event["occurred_is_date"]
+
+
 def d17(case: Case) -> Finding | None:
     severities, guilty = [], []
     for code in sorted({e["activity"] for e in case.events if is_step(e)}):
-        returns = case.all(code, "return")
+        returns = [e for e in case.all(code, "return") if not _answers_the_submission(case, e)]
         if len(returns) < 2:
             continue
         lists = [_list(e["value"]) for e in returns]

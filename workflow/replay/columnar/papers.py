@@ -164,14 +164,16 @@ def _outside(engine: Engine) -> None:
 
 
 def _returns(engine: Engine) -> None:
-    """D17: several returns of one step, and whether the later lists stay within the first."""
+    """D17: several returns of one step, and whether the later lists stay within the first. The list that answers the
+    submission at its very moment names papers that nobody has looked at yet."""
     step = "CASE k " + " ".join(f"WHEN {KINDS[f'{s}.return']} THEN {at}" for at, s in enumerate(STEPS)) + " END"
     numbers = ", ".join(str(KINDS[f"{s}.return"]) for s in STEPS)
     engine.make(
         "lists",
         f"""SELECT cid, step, m, value, row_number() OVER (PARTITION BY cid, step ORDER BY m, value) AS n FROM (
-            SELECT DISTINCT cid, {step} AS step, occurred AS m, value FROM rare
-            WHERE k IN ({numbers}) AND occurred IS NOT NULL) AS x""",
+            SELECT DISTINCT r.cid, {step} AS step, r.occurred AS m, r.value FROM rare AS r JOIN w ON w.cid = r.cid
+            WHERE r.k IN ({numbers}) AND r.occurred IS NOT NULL
+                AND (r.occurred % 2 = 1 OR r.occurred <> COALESCE(w.submitted, -1))) AS x""",
     )
     engine.make(
         "items",

@@ -313,11 +313,13 @@ def _taken(law: Definition | None, important: bool | None) -> frozenset[str]:
 
 
 def _returns(case: CaseFacts) -> dict[str, Any]:
-    """D17: several returns of one step, and whether the later lists stay within the first."""
-    seconds, grown = [], []
+    """D17: several returns of one step, and whether the later lists stay within the first. The list that answers the
+    submission at its very moment names papers that nobody has looked at yet."""
+    seconds, grown, answered = [], [], case["submitted"]
     for step in STEPS:
         # A row said twice is one return.
-        lists = sorted({(at, one["value"]) for one, at in _dated(case, f"{step}.return")})
+        returns = [(at, one["value"]) for one, at in _dated(case, f"{step}.return")]
+        lists = sorted({(at, text) for at, text in returns if at != answered or at % 2 == 1})
         if len(lists) < 2:
             continue
         first = set(listed(lists[0][1]))
