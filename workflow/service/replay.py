@@ -74,10 +74,10 @@ def replay(
 
 
 def _of(law: Book) -> str:
-    """SHA-256 over the hashes of every definition: all classes, regions and periods."""
-    hashes = sorted(
-        {one.hash for region in law.regions for code in law.classes for *_, one in law.timeline(code, region)}
-    )
+    """SHA-256 over the hashes of every definition: all classes and periods, of the nation and of each region."""
+    lines = [law.timeline(code) for code in law.classes]  # the nation's; below, each region's
+    lines += [law.timeline(code, region) for region in law.regions for code in law.classes]
+    hashes = sorted({one.hash for line in lines for *_, one in line})
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 

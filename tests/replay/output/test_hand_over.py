@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import json
 import re
 import signal
@@ -20,6 +21,7 @@ import pytest
 from openpyxl import load_workbook
 from typer.testing import CliRunner
 
+import definitions
 from tests.replay.columnar import conftest as columnar
 from tests.replay.histories import COLUMNS, FACTS, small_history
 from tests.web.browser import chromium
@@ -122,6 +124,14 @@ def test_the_page_approves_nothing_and_names_nobody_guilty(out):
     assert "待说明" in text
     assert "“未见异常”是什么意思" in text
     assert len(re.findall(r"SHA-256 [0-9a-f]{64}", text)) == 3  # two inputs and the mapping
+
+
+def test_the_manifest_names_the_law_of_the_nation_and_the_page_shows_it(out):
+    law = definitions.load()
+    hashes = sorted({one.hash for code in law.classes for *_, one in law.timeline(code)})
+    digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    assert json.loads((out / "manifest.json").read_text())["key"]["definitions"] == digest
+    assert digest in (out / "report.html").read_text()
 
 
 def test_no_cell_is_a_formula(out):
