@@ -420,3 +420,51 @@ def test_parquet_folders_are_read_in_place(take, tmp_path):
     part.write_bytes(part.read_bytes()[:-20])
     with pytest.raises(BadHistory, match=r"part\.parquet"):
         take(home)
+
+
+def parts_of(home, **parts):
+    """A folder of Parquet, a file for each of `parts`: what it has beside the columns that an event needs."""
+    for name, more in parts.items():
+        path = home / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        duckdb.execute(
+            f"COPY (SELECT 'C{name[-1]}' AS case_id, 'metering' AS activity, 'complete' AS lifecycle, "
+            f"TIMESTAMP '2026-01-05 10:00' AS occurred_at{more}) TO '{path}.parquet'"
+        )
+    return home
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_a_part_may_lack_a_column_that_another_has(take, tmp_path, first):
+    more = {"a": ", 'li' AS actor", "b": ""}
+    home = parts_of(tmp_path / "events", part_1=more[first], part_2=more["ab".replace(first, "")])
+    assert sorted(take(home).rows("events", "case_id", "actor")) == sorted(
+        [("C1", "li" if first == "a" else None), ("C2", None if first == "a" else "li")], key=str
+    )
+
+
+def test_what_a_writer_of_parquet_leaves_behind_is_no_data(take, tmp_path):
+    home = parts_of(tmp_path / "events", part_1="", _temporary__0__part_2="")
+    for name in ("_SUCCESS", ".part_1.parquet.crc"):
+        (home / name).write_bytes(b"x")
+    assert take(home).rows("events", "case_id") == [("C1",)]
+
+
+@pytest.mark.parametrize("kind", ["a file", "a linked folder"])
+def test_a_folder_of_parquet_of_which_a_part_would_not_be_read_is_refused(take, tmp_path, kind):
+    home = parts_of(tmp_path / "events", part_1="")
+    if kind == "a file":
+        (home / "more.csv").write_text("case_id,activity,occurred_at\nC2,metering,2026-01-05\n", encoding="utf-8")
+    else:
+        (home / "more").symlink_to(parts_of(tmp_path / "other", part_2=""))
+    with pytest.raises(BadHistory, match=r"more.*would not be read"):
+        take(home)
+
+
+def test_a_folder_with_folders_is_refused_unless_it_is_parquet(take, tmp_path):
+    home = tmp_path / "events"
+    (home / "2025").mkdir(parents=True)
+    for path in (home / "a.csv", home / "2025" / "b.csv"):
+        path.write_text("case_id,activity,lifecycle,occurred_at\nC1,metering,complete,2026-01-05\n", encoding="utf-8")
+    with pytest.raises(BadHistory, match=r"2025.*would not be read"):
+        take(home)

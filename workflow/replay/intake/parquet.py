@@ -9,23 +9,25 @@ import pyarrow.parquet as pq
 
 from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.raw import AT, ROW, Raw, distinct_names, identifier, literal
-from workflow.replay.intake.text import check_file
+from workflow.replay.intake.text import check_file, hidden
+
+
+def files(folder: Path) -> list[Path]:
+    """The Parquet files of a folder and of those below, in the order in which they are read."""
+    return sorted(path for path in folder.rglob("*.parquet") if not hidden(path, folder))
 
 
 def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
     """The table in `path`, read in place. Raises BadHistory for damaged files and columns that hold no single value."""
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    if not files:
-        raise BadHistory(f"{path.name}: 文件夹里没有 .parquet 文件 / the folder holds no .parquet file")
+    parts = files(path) if path.is_dir() else [path]
     starts, total = [], 0
-    for file in files:
+    for file in parts:
         check_file(file)
         starts.append(total)
         total += _count(connection, file, path)
-    # A hidden file beside the data (such as _metadata) is not data; what is read is listed by name.
-    listed = ", ".join(map(literal, files))
+    listed = ", ".join(map(literal, parts))
     scan = (
-        f"read_parquet([{listed}], union_by_name = {len(files) > 1}, hive_partitioning = {path.is_dir()}, "
+        f"read_parquet([{listed}], union_by_name = {len(parts) > 1}, hive_partitioning = {path.is_dir()}, "
         "hive_types_autocast = false, file_row_number = true)"
     )
     try:
@@ -35,7 +37,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
             f"{path.name}: 各文件的列合不到一起 / the files do not fit together: {error!s:.300}"
         ) from error
     named: dict[str, str] = {}
-    for file in files:
+    for file in parts:
         named |= _doubled(connection, file)
     kinds = {name: kind for name, kind, *_ in described if name != "file_row_number"}
     columns = {named.get(name, name): kind for name, kind in kinds.items()}
@@ -43,7 +45,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
         raise BadHistory(
             f"{path.name}: 列 {', '.join(nested)} 不是单个值, 请先展开 / hold lists or records; flatten them first"
         )
-    before = len(files) > 1
+    before = len(parts) > 1
     offset = f" + list_extract({starts}, CAST(file_index AS BIGINT) + 1)" if before else ""
     # A file of contracts may have a column of our name: the reader's own is asked for under another.
     selected = ", ".join(f"{identifier(theirs)} AS {identifier(named.get(theirs, theirs))}" for theirs in kinds)
@@ -51,9 +53,9 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, role: str) -> Raw:
         f"SELECT {selected}, file_row_number + 1{offset} AS {identifier(AT)}, "  # noqa: S608  # quoted
         f'file_row_number + 1 AS {identifier(ROW)}, {"file_index" if before else "0"} AS "#file" FROM {scan}'
     )
-    names = tuple(str(file.relative_to(path)) if path.is_dir() else file.name for file in files)
+    names = tuple(str(file.relative_to(path)) if path.is_dir() else file.name for file in parts)
     return Raw(
-        role, path.name, "", sql, columns, total, files=names, lies=True, parquet=() if named else tuple(files),
+        role, path.name, "", sql, columns, total, files=names, lies=True, parquet=() if named else tuple(parts),
         begins=tuple(starts), home=path if path.is_dir() else None,
     )  # fmt: skip
 

@@ -245,14 +245,14 @@ def plain_table(
             columns[ours] = theirs
     kinds = {column.name: column.kind for column in target}
     schemas = [pq.read_schema(path) for path in raw.parquet]
+    in_files = {name for schema in schemas for name in schema.names}
     for schema in schemas:
         types = {field.name: field.type for field in schema}
         if raw.home is not None and any(_of_path(path, raw.home).keys() & types.keys() for path in raw.parquet):
             return None  # said twice
-        in_path = set(raw.columns) - set(schemas[0].names)
         for ours, theirs in columns.items():
             if theirs not in types:
-                if theirs not in in_path or kinds[ours] != "text":
+                if theirs in in_files or kinds[ours] != "text":  # some files lack it; what stands in the path is text
                     return None
             elif not supported(kinds[ours], types[theirs]) or types[theirs] != schemas[0].field(theirs).type:
                 return None

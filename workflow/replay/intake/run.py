@@ -18,7 +18,7 @@ from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.mapping import Emitter, MappingFile, Table
 from workflow.replay.intake.raw import Raw
 from workflow.replay.intake.result import Intake
-from workflow.replay.intake.text import check_file
+from workflow.replay.intake.text import check_file, hidden
 from workflow.replay.intake.values import Reading, macros
 from workflow.replay.intake.writing import write
 
@@ -120,14 +120,30 @@ def _parts(
 
 
 def _files(given: Path) -> list[Path]:
-    """The files that are meant: a folder of Parquet is one table, any other folder is its files."""
+    """The files that are meant: a folder of Parquet is one table, any other folder is its files. Raises BadHistory for
+    a folder of which a part would not be read."""
     if not given.is_dir():
         return [given]
-    there = sorted(path for path in given.iterdir() if path.is_file() and not path.name.startswith((".", "_", "~$")))
-    if next(given.rglob("*.parquet"), None) is not None:
+    if parquet.files(given):
+        for path in sorted(given.rglob("*")):
+            other = (
+                path.is_symlink() if path.is_dir() else path.suffix != ".parquet"
+            )  # links to folders are not followed
+            if other and not hidden(path, given):
+                raise BadHistory(
+                    f"{path.relative_to(given)}: 在 Parquet 文件夹里, 但不会读取; 请移走或分开回放 / "
+                    "lies in a folder of Parquet and would not be read; take it out, or replay it by itself"
+                )
         return [given]
+    there = sorted(path for path in given.iterdir() if not hidden(path, given) and not path.name.startswith("~$"))
     if not there:
         raise BadHistory(f"{given}: 文件夹是空的 / the folder is empty")
+    for path in there:
+        if path.is_dir():
+            raise BadHistory(
+                f"{path.relative_to(given)}: 是子文件夹, 不会读取; 请把文件放在同一层 / "
+                "is a folder in the folder and would not be read; put the files side by side"
+            )
     return there
 
 

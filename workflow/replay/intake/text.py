@@ -31,6 +31,12 @@ def check_file(path: Path) -> None:
         raise BadHistory(f"{path.name}: 文件是空的 / the file is empty")
 
 
+def hidden(path: Path, home: Path) -> bool:
+    """Whether it lies in `home` without being data: marks and remains of whoever wrote the folder (`_SUCCESS`,
+    `_temporary/…`, `.part.crc`)."""
+    return any(part.startswith((".", "_")) for part in path.relative_to(home).parts)
+
+
 class Guarded:
     """A packed stream that refuses to grow out of proportion, and tells a torn file from a whole one."""
 
