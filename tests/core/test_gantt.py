@@ -56,6 +56,7 @@ def test_rounds_of_a_step_stand_behind_one_another_with_the_customers_time_betwe
         ("running", 7.5, 11.5, 2, True),
     ]
     lane = next(lane for lane in found.lanes if lane.code == "design_review")
+    assert [bar.late_from for bar in lane.bars] == [None, None, None, 11.0]  # midnight after the 14th
     assert [(mark.round, mark.due_on) for mark in lane.marks] == [
         (1, dt.date(2024, 3, 12)),
         (2, dt.date(2024, 3, 14)),
@@ -71,6 +72,17 @@ def test_rounds_of_a_step_stand_behind_one_another_with_the_customers_time_betwe
         "waiting",
         "running",
     ]
+
+
+def test_a_sum_of_steps_is_late_where_it_is_past_its_own_due_date():
+    case = submitted("lv_other", "2024-03-04 06:00")  # acceptance 1, supply plan 3, metering 2, together 6 working days
+    case.do("complete_step", "2024-03-04 12:00", step="acceptance")
+    found = drawn(case, "2024-03-15 12:00")
+    # Three days of the plan: 5 to 7 March. Acceptance took none, so the six of the sum are 5 to 8, 11 and 12 March.
+    plan = next(lane for lane in found.lanes if lane.code == "supply_plan")
+    assert [bar.late_from for bar in plan.bars] == [4.0]
+    assert [mark.due_on for mark in found.lanes[0].marks] == [dt.date(2024, 3, 12)]
+    assert [bar.late_from for bar in found.lanes[0].bars] == [None, 9.0]
 
 
 def test_a_closed_case_ends_where_it_closed_and_has_no_today():

@@ -18,12 +18,19 @@ def test_a_short_case_shows_every_day_at_its_hour():
     found = drawn(case, "2024-03-06 12:00")
     assert (found.px, found.width) == (48.0, 480.0)
     assert [tick.day.day for tick in found.ticks] == list(range(4, 14))
-    y, _, bars, marks = found.lanes[0]
-    assert y == TOP
+    y, _, bars, late, marks = found.lanes[0]
+    assert (y, late) == (TOP, ())
     assert [(bar.x, bar.width) for bar in bars] == [(24.0, 96.0)]
     assert [(mark.x, mark.width) for mark in marks] == [(336.0, 48.0)]
     assert found.today == 120.0
     assert found.lanes[1][0] == TOP + LANE
+
+
+def test_only_what_lies_beyond_the_due_date_is_late():
+    case = submitted("residential", "2024-03-04 12:00")  # due on Monday the 11th: late from its midnight on
+    _, _, (bar,), (late,), _ = drawn(case, "2024-03-13 12:00").lanes[0]
+    assert (bar.x, bar.width) == (24.0, 432.0)
+    assert (late.x, late.width) == (384.0, 72.0)
 
 
 def test_a_long_case_shows_mondays_then_months_and_no_bar_vanishes():

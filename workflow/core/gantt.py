@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Literal
 
+import msgspec
+
 from definitions.calendar import CalendarDay, DayKind, WorkingCalendar
 from definitions.model import Definition, Frozen, Text
 from workflow.core.counting import ONE_DAY, OPEN_ENDED
@@ -28,8 +30,8 @@ MARGIN = 2
 
 class Bar(Frozen, frozen=True):
     """A stretch of one lane. `waiting`: on the customer, the utility's clock is off; `running`: the utility's clock is
-    on. `ended_at` None: it lasts. `outcome` of a round: complete, return, waive or ended. `late`: it ended after its
-    due date, or runs past it."""
+    on. `ended_at` None: it lasts. `outcome` of a round: complete, return, waive or ended. `late_from`: from where on it
+    is past the due date of its lane; None: it is not."""
 
     kind: Literal["waiting", "running"]
     start: float
@@ -38,7 +40,12 @@ class Bar(Frozen, frozen=True):
     ended_at: dt.datetime | None
     round: int | None = None
     outcome: str | None = None
-    late: bool = False
+    late_from: float | None = None
+
+    @property
+    def late(self) -> bool:
+        """Whether it ended after its due date, or runs past it."""
+        return self.late_from is not None
 
 
 class Mark(Frozen, frozen=True):
@@ -153,6 +160,8 @@ class _Drawing:
         bars: tuple[Bar, ...] = tuple(sorted((b for lane in steps for b in lane.bars), key=lambda b: b.started_at))
         if kind == "whole_process":
             bars = (self._running(start, self.state.closed_at, "total"),)
+        else:  # a step may be late where their sum is not
+            bars = tuple(msgspec.structs.replace(bar, late_from=self._late_from("total", bar)) for bar in bars)
         return Lane("total", "total", _TOTALS[kind], bars, self._marks("total"))
 
     def steps(self) -> Iterator[Lane]:
@@ -201,8 +210,15 @@ class _Drawing:
         round_: int | None = None,
         outcome: str | None = None,
     ) -> Bar:
-        late = key in self.late
-        return Bar("running", self.at(start), self.at(stop or self.end), start, stop, round_, outcome, late)
+        bar = Bar("running", self.at(start), self.at(stop or self.end), start, stop, round_, outcome)
+        return msgspec.structs.replace(bar, late_from=self._late_from(key, bar))
+
+    def _late_from(self, key: str, bar: Bar) -> float | None:
+        due = self.timers[key].due_on if key in self.late else None
+        if due is None or bar.kind == "waiting":
+            return None
+        over = float(self.day(due + ONE_DAY))
+        return max(over, bar.start) if over < bar.end else None
 
     def _waiting(self, start: dt.datetime, stop: dt.datetime | None, number: int) -> Bar:
         return Bar("waiting", self.at(start), self.at(stop or self.end), start, stop, number)

@@ -36,7 +36,7 @@ class Box(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """Everything in pixels. `lanes` pair the top of each lane with its bars and marks."""
+    """Everything in pixels. `lanes` pair the top of each lane with its bars, what of them is late, and its marks."""
 
     width: float
     height: float
@@ -44,7 +44,7 @@ class Drawing(NamedTuple):
     ticks: tuple[Tick, ...]
     rest: tuple[Box, ...]
     bands: tuple[Box, ...]
-    lanes: tuple[tuple[float, Any, tuple[Box, ...], tuple[Box, ...]], ...]
+    lanes: tuple[tuple[float, Any, tuple[Box, ...], tuple[Box, ...], tuple[Box, ...]], ...]
     today: float | None
     provisional: float | None
 
@@ -55,9 +55,11 @@ def draw(chart: Any) -> Drawing:
     lanes = []
     for number, lane in enumerate(chart.lanes):
         y = TOP + number * LANE
-        bars = tuple(_box(px, bar.start, bar.end - bar.start, y + (LANE - BAR) / 2, bar) for bar in lane.bars)
+        middle = y + (LANE - BAR) / 2
+        bars = tuple(_box(px, bar.start, bar.end - bar.start, middle, bar) for bar in lane.bars)
+        late = tuple(_box(px, bar.late_from, bar.end - bar.late_from, middle, bar) for bar in lane.bars if bar.late)
         marks = tuple(_box(px, mark.at, 1, y, mark) for mark in lane.marks)
-        lanes.append((y, lane, bars, marks))
+        lanes.append((y, lane, bars, late, marks))
     return Drawing(
         round(chart.days * px, 2),
         TOP + len(chart.lanes) * LANE + 6,
