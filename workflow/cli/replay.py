@@ -155,3 +155,14 @@ def _show(found: Any) -> None:
     say_table(("项目 / what", "数量 / how many"), rows)
     if counts["rejected"]["rows"] or counts["rejected"]["values"]:
         typer.echo(f"原因见 / the reasons are in {found.intake.rejected}", err=True)
+    for file, sheets in _unread(counts["sheets_left"]).items():
+        typer.echo(f"{file}: 没有读取的工作表 / sheets that were not read: {', '.join(sheets)}", err=True)
+
+
+def _unread(left: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """By file, the sheets that no table of the mapping meant; `left` has them by table."""
+    found: dict[str, list[str]] = {}
+    for one in left:
+        sheets = one["sheets"]
+        found[one["file"]] = [name for name in found.get(one["file"], sheets) if name in sheets]
+    return {file: sheets for file, sheets in found.items() if sheets}

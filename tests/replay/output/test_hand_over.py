@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from typer.testing import CliRunner
 
 import definitions
@@ -32,6 +32,14 @@ from workflow.replay.output.report import LARGEST
 RESULTS = {
     "findings.parquet", "findings.csv", "verdicts.parquet", "rejected.csv", "report.html", "desk.xlsx", "summary.json",
 }  # fmt: skip
+IN_PROGRESS = """
+工单编号,用户编号,业务子类,状态,正式受理日期,供电方案答复,设计审查,中间检查,竣工检验,接火送电,合同容量
+G1,1,高压新装,运行,2025-03-03,2025-03-10,,,,,630
+"""
+DONE = """
+工单号,用户编号,业务子类,受理时间,送电日期,新增容量
+G3,3,高压新装,2025-03-03,2025-04-18,630
+"""
 EVIL = "<script>alert(1)</script>"
 FORMULA = '=HYPERLINK("http://x.example","y")'
 
@@ -311,6 +319,24 @@ def test_what_cannot_be_judged_of_a_whole_unit_is_said_once(tmp_path):
     for org, (_, zh, en) in said.items():
         assert told[org] == f"{zh} / {en}"
         assert page.count(zh) == page.count(en) == 1
+
+
+def test_sheets_that_no_table_means_are_named(tmp_path):
+    """在途(乡镇) has another head, and would have been left out in silence; 已归档 is read by the other table."""
+    book = Workbook()
+    other = IN_PROGRESS.replace("工单编号", "工单编码")
+    for name, lines in (("在途(城区)", IN_PROGRESS), ("在途(乡镇)", other), ("已归档", DONE)):
+        sheet = book.create_sheet(name)
+        for line in lines.strip().splitlines():
+            sheet.append(line.split(","))
+    del book["Sheet"]
+    book.save(tmp_path / "台账.xlsx")
+    answer = CliRunner().invoke(
+        app, ["replay", "--cases", str(tmp_path / "台账.xlsx"), "--mapping", "hv_ledger", "--as-of", "2025-06-01",
+              "--out", str(tmp_path / "out")],
+    )  # fmt: skip
+    assert answer.exit_code == 0, answer.output
+    assert "台账.xlsx: 没有读取的工作表 / sheets that were not read: 在途(乡镇)\n" in answer.stderr
 
 
 def test_a_day_that_a_paper_or_a_customer_names_is_no_lag(tmp_path):
