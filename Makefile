@@ -51,7 +51,7 @@ run: setup  ## set up, fill a database with the demonstration once, print addres
 	mkdir -p var
 	$(BIN)/baozhuang init
 	$(BIN)/baozhuang demo --host $(HOST) --port $(PORT)
-	$(BIN)/baozhuang serve --host $(HOST) --port $(PORT)
+	$(BIN)/baozhuang serve --host $(HOST) --port $(PORT) --with-worker
 
 # ---- holding it to its word ------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.web.site import Office
-from workflow.service import Principal, accounts, alerts, causes, orders
+from workflow.service import Principal, accounts, alerts, causes, orders, units
 from workflow.web.visit import csrf_of
 
 
@@ -113,3 +113,27 @@ def test_an_alert_that_was_passed_on_is_acknowledged(own_office: Office, supervi
 def test_the_part_of_another_unit_is_not_shown(own_office: Office, supervisor: Person) -> None:
     assert supervisor.client.get("/supervise?org=YZ").status_code == 403
     assert supervisor.client.get("/supervise?org=nowhere").status_code in (404, 422)
+
+
+@pytest.mark.parametrize(
+    ("role", "path"), [("supervisor", "/breaches"), ("supervisor", "/alerts?whose=all"), ("inspector", "/findings")]
+)
+def test_people_and_units_are_called_by_their_names(own_office: Office, role: str, path: str) -> None:
+    """The demonstration's units carry their codes in the numbers of applications; nowhere else are they told."""
+    page = own_office.client(role).get(path).text
+    shown = re.findall(r'data-label="(?:客户经理|单位)">(?:<span>)?([^<]*)', page)
+    assert len(shown) > 5
+    assert [one for one in shown if one.startswith("YZ-")] == []
+
+
+def test_who_stated_a_cause_is_called_by_name(own_office: Office, supervisor: Person) -> None:
+    first = causes.breaches(own_office.service, supervisor.principal, cause="none")["items"][0]
+    page = supervisor.send(f"/breaches/{first['case_id']}", key=first["key"], cause="material", back="/breaches")
+    with own_office.service.database.read() as tx:
+        name = tx.members([supervisor.principal.who])[0].name
+    assert f'<span class="quiet">{name} ' in page
+
+
+def test_a_name_that_no_register_knows_is_told_as_it_is(own_office: Office) -> None:
+    rows = [{"manager": "nobody", "org": "nowhere"}, {"manager": None, "org": None}, {}]
+    assert units.called(own_office.service.database, rows) == ({}, {})

@@ -1,10 +1,12 @@
-"""The organisation as its supervisors see it: the units next below the top of a part, each with all below it."""
+"""The organisation as its supervisors see it: the units next below the top of a part, each with all below it; and what
+people and units are called."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
-from storage import OrgRow, Tx
+from storage import Database, OrgRow, Tx
 
 
 class Group(NamedTuple):
@@ -64,3 +66,23 @@ class Units:
             if unit is not None and unit.enterprise:
                 return Group(unit.enterprise, unit.enterprise)
         return NOBODY
+
+
+class Called(NamedTuple):
+    """What people are called, by id, and units, by code; who is in no register is missing."""
+
+    people: dict[str, str]
+    units: dict[str, str]
+
+
+_PEOPLE: Final = ("manager", "stated_by", "acknowledged_by", "issued_by", "answered_by", "closed_by")
+
+
+def called(database: Database, rows: Iterable[Mapping[str, Any]]) -> Called:
+    """What the people and units are called that `rows` of an answer name. Raises StorageError."""
+    named = list(rows)
+    codes = {row.get("org") for row in named}
+    with database.read() as tx:
+        people = tx.members(row.get(field) for row in named for field in _PEOPLE)
+        units = {unit.code: unit.name for unit in tx.orgs() if unit.code in codes}
+    return Called({one.id: one.name for one in people}, units)

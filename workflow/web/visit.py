@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
@@ -21,7 +21,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from workflow.service import Principal, Service, accounts, refuse
+from workflow.service import Principal, Service, accounts, refuse, units
 from workflow.web.language import LANGUAGES, Language, translations
 from workflow.web.rendering import render
 from workflow.web.words import word
@@ -89,6 +89,10 @@ class Visit:
     def word(self, kind: str, code: str | None) -> str:
         """What a code is called in the language of this visit."""
         return word(self.service, self.language, kind, code)
+
+    def called(self, rows: Iterable[Mapping[str, Any]]) -> units.Called:
+        """What the people and units are called that these rows of an answer name."""
+        return units.called(self.service.database, rows)
 
     @property
     def navigation(self) -> list[tuple[str, str, bool]]:
