@@ -207,7 +207,7 @@ def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
         "facts",
         f"""SELECT c.cid, c.org_id, c.business_type, c.user_class, c.customer_kind, c.prior_capacity_kw, c.opened_day,
         c.important, c.rejected_rows, c.lost_values, c.rejected_rows > 0 AS torn, {told}, COALESCE(c.hv, FALSE) AS high, c.hv, COALESCE(NOT c.hv, FALSE) AS lv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
-        k.high_voltage_asked, k.filed_limit, k.rules_limit, COALESCE(k.filed_zero, FALSE) AS filed_zero,
+        k.high_voltage_asked, k.filed_limit, k.rules_limit, k.rules_zero AS zero_investment, COALESCE(k.filed_zero, FALSE) AS filed_zero,
         COALESCE({own["entries"]}, 0) > 0 AS burst_known,
         COALESCE(c.hv, FALSE) AND COALESCE({own["hands"]}, 0) > 0 AS same_actor_known,
         c.premises_id IS NOT NULL AND COALESCE({own["visits"]}, 0) > 0 AS elsewhere_known,

@@ -71,7 +71,7 @@ class Wide:
             "mid_inspection": "p.group_mid_inspection IS NULL OR p.mid_all OR b.important",
         }
         sql = f"""SELECT b.*, {self.constants}, b.has_premises AND {self.t0} IS NOT NULL AND need_known AS restart_known,
-        CASE WHEN b.has_premises AND {self.t0} IS NOT NULL THEN premises.cid IS NOT NULL END AS earlier_case_of_premises, d.zero AS zero_investment, d.total_limit,
+        CASE WHEN b.has_premises AND {self.t0} IS NOT NULL THEN premises.cid IS NOT NULL END AS earlier_case_of_premises, d.total_limit,
         {", ".join(f"CASE WHEN p.def_id IS NOT NULL THEN {on} END AS requires_{what}" for what, on in required.items())},
         {", ".join(f"CASE WHEN p.def_id IS NULL THEN '{s}' WHEN {taken.get(s, 'TRUE')} THEN p.group_{s} END AS group_{s}" for s in STEPS)},
         p.def_id IS NULL OR {" AND ".join(f"({one}) IS NOT NULL" for one in taken.values())} AS path_known,

@@ -244,7 +244,7 @@ def _supplied(
         "total_limit": law and law.total.limit,
         "filed_limit": as_filed and as_filed.total.limit,
         "rules_limit": by_rules and by_rules.total.limit,
-        "zero_investment": None if law is None else law.charges.zero_investment,
+        "zero_investment": by_rules and by_rules.charges.zero_investment,
         "filed_zero": as_filed is not None and as_filed.charges.zero_investment,
         "withdraw_ref_expected": True,
         "torn": False,
