@@ -306,3 +306,68 @@ def test_power_before_the_application_convicts_only_where_nothing_may_excuse_it(
     assert {rule for (rule,) in duckdb.execute(f"SELECT rule FROM '{done.findings}'").fetchall()} & {"D01"} == rules
     ((verdict,),) = duckdb.execute(f"SELECT verdict FROM '{done.verdicts}'").fetchall()
     assert verdict == {"temporary_supply": "clear", "=A1": "cannot_judge", None: "suspected"}[value]
+
+
+CONDITIONS = """mapping: m
+name: {zh: 表, en: t}
+tables:
+  - name: t
+    read: any
+    case: {case_id: 单号}
+    events:
+      - {case_id: 单号, event: application.submit, occurred_at: 申请}
+      - {case_id: 单号, event: metering.complete, occurred_at: 送电, when: {column: 状态, values: [归档]}}
+"""
+
+
+@pytest.mark.parametrize("condition", ["values: [作废]", "pattern: '^(作废|.*A1)$'"])
+@pytest.mark.parametrize("ignores", [False, True])
+def test_a_row_whose_condition_cannot_be_read_is_rejected_with_the_cell(take, tmp_path, ignores, condition):
+    """B's order may be finished, or void: nobody can say. It passed for an open one, and nothing said so."""
+    mapping, path = tmp_path / "m.yaml", tmp_path / "o.xlsx"
+    ignore = f"ignore: [{{column: 状态, {condition}, because: {{zh: 作废, en: void}}}}]\n    case:"
+    mapping.write_text(CONDITIONS.replace("case:", ignore, 1) if ignores else CONDITIONS, encoding="utf-8")
+    book = Workbook()
+    book.active.append(["单号", "申请", "送电", "状态"])
+    for case, state in (("A", "归档"), ("B", "=A1"), ("C", "在途")):
+        book.active.append([case, "2025-03-03", "2025-03-05", state])
+    book.save(path)
+    taken = take(cases=path, mapping=mapping)
+    lost = {(row, line["column"], line["case_id"]) for line in taken.sheet("rejected") for row in [line["row"]]}
+    assert lost == {("3", "状态", "B")}
+    assert {(part["rejected"], part["other"]) for part in taken.counts["parts"][2:]} == {(1, 1)}
+    kept = [("A", 0), ("C", 0)] if ignores else [("A", 0), ("B", 1), ("C", 0)]
+    assert taken.rows("cases", "case_id", "rejected_rows") == kept
+    assert [row for row in taken.rows("events", "case_id", "activity") if row[1] == "metering"] == [("A", "metering")]
+
+
+def test_nothing_is_made_of_the_text_of_a_cell_that_cannot_be_read(take, tmp_path):
+    mapping, path = tmp_path / "m.yaml", tmp_path / "o.xlsx"
+    mapping.write_text(
+        """mapping: m
+name: {zh: 表, en: t}
+tables:
+  - name: t
+    read: any
+    case:
+      case_id: 单号
+      capacity_kw: {column: 容量, extract: '(\\d+)'}
+      org: {column: 区, prefix: X-}
+      premises_id: {columns: [单号, 区]}
+    events:
+      - {case_id: 单号, names: {column: 活动, to: {装表: metering.complete}, otherwise: ignore}, occurred_at: 时间}
+""",
+        encoding="utf-8",
+    )
+    book = Workbook()
+    for row in (["单号", "区", "活动", "时间", "容量"], ["1", "甲", "装表", "2025-03-05", "约800kW"],
+                ["2", "=B2", "=C2", "2025-03-05", "=M5*2"], ["3", "甲", "别的", "2025-03-05", "8"]):  # fmt: skip
+        book.active.append(row)
+    book.save(path)
+    taken = take(cases=path, mapping=mapping)
+    assert taken.rows("cases", "case_id", "capacity_kw", "org", "premises_id") == [
+        ("1", 800, "X-甲", "1+甲"), ("2", None, None, None), ("3", 8, "X-甲", "3+甲"),
+    ]  # fmt: skip
+    assert {line["column"] for line in taken.sheet("rejected")} >= {"容量", "区", "单号 / 区", "活动"}
+    part = taken.counts["parts"][1]
+    assert (part["accepted"], part["rejected"], part["ignored"]) == (1, 1, 1)

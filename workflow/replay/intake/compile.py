@@ -28,6 +28,12 @@ _EXCUSING: Mapping[str, tuple[str, ...]] = {
 it was read, and is nothing that excuses.  An event is not held against anybody when what excuses it may stand in a cell
 that cannot be read (policy §6, gates: never guilty)."""
 
+_UNDECIDED = (
+    """CASE WHEN "#unread" IS NOT NULL THEN {'ours': '', 'theirs': "#unread".theirs, """
+    """'text': bz_shown("#unread".text), 'code': bz_code("#unread".text)} END"""
+)
+"""SQL of the fault of a row of which a condition cannot be decided."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -128,8 +134,13 @@ class Columns:
         if condition.values:
             return f"coalesce({among(text, condition.values)}, false)"
         if condition.pattern:
-            return f"coalesce(regexp_matches({text}, {literal(condition.pattern)}), false)"
+            return f"coalesce(NOT bz_bad({text}) AND regexp_matches({text}, {literal(condition.pattern)}), false)"
         return f"{text} IS NULL" if condition.empty else f"{text} IS NOT NULL"
+
+    def unread(self, condition: Condition) -> str:
+        """SQL of whether nobody can say if a row meets the condition, because the cell that decides cannot be read."""
+        told = condition.values or condition.pattern
+        return f"coalesce(bz_bad({self.text(condition.column)}), false)" if told else "false"
 
     def text_of(self, value: Value) -> str:
         """SQL of a value as text."""
@@ -150,17 +161,22 @@ class Columns:
         if value.constant is not None:
             return literal(value.constant)
         if value.joined:
-            text = f"concat_ws({literal(value.join)}, {', '.join(self.text((name,)) for name in value.joined)})"
+            each = [self.text((name,)) for name in value.joined]
+            bad = " ".join(f"WHEN bz_bad({one}) THEN {one}" for one in each)
+            text = f"CASE {bad} ELSE concat_ws({literal(value.join)}, {', '.join(each)}) END"
         else:
             text = self.text(value.columns, value.optional)
         if value.extract:
             found = f"nullif(regexp_extract({text}, {literal(value.extract)}, 1), '')"
-            text = f"CASE WHEN {text} IS NOT NULL THEN coalesce({found}, bz_mark('pattern', {text})) END"
+            found = f"CASE WHEN bz_bad({text}) THEN {text} ELSE coalesce({found}, bz_mark('pattern', {text})) END"
+            text = f"CASE WHEN {text} IS NOT NULL THEN {found} END"
         if value.give is not None:
             return f"CASE WHEN bz_number({text}) < {value.below!r} THEN {literal(value.give)} END"
         if value.codes is not None:
             text = _coded(text, value.codes, value.otherwise)
-        return f"{literal(value.prefix)} || {text}" if value.prefix else text
+        return (
+            f"CASE WHEN bz_bad({text}) THEN {text} ELSE {literal(value.prefix)} || {text} END" if value.prefix else text
+        )
 
 
 def columns_of(raw: Raw, table: Table) -> Columns:
@@ -180,7 +196,7 @@ def _named(columns: Columns, names: Names) -> tuple[dict[str, str], str]:
     event = _coded(text, names.to, "reject" if names.otherwise == "reject" else "empty").replace("'code'", "'name'")
     ignored = " OR ".join(f"{text} GLOB {literal(pattern)}" for pattern in names.ignore) or "false"
     if names.otherwise == "ignore":
-        ignored = f"({ignored}) OR ({text} IS NOT NULL AND NOT {among(text, names.to)})"
+        ignored = f"({ignored}) OR ({text} IS NOT NULL AND NOT bz_bad({text}) AND NOT {among(text, names.to)})"
     pattern = literal(r"^([a-z_]+)\.([a-z_]+)(?:=(.*))?$")
     said = {}
     for group, (name, marked) in enumerate((("activity", event), ("lifecycle", "NULL"), ("value", "NULL")), start=1):
@@ -206,13 +222,19 @@ def part(
         ignored.append(skipped)
     if target is tables.EVENTS:
         given["lifecycle"] = (_lifecycle(given), "VARCHAR")
-    when = columns.holds(emitter.when) if emitter.when else "true"
+    when, deciding = "true", list(table.ignore)
+    if emitter.when:
+        when = f"CASE WHEN {columns.unread(emitter.when)} THEN NULL ELSE {columns.holds(emitter.when)} END"
+        deciding.append(emitter.when)
+    cells = [(columns.unread(one), literal(" / ".join(one.column)), columns.text(one.column)) for one in deciding]
+    unread = " ".join(f"WHEN {bad} THEN {{'theirs': {theirs}, 'text': {text}}}" for bad, theirs, text in cells)
+    unread = f"CASE {unread} END" if unread else "CAST(NULL AS STRUCT(theirs VARCHAR, text VARCHAR))"
     why = " ".join(f"WHEN {condition} THEN {index}" for index, condition in enumerate(ignored))
     first = ", ".join(f"{text} AS {identifier('t_' + column)}" for column, (text, _) in given.items())
     files = '"#file"' if raw.lies else "0"
     # Stage by stage, so that each value is worked out once.
     taken = (
-        f'SELECT {identifier(AT)}, {identifier(ROW)}, {files} AS "#file", {when} AS "#when", '  # noqa: S608  # quoted
+        f'SELECT {identifier(AT)}, {identifier(ROW)}, {files} AS "#file", {when} AS "#when", {unread} AS "#unread", '  # noqa: S608  # quoted
         f'{f"CASE {why} END" if why else "CAST(NULL AS INTEGER)"} AS "#why", {first} FROM ({raw.sql})'
     )
     plan = _Plan(target, emitter, given, table=table, mapping=mapping, steps=steps, spooled=not raw.lies)
@@ -288,7 +310,7 @@ class _Plan:
 
     def sql(self, taken: str) -> str:
         """The whole SELECT: typed, then checked against each other, then judged."""
-        made = ["#at", "#row", "#file", "#when", "#why"]
+        made = ["#at", "#row", "#file", "#when", "#unread", "#why"]
         parsed = {name: one.parsed for name, one in self.typed.items() if one.parsed}
         if parsed:
             added = ", ".join(f"{sql} AS {identifier('m_' + name)}" for name, sql in parsed.items())
@@ -377,7 +399,7 @@ class _Plan:
         return f"({lacks} AND NOT s_{name})" if self.typed[name].sentinel != "false" else lacks
 
     def _state(self) -> str:
-        lost = " OR ".join(self._lacks(name) for name in self._required())
+        lost = " OR ".join(['"#unread" IS NOT NULL', *(self._lacks(name) for name in self._required())])
         if self.target is tables.EVENTS:
             lost += " OR f_activity IS NOT NULL"
             for name, harmless in _EXCUSING.items():
@@ -400,7 +422,7 @@ class _Plan:
 
     def _faults(self) -> str:
         """A list of what is wrong with the row: our column, the file's column, the text, the code."""
-        found = []
+        found = [_UNDECIDED]
         for column in self.target:
             name = column.name
             if name not in self.typed:
