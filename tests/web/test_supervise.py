@@ -135,5 +135,5 @@ def test_who_stated_a_cause_is_called_by_name(own_office: Office, supervisor: Pe
 
 
 def test_a_name_that_no_register_knows_is_told_as_it_is(own_office: Office) -> None:
-    rows = [{"manager": "nobody", "org": "nowhere"}, {"manager": None, "org": None}, {}]
+    rows: list[dict[str, str | None]] = [{"manager": "nobody", "org": "nowhere"}, {"manager": None, "org": None}, {}]
     assert units.called(own_office.service.database, rows) == ({}, {})
