@@ -1,4 +1,5 @@
-"""Databases for every test that needs one: each test gets its own, empty and migrated, on SQLite and on PostgreSQL.
+"""Databases for every test that needs one: each test gets its own, empty and migrated, on SQLite and on PostgreSQL. And
+the one browser of a process.
 
 PostgreSQL is a real server out of a wheel, started once per run.  Where it cannot start the tests that need it are
 skipped and say why; under CI (`CI=true`) that is a failure.
@@ -13,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -21,6 +22,9 @@ import pytest
 from storage import Database
 from storage import database as database_module
 from tests import disk
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -133,3 +137,14 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database.open(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; without it the tests that need it are skipped and say why, and under CI fail."""
+    from tests.web import browser as browsing  # the pages are loaded where they are looked at
+
+    if not browsing.CHROMIUM.exists() and os.environ.get("CI") != "true":
+        pytest.skip(f"no browser at {browsing.CHROMIUM}")
+    with browsing.chromium() as opened:
+        yield opened

@@ -7,16 +7,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from storage._execution import Execution
-from tests.web import browser as browsing
 from tests.web import site
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -50,15 +46,6 @@ def own_office(made: Path, tmp_path: Path) -> Iterator[site.Office]:
 def served(office: site.Office) -> Iterator[site.Office]:
     with site.served(office) as at:
         yield at
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium; without it the tests that need it are skipped and say why, and under CI fail."""
-    if not browsing.CHROMIUM.exists() and os.environ.get("CI") != "true":
-        pytest.skip(f"no browser at {browsing.CHROMIUM}")
-    with browsing.chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from typer.testing import CliRunner
 import definitions
 from tests.replay.columnar import conftest as columnar
 from tests.replay.histories import COLUMNS, FACTS, small_history
-from tests.web.browser import chromium
 from workflow.cli import app
 from workflow.replay.columnar import engines
 from workflow.replay.output.report import LARGEST
@@ -119,9 +118,8 @@ def test_the_page_needs_nothing_and_lets_no_markup_through(out):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_a_telephone_and_a_desk(out, width):
-    with chromium() as browser:
-        window = browser.new_page(viewport={"width": width, "height": 900})
+def test_the_page_fits_a_telephone_and_a_desk(out, browser, width):
+    with browser.new_page(viewport={"width": width, "height": 900}) as window:
         window.goto((out / "report.html").as_uri())
         assert window.evaluate("document.documentElement.scrollWidth") == width
 
