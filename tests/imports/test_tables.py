@@ -103,6 +103,23 @@ def test_every_sheet_with_a_header_is_read_and_others_are_passed_over(workbook):
     ]
 
 
+def test_a_hidden_sheet_is_not_read_and_is_named_where_nothing_else_is(tmp_path):
+    book = Workbook()
+    book.active.append(["编码", "名称"])
+    book.active.append(["A", "望岚供电所"])
+    draft = book.create_sheet("草稿")
+    draft.append(["编码", "名称"])
+    draft.append(["B", "旧名"])
+    draft.sheet_state = "hidden"
+    book.save(tmp_path / "o.xlsx")
+    assert [row.values["code"] for table in read(tmp_path / "o.xlsx") for row in table.rows] == ["A"]
+    book.active.delete_rows(1, 2)
+    book.save(tmp_path / "o.xlsx")
+    with pytest.raises(BadFile) as refused:
+        read(tmp_path / "o.xlsx")
+    assert "hidden sheets were not read: 草稿" in refused.value.problems[1]
+
+
 def test_a_formula_without_its_value_is_told_apart_from_an_empty_cell(workbook):
     path = workbook("o.xlsx", 表=[["编码", "名称"], ["A", "=CONCAT(A2,1)"], ["B", None]])
     first, second = read(path)[0].rows

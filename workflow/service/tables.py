@@ -126,14 +126,16 @@ def _no_constant(name: str) -> float:
 
 
 def read_tables(path: Path, vocabulary: Vocabulary) -> list[Table]:
-    """The tables of a CSV file or of every sheet of an Excel workbook in which a header of `vocabulary` is found.
+    """The tables of a CSV file, or of every sheet of an Excel workbook, in which a header of `vocabulary` is found.
+    Hidden sheets hold drafts and lists to choose from, and are not read.
 
     Raises BadFile when there is none, or the file cannot be read; OSError when it cannot be opened.
     """
     if path.stat().st_size > _LARGEST_FILE:
         raise BadFile([f"{path.name}: 文件超过 512 MiB, 请分开导入 / larger than 512 MiB; import it in parts"])
+    hidden: list[str] = []
     if path.suffix.lower() in (".xlsx", ".xlsm"):
-        grids = _workbook(path)
+        grids = _workbook(path, hidden)
     elif path.suffix.lower() in (".xls", ".et"):
         raise BadFile([f"{path.name}: 请另存为 .xlsx 或 CSV / save it as .xlsx or CSV"])
     else:
@@ -149,7 +151,11 @@ def read_tables(path: Path, vocabulary: Vocabulary) -> list[Table]:
         raise BadFile(problems)
     if not tables:
         known = ", ".join(" ".join((column, *others[:1])) for column, others in vocabulary.items())
-        raise BadFile([f"{path.name}: 没有找到表头, 需要的列 / no header row was found; the columns are: {known}"])
+        missing = [f"{path.name}: 没有找到表头, 需要的列 / no header row was found; the columns are: {known}"]
+        if hidden:
+            names = ", ".join(hidden)
+            missing.append(f"{path.name}: 隐藏的工作表没有读取 / hidden sheets were not read: {names}")
+        raise BadFile(missing)
     return tables
 
 
@@ -187,7 +193,7 @@ def _csv(path: Path) -> Grid:
         raise BadFile([f"{path.name}:{reader.line_num}: 这一行无法读取 / this row cannot be read: {error}"]) from error
 
 
-def _workbook(path: Path) -> Iterator[tuple[str, Grid]]:
+def _workbook(path: Path, hidden: list[str]) -> Iterator[tuple[str, Grid]]:
     from openpyxl import load_workbook  # noqa: PLC0415  # slow to load, and CSV does not need it
 
     with path.open("rb") as file:
@@ -197,6 +203,9 @@ def _workbook(path: Path) -> Iterator[tuple[str, Grid]]:
             for sheet in values.sheetnames:
                 there, written = values[sheet], formulas[sheet]
                 if not hasattr(there, "iter_rows"):  # a sheet that is a chart
+                    continue
+                if there.sheet_state != "visible":
+                    hidden.append(sheet)
                     continue
                 for one in (there, written):
                     one.reset_dimensions()  # what the file says of its size is often wrong
