@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 
 import openpyxl
 import pytest
 
 from tests.web.site import NOW
 from workflow.core.refusals import Refused
-from workflow.service import Principal, board, board_acts
+from workflow.service import Principal, board, board_acts, board_sheet
 from workflow.web.visit import csrf_of
 
 MANAGER = Principal("YZ-WL-XT-GY-1", "manager", "YZ-WL-XT-GY")
@@ -153,6 +154,17 @@ def test_the_workbook_holds_every_line_in_the_order_of_the_board(office):
     sheet = openpyxl.load_workbook(io.BytesIO(answer.content)).active
     numbers = [row[0].value for row in sheet.iter_rows(min_row=2)]
     assert numbers == [line.application_no for line in all_lines(office, INSPECTOR)]
+
+
+@pytest.mark.parametrize(("language", "state"), [("zh", "供电方案答复 · 办理中"), ("en", "Supply plan · in progress")])
+def test_the_workbook_speaks_in_words_and_names(office, language, state):
+    with board_sheet.sheet(office.service, INSPECTOR, board.Asked(whose="all"), language) as found:
+        head, *rows = openpyxl.load_workbook(found).active.iter_rows(values_only=True)
+    unit, told = (head.index(name) for name in (("单位", "状态") if language == "zh" else ("Unit", "State")))
+    units, states = {row[unit] for row in rows}, {row[told] for row in rows}
+    assert state in states
+    assert not [one for one in states if re.search(r"running|waiting|\.", one)]
+    assert not [one for one in units if one and one.startswith("YZ-")]
 
 
 # What is done
