@@ -29,7 +29,9 @@ def list_(
         ],
         typer.Option(help="复核状态, 默认仍成立的 / status; default: those whose ground is on record"),
     ] = "standing",
-    severity: Annotated[Literal["critical", "high", "medium", "low"] | None, typer.Option(help="程度")] = None,
+    severity: Annotated[
+        Literal["critical", "high", "medium", "low"] | None, typer.Option(help="程度 / severity")
+    ] = None,
     org: Annotated[str | None, typer.Option(help="单位及下级 / this unit and those below")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="最多行数 / most rows")] = 50,
     cursor: Annotated[str | None, typer.Option(help="上一页的 next / next of the page before")] = None,
@@ -80,7 +82,7 @@ def review(
     which: Which,
     act: Annotated[
         Literal["invite", "state", "confirm", "exclude", "reopen", "rectify", "recheck", "fail_recheck"],
-        typer.Argument(help="请说明、说明、属实、排除、撤销排除、整改、回头看、回头看未通过"),
+        typer.Argument(help="请说明、说明、属实、排除、撤销排除、整改、回头看、回头看未通过 / see docs/commands.md"),
     ],
     *,
     text: Annotated[str | None, typer.Option(help="说明或理由 / the statement or the reason")] = None,

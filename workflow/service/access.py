@@ -30,28 +30,28 @@ def check_command(roles: dict[str, RoleRule], principal: Principal, command: str
     """Raises Refused `not-permitted` when the role may not give this command."""
     role = roles.get(principal.role)
     if role is None or command not in role.commands:
-        raise _not_permitted(principal, command)
+        raise _not_permitted(principal, f"办理 {command}", command)
 
 
 def check_reads(roles: dict[str, RoleRule], principal: Principal, area: str) -> None:
     """Raises Refused `not-permitted` when the role may not read this area."""
     role = roles.get(principal.role)
     if role is None or area not in role.reads:
-        raise _not_permitted(principal, area)
+        raise _not_permitted(principal, f"查看 {area}", f"read {area}")
 
 
 def check_administers(roles: dict[str, RoleRule], principal: Principal, area: str) -> None:
     """Raises Refused `not-permitted` when the role may not administer this area."""
     role = roles.get(principal.role)
     if role is None or area not in role.administers:
-        raise _not_permitted(principal, area)
+        raise _not_permitted(principal, f"管理 {area}", f"administer {area}")
 
 
-def _not_permitted(principal: Principal, what: str) -> Refused:
+def _not_permitted(principal: Principal, zh: str, en: str) -> Refused:
     return refuse(
         "not-permitted",
-        f"角色 {principal.role} 无权办理 {what}; 请由有权的人员办理",
-        f"The role {principal.role} may not {what}; ask someone whose role may",
+        f"角色 {principal.role} 无权{zh}; 请由有权的人员办理",
+        f"The role {principal.role} may not {en}; ask someone whose role may",
     )
 
 
