@@ -172,11 +172,6 @@ class WorkingCalendar:
         """Whether `day` is a working day, make-up workdays included. Raises `CalendarRangeError`."""
         return self._kinds[self._index(day)] < _WEEKEND
 
-    def is_provisional(self, day: dt.date) -> bool:
-        """Whether `day` is after the horizon. Raises `CalendarRangeError`."""
-        self._index(day)
-        return day > self.firm_until
-
     def provisional_between(self, start: dt.date, end: dt.date) -> bool:
         """Whether any day in (start, end] is provisional, so that a count over it may still change."""
         self._index(start), self._index(end)

@@ -239,10 +239,7 @@ class Idempotency(Table, table=True):
     """Answers already given, so that a repeated request changes nothing."""
 
     __tablename__ = "idempotency"
-    __table_args__ = (
-        *_moments("idempotency", "created_at"),
-        sa.Index("ix_idempotency_created", "created_at"),
-    )
+    __table_args__ = (*_moments("idempotency", "created_at"),)
     principal: str = _text(primary_key=True)
     key: str = _text(primary_key=True)
     body_hash: str = _text()

@@ -195,11 +195,6 @@ class Tx(
         """Keep an answer. Raises Duplicate("idempotency") when the key was used meanwhile."""
         self._execute(self._sql.insert_idempotency, row)
 
-    def forget_before(self, created_at: str) -> int:
-        """Drop answers kept before this moment; how many there were."""
-        idempotency = tables["idempotency"]
-        return self._query(sa.delete(idempotency).where(idempotency.c.created_at < created_at)).rowcount
-
     def next_serial(self, org: str, year: int) -> int:
         """The next application number of an org and year, from 1; given back when the transaction does not commit.
 

@@ -235,8 +235,8 @@ def test_an_excluded_start_day_or_a_day_after_the_due_date_changes_nothing():
 
 def test_the_horizon_is_the_21st_of_december_of_the_last_year_with_a_notice():
     assert CALENDAR.firm_until == on("2026-12-21")
-    assert not CALENDAR.is_provisional(on("2026-12-21"))
-    assert CALENDAR.is_provisional(on("2026-12-22"))
+    assert not CALENDAR.day(on("2026-12-21")).provisional
+    assert CALENDAR.day(on("2026-12-22")).provisional
 
 
 def test_a_limit_that_ends_on_the_horizon_is_firm_and_one_day_later_provisional():
@@ -266,7 +266,6 @@ def test_beyond_the_horizon_weekends_festivals_and_days_in_lieu_rest():
     "ask",
     [
         CALENDAR.is_working,
-        CALENDAR.is_provisional,
         CALENDAR.day,
         lambda day: CALENDAR.year(day.year),
         lambda day: CALENDAR.add(day, 0),

@@ -63,8 +63,8 @@ def problems(text: str) -> list[str]:
 def test_a_notice_for_2027_moves_the_horizon_by_a_year():
     calendar = SHIPPED.with_notices([NOTICE])
     assert calendar.firm_until == on("2027-12-21")
-    assert not calendar.is_provisional(on("2026-12-22"))
-    assert calendar.is_provisional(on("2027-12-22"))
+    assert not calendar.day(on("2026-12-22")).provisional
+    assert calendar.day(on("2027-12-22")).provisional
     assert SHIPPED.firm_until == on("2026-12-21")
 
 

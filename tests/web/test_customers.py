@@ -14,9 +14,9 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.web import site
 from tests.web.browser import screen
-from tests.web.pages.public import HOME, PDF, ROOT, SHOP, region
+from tests.web.pages.public import HOME, PDF, ROOT, SHOP, look, region
 from workflow.core.commands import COMMANDS
-from workflow.service.portal import apply, tracking
+from workflow.service.portal import apply
 from workflow.web.areas.apply import DRAFT
 from workflow.web.areas.track import LOOK
 
@@ -147,8 +147,8 @@ def test_a_customer_withdraws_only_on_purpose(browser, at: site.Office):
     apply.send(at.service, held)
     again = apply.draft(at.service, held.token)
     assert again is not None
-    look = {LOOK: tracking.open_own(at.service, again.case_id or "")}
-    with screen(browser, at, None, width=390, scripts=False, brought=look) as window:
+    brought = {LOOK: look(at, again.case_id or "")}
+    with screen(browser, at, None, width=390, scripts=False, brought=brought) as window:
         window.goto("/track/case")
         window.get_by_text("撤回申请").first.click()
         window.fill("[name=reason]", "不装了")

@@ -78,6 +78,17 @@ def _case(office: Office, name: str, form: dict[str, str]) -> str:
     return _kept(office, f"case {name}", make)
 
 
+def look(office: Office, case_id: str) -> str:
+    """The token of a look at the application, opened as its customer opens it."""
+    with office.service.database.read() as tx:
+        row = tx.case(case_id)
+    assert row is not None
+    code = tracking.reissue(office.service, ROOT, case_id)
+    token = tracking.open_look(office.service, row.application_no, code, HERE)
+    assert token is not None
+    return token
+
+
 def waiting(office: Office) -> dict[str, str]:
     """A look at an application that waits for a document, with a complaint and its answer."""
     case_id = _case(office, "waiting", SHOP)
@@ -89,7 +100,7 @@ def waiting(office: Office) -> dict[str, str]:
             office.service, ROOT, one.id, complaints.said("已安排客户经理今天联系您, 给您带来不便请谅解。")
         )
         tracking.complain(office.service, case_id, "还是没有人来。", once="2", address=HERE)
-        return tracking.open_own(office.service, case_id)
+        return look(office, case_id)
 
     return {LOOK: _kept(office, "waiting", make)}
 
@@ -105,7 +116,7 @@ def over(office: Office) -> dict[str, str]:
         for step in ("acceptance", "metering"):
             command = COMMANDS.validate_python({"command": "complete_step", "step": step})
             assert service.command(ROOT, case_id, command).result(30).refusal is None
-        return tracking.open_own(service, case_id)
+        return look(office, case_id)
 
     return {LOOK: _kept(office, "over", make)}
 

@@ -22,12 +22,12 @@ def _in(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def make(engine: Engine, detectors: Detectors, as_of_day: int) -> list[str]:
+def make(engine: Engine, detectors: Detectors) -> list[str]:
     """The tables of one row per case that has something; returns their names."""
     _bursts(engine, detectors)
     _serials(engine, detectors)
     _same_actor(engine, detectors)
-    _needs(engine, detectors, as_of_day)
+    _needs(engine, detectors)
     _shared(engine, detectors)
     _elsewhere(engine, detectors)
     _one_day(engine, detectors)
@@ -189,7 +189,7 @@ def _one_day(engine: Engine, detectors: Detectors) -> None:
     )
 
 
-def _needs(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
+def _needs(engine: Engine, detectors: Detectors) -> None:
     """D14, D34, D35: cases of the same premises, in the order of their first trace; and when a need that ended was
     energised after all."""
     d14, d35 = detectors.detector("D14").thresholds, detectors.detector("D35").thresholds
@@ -323,9 +323,8 @@ def _shared(engine: Engine, detectors: Detectors) -> None:
     )
     engine.make(
         "shared",
-        """SELECT p.cid, TRUE AS refs_known, min(CASE WHEN x.ref IS NOT NULL THEN p.ref END) AS shared_ref,
-            min(CASE WHEN x.ref IS NOT NULL THEN p.occurred END) AS shared_moment
-        FROM proofs AS p LEFT JOIN common_proofs AS x ON x.ref = p.ref GROUP BY p.cid""",
+        """SELECT p.cid, min(p.ref) AS shared_ref, min(p.occurred) AS shared_moment
+        FROM proofs AS p JOIN common_proofs AS x ON x.ref = p.ref GROUP BY p.cid""",
     )
 
 
@@ -380,7 +379,6 @@ def organisations(engine: Engine, detectors: Detectors) -> None:
     counted = {
         "contacts": ["service_contact.observed"], "corrections": ["correction.changed"], "suspensions": ["suspension.start", "suspension.end"],
         "documents": ["document.requested", "document.received"], "charges": ["fee_paid.observed"],
-        "energy": ["first_energy.observed"],
     }  # fmt: skip
     filed, live = KINDS["metering.complete"], KINDS["first_energy.observed"]
     engine.make("kinds_by_org", "SELECT org_id, k, count(*) AS n FROM ev GROUP BY org_id, k")

@@ -136,7 +136,7 @@ def _judge(
     say("单件 / cases", 0.65)
     tables = papers.make(run, rules, as_of_day) + corrections.make(run, rules, law)
     say("跨件 / across cases", 0.75)
-    tables += across.make(run, rules, as_of_day)
+    tables += across.make(run, rules)
     across.organisations(run, rules)
     say("判定 / judge", 0.85)
     wide = Wide(run, rules, t0, derived, tables, present_columns(cases, PRESENT_COLUMNS), as_of_day)
@@ -159,7 +159,7 @@ def _judge(
     )
     run.make("found", " UNION ALL ".join(plan.findings() for plan in found))
     verdicts.evidence(run, found, str(rules.gates["tolerance_minutes"]), twice=twice)
-    statistics.make(run, rules, as_of_day, reported)
+    statistics.make(run, rules, reported)
     say("写出 / write", 0.95)
     counts = verdicts.write(run, plans, rules, out, as_of_day)
     say("完成 / done", 1.0)
@@ -206,7 +206,7 @@ def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
     run.make(
         "facts",
         f"""SELECT c.cid, c.org_id, c.business_type, c.user_class, c.customer_kind, c.prior_capacity_kw, c.opened_day,
-        c.important, c.rejected_rows, c.lost_values, c.rejected_rows > 0 AS torn, {told}, COALESCE(c.hv, FALSE) AS high, c.hv, COALESCE(NOT c.hv, FALSE) AS lv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
+        c.important, c.rejected_rows, c.lost_values, c.rejected_rows > 0 AS torn, {told}, COALESCE(c.hv, FALSE) AS high, c.hv, k.on_day, k.def_id, k.path_id, k.class_by_rules, k.law_class, k.not_governed,
         k.high_voltage_asked, k.filed_limit, k.rules_limit, k.rules_zero AS zero_investment, COALESCE(k.filed_zero, FALSE) AS filed_zero,
         COALESCE({own["entries"]}, 0) > 0 AS burst_known,
         COALESCE(c.hv, FALSE) AND COALESCE({own["hands"]}, 0) > 0 AS same_actor_known,

@@ -37,7 +37,7 @@ _SITE: Final = [KINDS[f"{s}.complete"] for s in ("mid_inspection", "completion_i
 _STEP: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return")]
 
 
-def make(run: Engine, rules: Detectors, as_of_day: int, reported: Iterable[Reported] = ()) -> None:
+def make(run: Engine, rules: Detectors, reported: Iterable[Reported] = ()) -> None:
     """Table `statistics`: the findings over organisations. `reported`: what they told about themselves (S3)."""
     queries = {
         "S1": _due_date, "S2": _contractors, "S4": _round_times, "S5": _at_rest, "S6": _near, "S7": _volunteered,

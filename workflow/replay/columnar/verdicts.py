@@ -374,13 +374,13 @@ def write(
         "ORDER BY cid NULLS LAST, place, org, explanation",
         out / "findings.parquet",
     )
-    _write_verdicts(run, plans, out, as_of_day)
+    _write_verdicts(run, plans, out)
     by_rule = dict(run.rows("SELECT rule, count(*) FROM findings GROUP BY rule ORDER BY rule"))
     by_verdict = dict(run.rows("SELECT verdict, count(*) FROM verdict_rows GROUP BY verdict ORDER BY verdict"))
     return by_rule, by_verdict
 
 
-def _write_verdicts(run: Engine, plans: list[Plan], out: Path, as_of_day: int) -> None:
+def _write_verdicts(run: Engine, plans: list[Plan], out: Path) -> None:
     # Which rules lacked evidence is one number per case, and its words are looked up: there are few different ones.
     words = []
     for u0, u1 in run.rows("SELECT DISTINCT u0, u1 FROM judged ORDER BY u0, u1"):

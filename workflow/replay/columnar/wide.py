@@ -12,7 +12,7 @@ from workflow.replay.columnar.fold import kinds
 
 _YES: Final = (
     "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",
-    "one_day_common", "refs_known", "ending_proved", "quick_return", "serial_known",
+    "one_day_common", "ending_proved", "quick_return", "serial_known",
     "earlier_ending_lost",
     "near_known", "near_limit", "suspension_unjudged", "changed_lost", "change_unknown",
 )  # fmt: skip
@@ -22,7 +22,7 @@ _PLAIN: Final = (
     "same_actor_step", "same_actor_steps", "restarted_by", "earlier_endings",
     "earlier_ending_case", "shared_ref", "shared_moment", "elsewhere",
 )  # fmt: skip
-_ORG: Final = ("contacts", "corrections", "suspensions", "documents", "charges", "energy")
+_ORG: Final = ("contacts", "corrections", "suspensions", "documents", "charges")
 _TOLD: Final = {
     "acceptance": "acceptance", "plan": "supply_plan", "completion": "completion_inspection", "metering": "metering",
 }  # fmt: skip

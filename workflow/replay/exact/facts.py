@@ -187,13 +187,13 @@ class CaseFacts(Told):
 
 
 _WORDS: Final = """
-    business_type has_business_type has_account_columns prior_capacity_kw opened_day customer_kind user_class hv lv
+    business_type has_business_type has_account_columns prior_capacity_kw opened_day customer_kind user_class hv
     class_by_rules law_class not_governed total_limit filed_limit rules_limit zero_investment filed_zero
     path_known requires_supply_plan requires_completion requires_design requires_mid high_voltage_asked as_of_day
     late_round late_step late_limit late_used rounds_known total_late total_known used
     outside_document outside_kind lv_extra_step withdraw_ref_expected torn
     org_has_contacts org_has_corrections org_has_suspensions org_has_documents org_has_acceptance org_has_plan
-    org_has_completion org_has_metering org_has_design org_has_mid org_has_charges org_has_energy
+    org_has_completion org_has_metering org_has_charges
     group_acceptance group_supply_plan group_design_review group_mid_inspection group_completion_inspection
     group_metering
     restart_known earlier_ending_lost ending_proved restarted_by earlier_endings earlier_ending_case quick_return
@@ -237,7 +237,6 @@ def _supplied(
         "customer_kind": row.get("customer_kind"),
         "user_class": filed,
         "hv": high,
-        "lv": high is False,
         "class_by_rules": None if not_governed else strict,
         "law_class": None if not_governed else (lenient or (filed if filed in book.classes else None)),
         "high_voltage_asked": asked,
@@ -297,10 +296,7 @@ _OF_THE_ORG: Final[Mapping[str, tuple[str, ...]]] = {
     "plan": ("supply_plan.complete",),
     "completion": ("completion_inspection.complete",),
     "metering": ("metering.complete", "first_energy.observed"),
-    "design": ("design_review.complete",),
-    "mid": ("mid_inspection.complete",),
     "charges": ("fee_paid.observed",),
-    "energy": ("first_energy.observed",),
 }
 
 

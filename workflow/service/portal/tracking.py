@@ -45,20 +45,11 @@ def open_look(service: Service, number: str, code: str, address: str) -> str | N
     case_id, tracking = found or ("", None)
     if not codes.fits(code, None if tracking is None else tracking.code_hash):
         return None
-    return _opened(service, case_id)
-
-
-def _opened(service: Service, case_id: str) -> str:
     token, moment = secrets.token_urlsafe(32), service.clock.now()
     until = moment + dt.timedelta(minutes=house.rule(service).visit_minutes)
     row = VisitRow(_hash(token), case_id, write(moment), write(until))
     service.writer.submit((2, ""), lambda tx: tx.add_visit(row)).result()
     return token
-
-
-def open_own(service: Service, case_id: str) -> str:
-    """The token of a look for the browser that has just sent this application."""
-    return _opened(service, case_id)
 
 
 def _hash(token: str) -> str:
