@@ -84,10 +84,9 @@ class Accounts(Execution):
         """End one session."""
         self._query(sa.delete(_session).where(_session.c.token_hash == token_hash))
 
-    def end_sessions(self, staff: str, *, but: str | None = None) -> int:
-        """End all sessions of a person, `but` the one with this hash; how many there were."""
-        ended = sa.delete(_session).where(_session.c.staff == staff)
-        return self._query(ended if but is None else ended.where(_session.c.token_hash != but)).rowcount
+    def end_sessions(self, staff: str) -> int:
+        """End all sessions of a person; how many there were."""
+        return self._query(sa.delete(_session).where(_session.c.staff == staff)).rowcount
 
     def forget_sessions(self, ended_before: str, seen_before: str) -> None:
         """Drop the sessions that have run out."""

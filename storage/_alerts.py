@@ -155,9 +155,9 @@ class Alerts(Execution):
         standing = sa.update(_alert).where(_alert.c.case_id == case_id, _STANDING)
         self._query(standing.values(manager=manager, org=org))
 
-    def clear_subject(self, subject: str, now: str, because: str, *, keep: str | None = None) -> int:
-        """Clear what stands of a subject that is no case, except the alert with the id `keep`; how many."""
-        clear = sa.update(_alert).where(_alert.c.subject == subject, _STANDING, _alert.c.id != (keep or ""))
+    def clear_subject(self, subject: str, now: str, because: str) -> int:
+        """Clear what stands of a subject that is no case; how many."""
+        clear = sa.update(_alert).where(_alert.c.subject == subject, _STANDING)
         return self._query(clear.values(status="cleared", cleared_at=now, cleared_because=because)).rowcount
 
     def clear_ids(self, ids: Sequence[str], now: str, because: str) -> int:

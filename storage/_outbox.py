@@ -6,7 +6,7 @@ and the messages are sent again under the same id: at least once, never lost.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -43,15 +43,11 @@ class Outbox(Execution):
 
     # Sending
 
-    def lease_messages(
-        self, worker: str, now: str, until: str, limit: int, *, without: Collection[str] = ()
-    ) -> list[MessageRow]:
+    def lease_messages(self, worker: str, now: str, until: str, limit: int) -> list[MessageRow]:
         """Take up to `limit` messages that may go out now, oldest first, for `worker` until the moment `until`;
-        messages of alerts that have been cleared are cancelled instead. `without`: recipients to leave alone."""
+        messages of alerts that have been cleared are cancelled instead."""
         c = _message.c
         ripe = [_PENDING, c.not_before <= now, sa.or_(c.claimed_until.is_(None), c.claimed_until <= now)]
-        if without:
-            ripe.append(c.recipient.not_in(sorted(without)))
         wanted = (
             sa.select(c.id, sa.func.coalesce(_alert.c.status, "").label("stands"))
             .outerjoin_from(_message, _alert, _alert.c.id == c.alert_id)

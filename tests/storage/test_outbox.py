@@ -65,12 +65,6 @@ def test_messages_of_cleared_alerts_are_cancelled_instead_of_taken(database: Dat
         assert cancelled.status == "cancelled"
 
 
-def test_recipients_can_be_left_alone(database: Database):
-    with database.write() as tx:
-        tx.queue_messages([message("m1", recipient="destination:d1"), message("m2")])
-        assert [row.id for row in tx.lease_messages("w", MOMENT, LATER, 9, without={"destination:d1"})] == ["m2"]
-
-
 def test_an_attempt_that_failed_is_made_again_later_or_never(database: Database):
     with database.write() as tx:
         tx.queue_messages([message("m1")])

@@ -92,17 +92,15 @@ def _course_of_row(
     return _less(calendar, course, due, earlier) if earlier else course
 
 
-def course_until(
-    calendar: WorkingCalendar, ladder: Ladder, scope: str, due_on: dt.date, *, start: dt.date, budget: int | None = None
-) -> Course:
+def course_until(calendar: WorkingCalendar, ladder: Ladder, scope: str, due_on: dt.date, *, start: dt.date) -> Course:
     """The course of a bare date: a report, an order's reply, the calendar's horizon. `start`: from when it is watched;
-    a date without a budget has every rung, those passed before `start` standing as one on it."""
+    a bare date has every rung, those passed before `start` standing as one on it."""
     left = (
         calendar.count(start, due_on) - calendar.count(due_on, start)
         if ladder.of(scope).unit == "working_days"
         else (due_on - start).days
     )
-    return Course(scope, budget, left, start)
+    return Course(scope, None, left, start)
 
 
 def _less(

@@ -54,7 +54,7 @@ class Asked(NamedTuple):
 
 class Line(NamedTuple):
     """One application of the board. `limit`: the running limit that is due next; `left`: its working days, negative
-    once it is past; `total_provisional`: of the total's date; `managed_by`: the manager's name."""
+    once it is past; `provisional`: of `due_on`; `managed_by`: the manager's name."""
 
     id: str
     application_no: str

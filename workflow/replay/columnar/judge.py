@@ -187,7 +187,8 @@ def _own_facts(rules: Detectors) -> dict[str, Fact]:
 
 
 def _facts(run: Engine, compiled: Compiled, own: dict[str, str]) -> None:
-    """Table `facts`: one row per case, with what is folded from its events and its law; view `w`: the same by name."""
+    """Table `facts`: one row per case, with what is folded from its events and its law; view `w`: the same beside
+    the limits of its definition."""
     # A row that could not be read, or a trace whose time nobody knows, may have been the first, unless the application
     # itself is there.
     shared = compiled.detectors.folded

@@ -38,7 +38,8 @@ _UNDECIDED = (
 @dataclass(frozen=True, slots=True)
 class Part:
     """One way in which a raw table gives rows of one of ours. `name`: for the counts; `present`: which of our columns
-    it can fill; `sentinels`: SQL that counts them in a row; `faulty`: SQL of whether anything in a row is wrong."""
+    it can fill; `plain`: how rows without a doubt are taken over in one pass, where that can be; `over`: the same of
+    other rows of the table, those set aside."""
 
     name: str
     raw: Raw

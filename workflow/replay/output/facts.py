@@ -188,13 +188,13 @@ def _days(tables: Tables) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def worst(tables: Tables, most: int = WORST) -> list[dict[str, Any]]:
+def worst(tables: Tables) -> list[dict[str, Any]]:
     """The cases that weigh most, with their findings and their events."""
     ranked = tables.rows(
         f"""SELECT v.case_id, v.verdict, v.user_class, v.used_working_days_filed, v.used_working_days_chained,
             v.limit_working_days, v.unjudged, c.org, c.region, c.capacity_kw, c.voltage
         FROM v JOIN c ON c.case_id = v.case_id JOIN f ON f.case_id = v.case_id
-        GROUP BY ALL ORDER BY min({RANK}), sum({WEIGHT}) DESC, v.case_id LIMIT {most}"""  # our own names
+        GROUP BY ALL ORDER BY min({RANK}), sum({WEIGHT}) DESC, v.case_id LIMIT {WORST}"""  # our own names
     )
     names = (
         "case_id",

@@ -52,7 +52,6 @@ def hand_over(
     as_of: dt.date,
     memory_limit: str = "8GB",
     by: str | None = None,
-    desk_rows: int = sheets.DESK_ROWS,
     progress: Callable[[str, float], None] = lambda *_: None,
 ) -> None:
     """Write findings.csv, summary.json, desk.xlsx and report.html into `out`. `counts`: those of the intake. `later`:
@@ -72,7 +71,7 @@ def hand_over(
         if by is not None:
             _part(tables, by, out)
         progress("工作簿 / workbook", 0.5)
-        sheets.workbook(tables, summary, files.rejected, out / WORKBOOK, as_of=as_of, most=desk_rows)
+        sheets.workbook(tables, summary, files.rejected, out / WORKBOOK, as_of=as_of)
         progress("报告 / report", 0.8)
         (out / REPORT).write_text(page(tables, summary, rules, clauses), encoding="utf-8")
         progress("完成 / done", 1.0)

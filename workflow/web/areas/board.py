@@ -121,19 +121,13 @@ def _only_filters(query: str) -> str:
 @router.get("/board/assign")
 def choose(visit: Staff, ids: Annotated[list[str], Query(alias="id")] = []) -> Response:  # noqa: B006  # FastAPI copies it
     """To whom the chosen applications are to be handed over."""
-    return _choose(visit, ids)
-
-
-def _choose(visit: Visit, ids: list[str], errors: list[str] | None = None, status: int = 200) -> Response:
     return visit.page(
         "board/assign.html",
-        status=status,
         ids=ids[: board_acts.MOST_AT_ONCE],
         too_many=len(ids) > board_acts.MOST_AT_ONCE,
         most=board_acts.MOST_AT_ONCE,
         people=[(one.id, f"{one.name} ({one.id})") for one in board_acts.colleagues(visit.service, visit.principal)],
         key=str(uuid6.uuid7()),
-        errors=errors or [],
     )
 
 
