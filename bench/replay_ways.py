@@ -18,7 +18,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow.parquet as pq
 
-from workflow.replay.tables import OBSERVED
+from definitions.records import OBSERVED
 
 AS_OF: Final = dt.date(2026, 10, 31)
 _STEPS: Final = ("acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering")

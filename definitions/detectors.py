@@ -13,13 +13,15 @@ import datetime as dt
 import functools
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
 
-from definitions._expressions import THIS, ExpressionError, Threshold, check
+from definitions import _rule_checks as checks
+from definitions._expressions import Threshold
+from definitions._rule_checks import PLACE
 from definitions._shapes import (
     INVALID,
     At,
@@ -40,7 +42,9 @@ from definitions._shapes import (
 from definitions.book import load
 from definitions.model import STEPS, Frozen, Text
 
-__all__ = ["Branch", "Detector", "Detectors", "Fact", "Statistic", "check_detectors", "load_detectors", "schemas"]
+__all__ = [
+    "PLACE", "Branch", "Detector", "Detectors", "Fact", "Statistic", "check_detectors", "load_detectors", "schemas",
+]  # fmt: skip
 
 SHIPPED: Final = Path(__file__).parent / "data" / "detectors"
 
@@ -50,15 +54,6 @@ TAGS: Final = ("off_system", "back_filled", "re_run", "over_limit", "other")
 SEVERITIES: Final = ("critical", "high", "medium", "low")
 TAKES: Final = ("first", "last", "count", "first_recorded", "last_recorded", "first_entered", "last_entered", "total")
 TESTS: Final = ("binomial", "difference", "share_above")
-
-EVENT_COLUMNS: Final = (
-    "value", "old_value", "new_value", "ref", "batch", "amount", "occurred", "recorded", "entered", "names_case",
-    "only_uploads", "src",
-)  # fmt: skip
-"""What the condition of a folded fact may speak of: one event. `occurred`, `recorded`: moments; `entered`: the moment
-of recording where it is an entry time and not a load time (gate b); `names_case`: its reference is, or is among others,
-the case's own number; `only_uploads`: it refers to pictures or files that somebody uploaded, and to nothing else. Texts
-that are missing are empty, but for `old_value` and `new_value`, which are NULL."""
 
 
 class Fact(Frozen, frozen=True):
@@ -336,18 +331,17 @@ def _load(directory: Path) -> Detectors:
     reader = Reader(directory)
     numbers: dict[str, dict[str, Threshold]] = {}
     common: dict[str, Any] = {"folded": {}, "each_step": {}, "derived": {}, "pairs": [], "supplied": {}}
-    rules: dict[str, tuple[str, dict[str, Any]]] = {}
+    rules: dict[str, tuple[Path, dict[str, Any]]] = {}
+    shared = SHIPPED / "facts.yaml"
     for path in _files(directory, reader):
-        file = reader.name(path)
         if path.stem in _BY_VALUE:
             facts = reader.read(path, _NUMBERS_FILE)
-            if facts is not INVALID and path.stem in numbers:
-                reader.problems.extend(_misfits(file, facts["values"], numbers[path.stem], whole=False))
-            numbers[path.stem] = {
-                **numbers.get(path.stem, {}), **({} if facts is INVALID else facts.get("values", {}))
-            }  # fmt: skip
+            values = {} if facts is INVALID else facts.get("values", {})
+            before = numbers.get(path.stem, {})
+            reader.problems.extend(checks.placed(checks.misfits(values, before, "values", whole=False), reader, path))
+            numbers[path.stem] = {**before, **values}
         elif path.stem == "facts":
-            facts = reader.read(path, _FACTS_FILE)
+            facts, shared = reader.read(path, _FACTS_FILE), path
             common = common if facts is INVALID else {**common, **facts}
         else:
             shape = _STATISTIC if path.stem.startswith("S") else _DETECTOR
@@ -358,11 +352,15 @@ def _load(directory: Path) -> Detectors:
             if path != shipped and shipped.exists():
                 theirs = Reader(SHIPPED).read(shipped, shape)
                 given, needed = facts.get("thresholds", {}), theirs.get("thresholds", {})
-                reader.problems.extend(_misfits(file, given, needed, whole=True))
+                misfits = checks.misfits(given, needed, "thresholds", whole=True)
+                reader.problems.extend(checks.placed(misfits, reader, path))
             if facts["rule"] != path.stem:
-                zh = f"文件名 {path.stem} 与规则 {facts['rule']} 不同"
-                reader.problems.append(Problem(Mark(file, 1), zh, f"the file of {facts['rule']} must carry its name"))
-            rules[facts["rule"]] = (file, facts)
+                zh, en = (
+                    f"文件名 {path.stem} 与规则 {facts['rule']} 不同",
+                    f"the file of {facts['rule']} must carry its name",
+                )
+                reader.problems.extend(checks.placed([checks.Fault(("rule",), zh, en)], reader, path))
+            rules[facts["rule"]] = (path, facts)
     clauses = load().clauses
     for cited in reader.citations:
         reader.problems.extend(
@@ -373,29 +371,22 @@ def _load(directory: Path) -> Detectors:
     if reader.problems:
         raise DefinitionError(reader.problems)
     built = _build(common, rules, numbers)
-    problems = list(_check(built, {rule: file for rule, (file, _) in rules.items()}))
+    known, faults = checks.common(built)
+    problems = [*checks.placed(faults, reader, shared)]
+    for detector in built.detectors:
+        of_rule = checks.detector(detector, known, built.gates)
+        problems.extend(checks.placed(of_rule, reader, rules[detector.rule][0]))
+    queried = {} if directory == SHIPPED else {one.rule: one for one in _load(SHIPPED).statistics}
+    for one in built.statistics:
+        of_rule = checks.statistic(one, queried.get(one.rule) if directory != SHIPPED else one)
+        problems.extend(checks.placed(of_rule, reader, rules[one.rule][0]))
     if problems:
         raise DefinitionError(problems)
     return built
 
 
-def _misfits(
-    file: str, given: Mapping[str, Threshold], needed: Mapping[str, Threshold], *, whole: bool
-) -> Iterator[Problem]:
-    """Thresholds that the program could not use: of another kind than the shipped ones, and, where the file stands in
-    the place of the `whole` shipped one, those that are gone."""
-    for name, theirs in needed.items():
-        counted = isinstance(theirs, int | float)
-        if name not in given:
-            if whole:
-                yield Problem(Mark(file, 1), f"缺少界限 {name}", f"the threshold {name} is missing")
-        elif isinstance(given[name], int | float) != counted:
-            zh, en = ("数字", "a number") if counted else ("一列词语", "a list of words")
-            yield Problem(Mark(file, 1), f"界限 {name} 应为{zh}", f"the threshold {name} must be {en}")
-
-
 def _build(
-    common: dict[str, Any], rules: dict[str, tuple[str, dict[str, Any]]], numbers: dict[str, dict[str, Threshold]]
+    common: dict[str, Any], rules: dict[str, tuple[Path, dict[str, Any]]], numbers: dict[str, dict[str, Threshold]]
 ) -> Detectors:
     detectors, statistics = [], []
     for rule in sorted(rules, key=_order):
@@ -445,43 +436,5 @@ def _build(
     )
 
 
-def _check(built: Detectors, files: Mapping[str, str]) -> Iterator[Problem]:
-    """Every expression that names what is not there."""
-    shared = {*built.folded, *built.supplied}
-    for name, fact in built.folded.items():
-        yield from _faults("facts.yaml", name, fact.where, EVENT_COLUMNS, built.gates)
-    for name, text in built.derived.items():
-        yield from _faults("facts.yaml", name, text, shared, built.gates)
-        shared.add(name)
-    for one in built.detectors:
-        file = files[one.rule]
-        given = {*one.thresholds, *built.gates}
-        for name, fact in one.facts.items():
-            if name in shared:
-                yield Problem(Mark(file, 1), f"事实 {name} 已有", f"the fact {name} exists already")
-            yield from _faults(file, name, fact.where, EVENT_COLUMNS, given)
-        known = {*shared, *one.facts}
-        for text in (one.applies, one.needs, *(branch.when for branch in one.branches)):
-            yield from _faults(file, "", text, known, given)
-        for branch in one.branches:
-            yield from _faults(file, "witness_if", branch.witness_if, {*known, THIS}, given)
-        named = {name for branch in one.branches for name in (*branch.witness, *branch.against)}
-        named |= {name for said in (one.explanation, *one.sentences) for name in PLACE.findall(said.zh + said.en)}
-        for name in sorted(named - known - set(one.thresholds) - {"severity"}):
-            yield Problem(Mark(file, 1), f"没有事实 {name}", f"there is no fact {name}")
-
-
 MOMENT_OR_NONE: Final = {"zh": "无", "en": "none"}
 """What `{name:moment}` says where nobody knows the moment; `{name}` leaves it out."""
-PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)(?:\:\w+)?\}")
-"""Where an explanation puts in a fact: `{first_energy}` as a moment, `{used:number}` as it is."""
-
-
-def _faults(file: str, name: str, text: str | None, known: object, given: object) -> Iterator[Problem]:
-    if text is None:
-        return
-    try:
-        check(text, known, given)  # type: ignore[arg-type]  # names by `in`, whatever holds them
-    except ExpressionError as error:
-        where = f"{name}: " if name else ""
-        yield Problem(Mark(file, 1), where + error.zh, where + error.en)

@@ -7,10 +7,13 @@ for such a process: what its file does not say is not judged.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from definitions._expressions import ExpressionError, Threshold, check
+from definitions import _rule_checks as checks
+from definitions._expressions import ExpressionError, Threshold
+from definitions._meaning import Meaning, stated
 from definitions._shapes import (
     INVALID,
     Bool,
@@ -18,24 +21,25 @@ from definitions._shapes import (
     Int,
     ListOf,
     MapOf,
-    Mark,
     OneOf,
-    Problem,
     Reader,
     Record,
     Str,
 )
-from definitions.detectors import PLACE, SEVERITIES, TAGS, Severity, Tag
+from definitions.detectors import SEVERITIES, TAGS, Severity, Tag, load_detectors
 from definitions.model import Frozen, Text
+from definitions.records import STEP_LIFECYCLES
 
 __all__ = ["Moment", "Process", "ProcessRule", "find_process", "load_process"]
 
 SHIPPED: Final = Path(__file__).parent / "data" / "processes"
-RECORD: Final = ("record", "occurred", "recorded", "was", "now", "about", "ref")
+RECORD: Final[Mapping[str, Meaning]] = {
+    "record": "text", "occurred": "moment", "recorded": "moment", "was": "moment", "now": "moment", "about": "text",
+    "ref": "text",
+}  # fmt: skip
 """What a rule over one record may speak of. `record`: its kind; `occurred`, `recorded`: moments; of a correction,
 `about`: what was changed, `was` and `now`: the moments before and after; `ref`: its reference."""
 _COMMON: Final = ("application.submit", "application.withdraw", "application.terminate", "correction.changed")
-_LIVES: Final = ("start", "complete", "return", "waive")
 
 
 class Moment(Frozen, frozen=True):
@@ -142,8 +146,7 @@ def load_process(path: Path) -> Process:
         closes=tuple(facts["closes"]),
         rules=tuple(_rule(one) for one in facts["rules"]),
     )
-    mark = Mark(path.name, 1)
-    problems = [Problem(mark, zh, en) for zh, en in _faults(built)]
+    problems = [*checks.placed(_faults(built), reader, path)]
     if problems:
         raise DefinitionError(problems)
     return built
@@ -167,31 +170,45 @@ def _rule(facts: dict[str, Any]) -> ProcessRule:
     )
 
 
-def _faults(built: Process) -> list[tuple[str, str]]:
-    known = {*_COMMON, *(f"{step}.{life}" for step in built.steps for life in _LIVES)}
-    named = [*built.closes, *(kind for rule in built.rules for kind in rule.each)]
-    named += [kind for rule in built.rules for fact in rule.facts.values() for kind in fact.of]
-    found = [(f"没有记录种类 {kind}", f"there is no kind of record {kind}") for kind in sorted({*named} - known)]
-    rules = [rule.rule for rule in built.rules]
-    found += [
-        (f"规则 {one} 出现两次", f"rule {one} is given twice") for one in sorted({*rules}) if rules.count(one) > 1
-    ]
-    for rule in built.rules:
-        if not rule.each and not rule.facts:
-            found.append((f"{rule.rule}: 缺少 each 或 facts", f"{rule.rule}: give each, or facts"))
-            continue
-        names = {*(RECORD if rule.each else ()), *rule.facts, "as_of"}
-        taken = sorted({*rule.facts} & {*RECORD, "as_of", "row_no", "case_id", "source"})
-        found += [(f"{rule.rule}: 名称 {one} 已用", f"{rule.rule}: the name {one} is taken") for one in taken]
-        given = {*rule.thresholds, "tolerance_minutes"}
-        for name, text in [*rule.derived.items(), ("", rule.needs), ("", rule.when)]:
-            try:
-                check(text, names, given)
-            except ExpressionError as error:
-                found.append((f"{rule.rule}: {error.zh}", f"{rule.rule}: {error.en}"))
-            names |= {name} - {""}
-        places = set(PLACE.findall(rule.explanation.zh + rule.explanation.en))
-        found += [
-            (f"{rule.rule}: 没有事实 {one}", f"{rule.rule}: there is no fact {one}") for one in sorted(places - names)
-        ]
-    return found
+def _faults(built: Process) -> Iterator[checks.Fault]:
+    known = {*_COMMON, *(f"{step}.{life}" for step in built.steps for life in STEP_LIFECYCLES)}
+    yield from _unheard_of(("closes",), built.closes, known)
+    seen: set[str] = set()
+    for at, rule in enumerate(built.rules):
+        under: checks.Keys = ("rules", at)
+        if rule.rule in seen:
+            yield checks.Fault((*under, "rule"), f"规则 {rule.rule} 出现两次", f"rule {rule.rule} is given twice")
+        seen.add(rule.rule)
+        yield from _unheard_of((*under, "each"), rule.each, known)
+        for name, fact in rule.facts.items():
+            yield from _unheard_of((*under, "facts", name, "of"), fact.of, known)
+        for fault in _of_rule(rule):
+            yield checks.Fault((*under, *fault.keys), f"{rule.rule}: {fault.zh}", f"{rule.rule}: {fault.en}")
+
+
+def _unheard_of(keys: checks.Keys, kinds: tuple[str, ...], known: set[str]) -> Iterator[checks.Fault]:
+    for kind in kinds:
+        if kind not in known:
+            yield checks.Fault(keys, f"没有记录种类 {kind}", f"there is no kind of record {kind}")
+
+
+def _of_rule(rule: ProcessRule) -> Iterator[checks.Fault]:
+    if not rule.each and not rule.facts:
+        yield checks.Fault((), "缺少 each 或 facts", "give each, or facts")
+        return
+    if rule.load is not None and not rule.each:
+        yield checks.Fault(("load",), "load 只用于 each 的规则", "load is for a rule with each")
+    for name in rule.facts:
+        if name in {*RECORD, "as_of", "row_no", "case_id", "source"}:
+            yield checks.Fault(("facts", name), f"名称 {name} 已用", f"the name {name} is taken")
+    facts: dict[str, Meaning] = {**dict.fromkeys((*rule.facts, "as_of"), "moment"), **(RECORD if rule.each else {})}
+    given = {**load_detectors().gates, **rule.thresholds}
+    for name, text in rule.derived.items():
+        try:
+            facts[name] = stated(text, "any", facts, given)
+        except ExpressionError as error:
+            facts[name] = "any"
+            yield checks.Fault(("derived", name), error.zh, error.en)
+    yield from checks.expression(("needs",), rule.needs, "truth", facts, given)
+    yield from checks.expression(("when",), rule.when, "truth", facts, given)
+    yield from checks.sentence(("explanation",), rule.explanation, facts)

@@ -21,7 +21,8 @@ from workflow.replay.tables import USER_CLASSES
 MEASURES: Final = ("accepted", "energised", "on_time", "late", "ended")
 """Cases submitted, energised, energised in time, energised late, and ended without energy, in the period."""
 
-_PERIOD: Final = re.compile(r"(\d{4})(?:H([12])|Q([1-4])|-(\d{2}))?")
+_PERIOD: Final = re.compile(r"([1-9]\d{3})(?:H([12])|Q([1-4])|-(\d{2}))?", re.ASCII)
+_COUNT: Final = re.compile(r"(\d{1,15}|\d{1,3}(,\d{3})+)(\.0+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,30 @@ class Reported:
     first: dt.date
     last: dt.date
     measure: str
-    value: float
+    value: int
     user_class: str | None = None
 
 
 def read(path: Path) -> tuple[Reported, ...]:
     """The numbers of a file. Raises ValueError, which names the row, and OSError."""
+    rows: list[dict[str, Any]]
     if path.suffix.lower() == ".parquet":
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        table = pq.read_table(path)
+        rows, columns = table.to_pylist(), table.column_names
     else:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows, columns = _csv(path)
+    if lacking := ", ".join(one for one in ("org", "period", "measure", "value") if one not in columns):
+        raise ValueError(f"{path.name} 缺少列 {lacking} / {path.name} lacks the column {lacking}")
     return tuple(_number(path.name, at, row) for at, row in enumerate(rows, start=2))
+
+
+def _csv(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            return list(reader), list(reader.fieldnames or ())
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name} 不是 UTF-8 编码 / {path.name} is not UTF-8") from None
 
 
 def _number(name: str, at: int, row: dict[str, Any]) -> Reported:
@@ -66,11 +79,9 @@ def _number(name: str, at: int, row: dict[str, Any]) -> Reported:
         raise fail(
             f"期间 {period!r} 应如 2024, 2024H1, 2024Q3, 2024-05", f"the period {period!r} is not like 2024, 2024H1"
         )
-    try:
-        number = float(value)
-    except ValueError:
-        raise fail(f"数值 {value!r} 不是数字", f"the value {value!r} is no number") from None
-    return Reported(org, period, *days, measure, number, user_class or None)
+    if not _COUNT.fullmatch(value):
+        raise fail(f"数值 {value!r} 不是件数", f"the value {value!r} is no number of cases")
+    return Reported(org, period, *days, measure, int(float(value.replace(",", ""))), user_class or None)
 
 
 def _days(period: str) -> tuple[dt.date, dt.date] | None:

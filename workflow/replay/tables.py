@@ -114,26 +114,9 @@ NULL only where the input said that it happened and that the time is unknown: a 
 `new_value` of a correction of a time read `YYYY-MM-DD HH:MM:SS`, or `YYYY-MM-DD` when only the date was given, so that
 a cast to TIMESTAMP reads both."""
 
-OBSERVED: Final = (
-    "service_contact", "site_survey", "works_started", "contract_signed", "fee_paid", "material_issued", "meter_issued",
-    "meter_installed", "first_energy", "work_ticket", "outage_plan", "design_dated", "test_report_dated",
-    "completion_report_dated", "licence_expires", "callback",
-)  # fmt: skip
-"""Records of other systems; their lifecycle is `observed`."""
 FORETOLD: Final = ("outage_plan", "licence_expires")
 """Those of them that speak of a day to come. Nothing else that is told of a live application lies in the future,
 but for the 2 minutes that client clocks may be ahead (design, HTTP: commands)."""
-
-STEP_LIFECYCLES: Final = ("start", "complete", "return", "waive")
-
-LIFECYCLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "application": ("submit", "withdraw", "terminate", "refuse"),
-    "document": ("requested", "received"),
-    "suspension": ("start", "end"),
-    "correction": ("changed",),
-    **dict.fromkeys(OBSERVED, ("observed",)),
-}
-"""What may be said of each activity that is not a step."""
 
 VALUES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("suspension", "start"): ("force_majeure", "customer"),
@@ -152,16 +135,3 @@ SENTINELS: Final = tuple(
     dt.date.fromisoformat(day) for day in ("1900-01-01", "1970-01-01", "1980-01-01", "2000-01-01", "2099-12-31")
 )
 """Dates that stand for "not known" (gate a); they become NULL and are counted."""
-
-
-def lifecycles(steps: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Every activity with what may be said of it, for a process with these steps."""
-    return {**LIFECYCLES, **dict.fromkeys(steps, STEP_LIFECYCLES)}
-
-
-def event_kinds(steps: tuple[str, ...]) -> list[str]:
-    """Every kind of event, `activity.lifecycle`, in the order in which records of one moment are told: the steps and
-    the application, then what other systems observe, then papers, suspensions and corrections."""
-    known = lifecycles(steps)
-    order = [*steps, "application", *OBSERVED, "document", "suspension", "correction"]
-    return [f"{activity}.{life}" for activity in order for life in known[activity]]

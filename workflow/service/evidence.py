@@ -16,12 +16,13 @@ import msgspec
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from definitions.calendar import WorkingCalendar
+from definitions.records import LIFECYCLES, OBSERVED
 from storage import Damaged, EvidenceRow, Tx
 from workflow.core.commands import Code, Line, Moment, Prose, Source, Strict
 from workflow.core.evolve import replay
 from workflow.core.timers import timers
 from workflow.core.times import BUSINESS_ZONE, write
-from workflow.replay.tables import FORETOLD, LIFECYCLES, OBSERVED, VALUES
+from workflow.replay.tables import FORETOLD, VALUES
 from workflow.service.cases import from_row
 from workflow.service.law import Law
 from workflow.service.projection import begun, case_row, deadline_row, pending_rows, rounds_changed

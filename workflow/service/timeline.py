@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from definitions.model import Text
+from definitions.records import OBSERVED
 from workflow.replay.exact.language import moment, moment_text
 from workflow.replay.output.words import SOURCES, kind, word
-from workflow.replay.tables import OBSERVED
 
 MOST_DAYS: Final = 40
 """Days that are drawn; of a longer history those that findings name, and the first ones."""

@@ -366,6 +366,18 @@ tables:
 """
 
 
+def test_events_beside_successive_reports_are_refused_where_they_stand(tmp_path):
+    """They were left out without a word."""
+    path = tmp_path / "r.yaml"
+    text = REPORTS.replace(
+        "    snapshots:",
+        "    events:\n      - {case_id: id, event: study.start, occurred_at: Announced}\n    snapshots:",
+    )
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadHistory, match=r"r\.yaml:10: .*name them milestones"):
+        load(path)
+
+
 def test_successive_reports_prove_when_a_date_was_entered(take, tmp_path):
     mapping = tmp_path / "r.yaml"
     mapping.write_text(REPORTS, encoding="utf-8")

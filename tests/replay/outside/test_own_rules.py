@@ -40,6 +40,7 @@ def answers(tmp_path_factory):
         "D04": _changed("D04", ("severity: high", "severity: low")),
         "D05": _changed("D05", ("severity: medium", "severity: critical")),
         "D06": _changed("D06", ("  days: 1", "  days: 9")),
+        "D37": _changed("D37", ('["image:", "file:", "recording:", "rec:", "rec-"]', "[]")),  # no proofs
         "D90": NEW,
         "gates": "values: {tolerance_minutes: 40}\nclauses: [D-DETECT]\nlast_verified_on: 2026-11-26\n",
     }

@@ -68,6 +68,8 @@ def write_reported(path: Path) -> Path:
         sheet.writerow((ODD, "2024H1", "accepted", 40, ""))
         sheet.writerow((ODD, "2024-03", "energised", 25, "lv_other"))
         sheet.writerow((ODD, "2024Q1", "on_time", 24, ""))
+        sheet.writerow((ODD, "2024Q1", "energised", 3, "residential"))
+        sheet.writerow((ODD, "2024Q1", "energised", 0, "hv_dual"))
         sheet.writerow(("P0", "2024", "ended", 0, ""))
         sheet.writerow(("NOBODY", "2024", "ended", 7, ""))
     return path
@@ -106,10 +108,11 @@ def test_the_oracle_finds_the_same(answers, folder):
 
 
 def test_what_was_reported_is_held_against_the_cases(answers):
-    """S3: 24 cases of the odd organisation were energised, one of P0 ended; of NOBODY no case was handed in."""
+    """S3: 24 cases of the odd organisation were energised, one of P0 ended; of NOBODY no case was handed in. The
+    odd organisation serves no households, and says that three of them got power."""
     found = {(one["org"], json.loads(one["evidence"])["reported"], json.loads(one["evidence"])["recomputed"])
              for one in answers.statistics if one["rule"] == "S3"}  # fmt: skip
-    assert found == {(ODD, 25, 24), ("P0", 0, 1)}
+    assert found == {(ODD, 25, 24), (ODD, 3, 0), ("P0", 0, 1)}
     assert any("报 25, 重算 24" in one["explanation"] for one in answers.statistics)
 
 
@@ -119,7 +122,11 @@ def test_what_was_reported_is_held_against_the_cases(answers):
         (("A", "2024H3", "accepted", "1"), "2024H3"),
         (("A", "2024-13", "accepted", "1"), "2024-13"),
         (("A", "2024", "happy", "1"), "happy"),
+        (("A", "２０２４", "late", "1"), "２０２４"),
         (("A", "2024", "late", "many"), "many"),
+        (("A", "2024", "late", "nan"), "nan"),
+        (("A", "2024", "late", "-1"), "-1"),
+        (("A", "2024", "late", "1.5"), "1.5"),
         (("", "2024", "late", "1"), "org"),
     ],
 )
@@ -131,3 +138,28 @@ def test_a_wrong_row_is_refused_with_its_place(tmp_path, row, says):
     with pytest.raises(ValueError, match=says) as refused:
         read(path)
     assert "第 3 行" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "lacks the column org, period, measure, value"),
+        (b"org;period;measure;value\nB;2024;late;3\n", "lacks the column"),
+        ("单位,org,period,measure,value\n甲,B,2024,late,3\n".encode("gb18030"), "is not UTF-8"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(tmp_path, content, says):
+    from workflow.replay.reported import read
+
+    path = tmp_path / "reported.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=says):
+        read(path)
+
+
+def test_thousands_may_be_parted(tmp_path):
+    from workflow.replay.reported import read
+
+    path = tmp_path / "reported.csv"
+    path.write_text('org,period,measure,value\nB,2024,late,"1,920"\nB,2024,late,80.0\n', encoding="utf-8")
+    assert [one.value for one in read(path)] == [1920, 80]

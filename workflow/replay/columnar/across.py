@@ -305,8 +305,8 @@ def _shared(engine: Engine, detectors: Detectors) -> None:
     """D37: one proof in cases of several customers."""
     rule = detectors.detector("D37").thresholds
     prefixes: Any = rule["prefixes"]
-    named = " OR ".join(f"strpos(lower(ref), {quoted(one)}) > 0" for one in prefixes)
-    proof = " OR ".join(f"starts_with(lower(x.ref), {quoted(one)})" for one in prefixes)
+    named = " OR ".join(f"strpos(lower(ref), {quoted(one)}) > 0" for one in prefixes) or "FALSE"
+    proof = " OR ".join(f"starts_with(lower(x.ref), {quoted(one)})" for one in prefixes) or "FALSE"
     notices: Any = rule["notices"]
     notice = " OR ".join(f"strpos(upper(ref), {quoted(one)}) > 0" for one in notices) or "FALSE"
     engine.make(

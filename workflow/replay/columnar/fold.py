@@ -16,9 +16,10 @@ from sqlglot import exp
 from definitions._expressions import DIALECT, MOMENT_UNIT, Threshold, bind, names, parse
 from definitions.detectors import Detector, Detectors, Fact
 from definitions.model import STEPS
+from definitions.records import event_kinds
 from workflow.replay.columnar.engines import EPOCH_MICROS, Engine, arrow, listed, quoted
 from workflow.replay.references import SEPARATORS, UPLOADS
-from workflow.replay.tables import EVENTS, FORETOLD, SOURCES, event_kinds
+from workflow.replay.tables import EVENTS, FORETOLD, SOURCES
 
 SOURCE_NUMBERS: Final = {source: at for at, source in enumerate(SOURCES, start=1)}
 HOUR: Final = 3_600_000_000 * MOMENT_UNIT

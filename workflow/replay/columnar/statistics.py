@@ -102,7 +102,8 @@ def _binomial(one: Statistic, rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
 
 
 def _difference(run: Engine, one: Statistic, reported: list[Reported]) -> Iterator[tuple[Any, ...]]:
-    """S3: what an organisation reported of a period, beside what its own cases say."""
+    """S3: what an organisation reported of a period, beside what its own cases say. That it has none of a class is
+    known only where the class of each of its cases is."""
     if not reported:
         return
     columns = [
@@ -123,13 +124,15 @@ def _difference(run: Engine, one: Statistic, reported: list[Reported]) -> Iterat
         "late": f"CASE WHEN x.total_late IS NOT NULL THEN {done} END",
         "ended": f"CASE WHEN w.metering_complete IS NULL THEN {ended} END",
     }
+    of_class = "(r.user_class = '' OR r.user_class = w.law_class)"
     sums = ", ".join(
-        f"sum(CASE WHEN {moment} BETWEEN r.low AND r.high THEN 1 ELSE 0 END) AS {name}"
+        f"sum(CASE WHEN {moment} BETWEEN r.low AND r.high AND {of_class} THEN 1 ELSE 0 END) AS {name}"
         for name, moment in counts.items()
     )
     found = run.rows(
         f"""SELECT r.n, {sums} FROM reported AS r JOIN orgs AS o ON o.org = r.org JOIN w ON w.org_id = o.org_id
-        JOIN clocks AS x ON x.cid = w.cid WHERE r.user_class = '' OR r.user_class = w.law_class GROUP BY r.n ORDER BY r.n"""
+        JOIN clocks AS x ON x.cid = w.cid GROUP BY r.n HAVING sum(CASE WHEN {of_class} THEN 1 ELSE 0 END) > 0
+            OR sum(CASE WHEN w.law_class IS NULL AND NOT COALESCE(w.not_governed, FALSE) THEN 1 ELSE 0 END) = 0 ORDER BY r.n"""
     )
     tolerance: Any = one.thresholds["tolerance"]
     for n, *recomputed in found:
@@ -137,8 +140,7 @@ def _difference(run: Engine, one: Statistic, reported: list[Reported]) -> Iterat
         value = dict(zip(counts, recomputed, strict=True))[said.measure]
         if abs(value - said.value) > tolerance:
             unit = " ".join(filter(None, (said.org, said.period, said.measure, said.user_class)))
-            told = int(said.value) if said.value.is_integer() else said.value
-            yield _finding(one, said.org, {"unit": unit, "reported": told, "recomputed": int(value)})
+            yield _finding(one, said.org, {"unit": unit, "reported": said.value, "recomputed": int(value)})
 
 
 def _share_above(one: Statistic, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

@@ -16,11 +16,11 @@ from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import MOMENT_OR_NONE, PLACE, Detector, Detectors
 from definitions.model import STEPS, Frozen
+from definitions.records import event_kinds
 from workflow.replay.exact.facts import ASSUMED, SUPPLIED, CaseFacts, Common, Folded, Told
 from workflow.replay.exact.language import compiled, moment_text, source_of
 from workflow.replay.exact.needs import Site
 from workflow.replay.exact.rows import Row
-from workflow.replay.tables import event_kinds
 
 
 class Found(Frozen, frozen=True):

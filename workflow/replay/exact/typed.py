@@ -9,8 +9,9 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from definitions.records import OBSERVED, lifecycles
 from workflow.core.times import BUSINESS_ZONE
-from workflow.replay.tables import OBSERVED, SENTINELS, SOURCES, VALUES, lifecycles
+from workflow.replay.tables import SENTINELS, SOURCES, VALUES
 
 _KNOWN: Final = {"observed": OBSERVED, "changed": ("correction",)}
 

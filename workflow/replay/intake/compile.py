@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from definitions.records import OBSERVED, lifecycles
 from workflow.replay import tables
 from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.mapping import Condition, Emitter, MappingFile, Names, Table, Value, untold
@@ -261,7 +262,7 @@ def _lifecycle(given: Mapping[str, tuple[str, str]]) -> str:
     """The lifecycle, which goes without saying for records of other systems and for corrections."""
     activity = _as_ready(*given["activity"])
     own = _as_ready(*given["lifecycle"]) if "lifecycle" in given else "NULL"
-    observed = among(activity, tables.OBSERVED)
+    observed = among(activity, OBSERVED)
     implied = f"CASE WHEN {observed} THEN 'observed' WHEN {activity} = 'correction' THEN 'changed' END"
     return f"coalesce({own}, {implied})"
 
@@ -337,13 +338,11 @@ class _Plan:
     def _together(self, values: str) -> str:
         """Checks between the columns of an event: the pair of activity and lifecycle, closed values, times in
         corrections."""
-        allowed = [
-            f"{activity}.{lifecycle}" for activity, many in tables.lifecycles(self.steps).items() for lifecycle in many
-        ]
+        allowed = [f"{activity}.{lifecycle}" for activity, many in lifecycles(self.steps).items() for lifecycle in many]
         pair = "v_activity || '.' || v_lifecycle"
         outside = (
             f"{pair} IS NOT NULL AND NOT {among(pair, allowed)} OR v_activity IS NOT NULL AND v_lifecycle IS NULL "
-            f"AND NOT {among('v_activity', tables.lifecycles(self.steps))}"
+            f"AND NOT {among('v_activity', lifecycles(self.steps))}"
         )
         parsed: dict[str, str] = {}
         changes = {

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from definitions.records import lifecycles
 from definitions.shapes import INVALID, At, Bool, Int, ListOf, MapOf, OneOf, Problem, Reader, Record, Shape, Str
 from workflow.replay import tables
 from workflow.replay.intake.faults import BadHistory
@@ -356,6 +357,11 @@ class _Between:
         name = table.name
         if not (table.case or table.events or table.snapshots):
             yield self._problem(name, f"表 {name} 既不出业务也不出事件", f"table {name} gives neither cases nor events")
+        if table.snapshots and table.events:
+            zh = f"表 {name} 是逐次月报, 不另读 events: 日期列写在 milestones 里"
+            yield self._problem(
+                "events", zh, f"{name} holds successive reports, where events are not read: name them milestones"
+            )
         if table.case and "case_id" not in table.case:
             yield self._problem(name, f"表 {name} 的 case 缺 case_id", f"case of {name} lacks case_id")
         for emitter in table.events:
@@ -376,7 +382,7 @@ class _Between:
         """Events that the process does not have."""
         if not self._steps:
             return
-        activities = tables.lifecycles(self._steps)
+        activities = lifecycles(self._steps)
         for event in _events_named(table):
             activity, _, rest = event.partition(".")
             lifecycle = rest.partition("=")[0]

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from definitions.records import lifecycles
 from workflow.replay import tables
 from workflow.replay.intake.columns import TYPES, WORD, Column, Mask, read, supported
 from workflow.replay.intake.faults import BadHistory
@@ -192,7 +193,7 @@ class Plain:
     def _of_events(self, found: Mapping[str, Column], many: int) -> Iterator[Mask]:
         """Pairs that there are not, values outside a closed list, and times in corrections, which are written anew."""
         activity, lifecycle = found["activity"], found["lifecycle"]
-        known = tables.lifecycles(self.steps)
+        known = lifecycles(self.steps)
         first, second = (one.listed() for one in (activity, lifecycle))
         pairs = np.zeros((len(first) + 1, len(second) + 1), dtype=np.int8)  # the last of each: none
         closed: list[tuple[str, ...]] = [(), ()]
