@@ -43,7 +43,8 @@ from definitions.book import load
 from definitions.model import STEPS, Frozen, Text
 
 __all__ = [
-    "PLACE", "Branch", "Detector", "Detectors", "Fact", "Statistic", "check_detectors", "load_detectors", "schemas",
+    "PLACE", "Branch", "Detector", "Detectors", "Fact", "Statistic", "Threshold", "check_detectors", "load_detectors",
+    "schemas",
 ]  # fmt: skip
 
 SHIPPED: Final = Path(__file__).parent / "data" / "detectors"

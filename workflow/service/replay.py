@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
+
+from msgspec import structs
 
 from definitions.book import Book
-from definitions.detectors import Detectors, load_detectors
+from definitions.detectors import Detector, Detectors, Statistic, Threshold, load_detectors
 from workflow.replay.columnar.judge import Judged, judge
 from workflow.replay.intake import BadHistory, Intake, ready
 from workflow.replay.output import rulebook
@@ -83,19 +86,53 @@ def _of(law: Book) -> str:
 
 def _changed(found: Detectors) -> list[str]:
     """What differs from the shipped rules, a line each."""
-    shipped = {one.rule: one for one in load_detectors().rules}
+    shipped = load_detectors()
+    theirs = {one.rule: one for one in shipped.rules}
     lines = []
     for one in found.rules:
-        was = shipped.pop(one.rule, None)
-        if was is None:
-            lines.append(f"{one.rule}: 新规则 new")
-            continue
-        names = sorted({*was.thresholds, *one.thresholds})
-        lines += [
-            f"{one.rule} {name}: {was.thresholds.get(name)} → {one.thresholds.get(name)}"
-            for name in names
-            if was.thresholds.get(name) != one.thresholds.get(name)
-        ]
-        if was.enabled != one.enabled:
-            lines.append(f"{one.rule}: {'启用 switched on' if one.enabled else '停用 switched off'}")
-    return [*lines, *(f"{rule}: 删去 removed" for rule in shipped)]
+        was = theirs.pop(one.rule, None)
+        lines += [f"{one.rule}: 新规则 new"] if was is None else _between(one, was)
+    lines += [f"{rule}: 删去 removed" for rule in theirs]
+    lines += _values("gates", found.gates, shipped.gates) + _values("verdicts", found.verdicts, shipped.verdicts)
+    if any(getattr(found, facts) != getattr(shipped, facts) for facts in ("folded", "derived", "supplied")):
+        lines.append("facts: 事实改动 facts changed")
+    return lines
+
+
+def _between(one: Detector | Statistic, was: Detector | Statistic) -> list[str]:
+    """What differs in one rule: its values and weights in full, of the rest what it is."""
+    lines = _values(one.rule, one.thresholds, was.thresholds)
+    if was.enabled != one.enabled:
+        lines.append(f"{one.rule}: {'启用 switched on' if one.enabled else '停用 switched off'}")
+    mine, theirs = (", ".join(_severities(each)) for each in (one, was))
+    if mine != theirs:
+        lines.append(f"{one.rule} severity: {theirs} → {mine}")
+    others = [name for name in one.__struct_fields__ if name not in _TOLD and getattr(one, name) != getattr(was, name)]
+    if _conditions(one) != _conditions(was):
+        others.append("findings")
+    return [*lines, *([f"{one.rule}: 改动 changed: {', '.join(others)}"] if others else [])]
+
+
+_TOLD: Final = ("thresholds", "enabled", "severity", "branches", "last_verified_on")
+
+
+def _severities(one: Detector | Statistic) -> list[str]:
+    return [branch.severity for branch in one.branches] if isinstance(one, Detector) else [one.severity]
+
+
+def _conditions(one: Detector | Statistic) -> list[object]:
+    """The findings of a rule but for their weights."""
+    return [structs.replace(branch, severity="low") for branch in one.branches] if isinstance(one, Detector) else []
+
+
+def _values(of: str, mine: Mapping[str, Threshold], theirs: Mapping[str, Threshold]) -> list[str]:
+    return [
+        f"{of} {name}: {_shown(theirs.get(name))} → {_shown(mine.get(name))}"
+        for name in sorted({*mine, *theirs})
+        if mine.get(name) != theirs.get(name)
+    ]
+
+
+def _shown(value: Threshold | None) -> str:
+    words = "" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
+    return words or "无 none"

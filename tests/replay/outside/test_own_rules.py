@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from typer.testing import CliRunner
 
@@ -31,8 +33,12 @@ def _changed(rule: str, *pairs: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("own")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture(scope="module")
+def answers(folder):
     rules = folder / "rules"
     rules.mkdir()
     files = {
@@ -40,6 +46,8 @@ def answers(tmp_path_factory):
         "D04": _changed("D04", ("severity: high", "severity: low")),
         "D05": _changed("D05", ("severity: medium", "severity: critical")),
         "D06": _changed("D06", ("  days: 1", "  days: 9")),
+        "D07": _changed("D07", ('needs: "', 'needs: "TRUE AND '), ('when: "', 'when: "TRUE AND ')),
+        "S1": _changed("S1", ("severity: low", "severity: medium")),
         "D37": _changed("D37", ('["image:", "file:", "recording:", "rec:", "rec-"]', "[]")),  # no proofs
         "D90": NEW,
         "gates": "values: {tolerance_minutes: 40}\nclauses: [D-DETECT]\nlast_verified_on: 2026-11-26\n",
@@ -50,6 +58,23 @@ def answers(tmp_path_factory):
     by_name = {one.name.strip(): one.case_id for one in told.told}
     answers = replay(folder, History(told.cases, told.events), "--rules", str(rules))
     return lambda name: (answers.said(by_name[name]), answers.verdicts[by_name[name]]["verdict"])
+
+
+def test_the_report_names_everything_that_differs(answers, folder):
+    """Switched off, re-weighted, another condition, another threshold, a new rule, a gate."""
+    page = html.unescape((folder / "out" / "report.html").read_text(encoding="utf-8"))
+    told = page.split("differs from the shipped rules</th><td>")[1].split("</td>")[0]
+    assert [line.strip() for line in told.split("<br>") if line.strip()] == [
+        "D02: 停用 switched off",
+        "D04 severity: high, high → low, low",
+        "D05 severity: medium → critical",
+        "D06 days: 1 → 9",
+        "D07: 改动 changed: needs, findings",
+        "D37 prefixes: image:, file:, recording:, rec:, rec- → 无 none",
+        "D90: 新规则 new",
+        "S1 severity: low → medium",
+        "gates tolerance_minutes: 15 → 40",
+    ]
 
 
 def test_a_rule_is_switched_off(answers):
