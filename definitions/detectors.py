@@ -100,10 +100,14 @@ class Detector(Frozen, frozen=True):
     enabled: bool
     last_verified_on: dt.date
 
+    def sentence(self, branch: Branch) -> Text:
+        """What a finding of this branch says."""
+        return branch.explanation or self.explanation
+
     @property
     def sentences(self) -> tuple[Text, ...]:
         """What a finding says, by branch."""
-        return tuple(branch.explanation or self.explanation for branch in self.branches)
+        return tuple(map(self.sentence, self.branches))
 
 
 class Statistic(Frozen, frozen=True):
@@ -334,6 +338,7 @@ def _load(directory: Path) -> Detectors:
     common: dict[str, Any] = {"folded": {}, "each_step": {}, "derived": {}, "pairs": [], "supplied": {}}
     rules: dict[str, tuple[Path, dict[str, Any]]] = {}
     shared = SHIPPED / "facts.yaml"
+    shipped = {} if directory == SHIPPED else {one.rule: one for one in _load(SHIPPED).rules}
     for path in _files(directory, reader):
         if path.stem in _BY_VALUE:
             facts = reader.read(path, _NUMBERS_FILE)
@@ -345,14 +350,11 @@ def _load(directory: Path) -> Detectors:
             facts, shared = reader.read(path, _FACTS_FILE), path
             common = common if facts is INVALID else {**common, **facts}
         else:
-            shape = _STATISTIC if path.stem.startswith("S") else _DETECTOR
-            facts = reader.read(path, shape)
+            facts = reader.read(path, _STATISTIC if path.stem.startswith("S") else _DETECTOR)
             if facts is INVALID or "rule" not in facts:
                 continue
-            shipped = SHIPPED / path.name
-            if path != shipped and shipped.exists():
-                theirs = Reader(SHIPPED).read(shipped, shape)
-                given, needed = facts.get("thresholds", {}), theirs.get("thresholds", {})
+            if path.stem in shipped:
+                given, needed = facts.get("thresholds", {}), shipped[path.stem].thresholds
                 misfits = checks.misfits(given, needed, "thresholds", whole=True)
                 reader.problems.extend(checks.placed(misfits, reader, path))
             if facts["rule"] != path.stem:
@@ -377,9 +379,9 @@ def _load(directory: Path) -> Detectors:
     for detector in built.detectors:
         of_rule = checks.detector(detector, known, built.gates)
         problems.extend(checks.placed(of_rule, reader, rules[detector.rule][0]))
-    queried = {} if directory == SHIPPED else {one.rule: one for one in _load(SHIPPED).statistics}
+    queried = {one.rule: one for one in (built if directory == SHIPPED else _load(SHIPPED)).statistics}
     for one in built.statistics:
-        of_rule = checks.statistic(one, queried.get(one.rule) if directory != SHIPPED else one)
+        of_rule = checks.statistic(one, queried.get(one.rule))
         problems.extend(checks.placed(of_rule, reader, rules[one.rule][0]))
     if problems:
         raise DefinitionError(problems)

@@ -138,7 +138,7 @@ class _Rule:
         accusing.update(branch.against)
         shown = [record for name in self._witnesses if name in accusing and (record := self._record(name, facts, case))]
         said = {name: "" if facts[name] is None else str(facts[name]) for name in self._said}
-        texts = branch.explanation or self.detector.explanation
+        texts = self.detector.sentence(branch)
         return Found(
             self.detector.rule, self.detector.tag, branch.severity, {"records": shown, **said},
             _told(texts.zh, facts, "zh"), _told(texts.en, facts, "en"),

@@ -73,7 +73,8 @@ class Suspensions:
         self, case: CaseFacts, calendar: WorkingCalendar, law: Definition | None, built: Reconstruction | None
     ) -> dict[str, Any]:
         """The facts named in `FACTS`. `built`: the case as the engine would hold it, where a law is known."""
-        found = _Suspended(case, calendar, law, built, _stretches(case))
+        dates = frozenset(time_of(event["occurred"]) for event in case.events if (event["occurred"] or 0) % 2)
+        found = _Suspended(case, calendar, law, built, _stretches(case), dates)
         waiting = {one: self._waiting(found, one) for one in found.stretches}
         judged = [one for one in found.stretches if waiting[one] is not True]
         flaws = [(one, flaw) for one in judged if (flaw := self._flaw(found, one)) is not None]
@@ -139,20 +140,20 @@ class Suspensions:
 
 
 class _Suspended(NamedTuple):
-    """A case with its suspensions."""
+    """A case with its suspensions. `dates`: the times of those records of which only the date is known."""
 
     case: CaseFacts
     calendar: WorkingCalendar
     law: Definition | None
     built: Reconstruction | None
     stretches: tuple[_Stretch, ...]
+    dates: frozenset[dt.datetime]
 
     def ran(self, turn: _Turn, one: _Stretch, *, perhaps: bool = False) -> bool:
         """Whether a round ran while a suspension lasted, or may have (`perhaps`)."""
-        dates = {time_of(event["occurred"]) for event in self.case.events if (event["occurred"] or 0) % 2}
 
         def before(first: dt.datetime, second: dt.datetime) -> bool:
-            if first not in dates and second not in dates:
+            if first not in self.dates and second not in self.dates:
                 return first < second
             return first.date() <= second.date() if perhaps else first.date() < second.date()
 
