@@ -33,10 +33,11 @@ def prepared_database(path: Path) -> None:
 
 
 @contextmanager
-def engine(path: Path) -> Iterator[Service]:
+def engine(path: Path, *, one_caller: bool = False) -> Iterator[Service]:
     """The engine over a new database, on a clock of its own that moves on by ten minutes a command."""
     prepared_database(path)
-    with Service.open(path, clock=SteadyClock(START, dt.timedelta(minutes=10))) as service:
+    clock = SteadyClock(START, dt.timedelta(minutes=10))
+    with Service.open(path, clock=clock, one_caller=one_caller) as service:
         yield service
 
 
@@ -107,6 +108,7 @@ class _Beside:
         self._classes, self._many = classes, many
         self._marks = Marks(secrets.token_hex(4))
         self._service = stack.enter_context(engine(folder / "engine.db"))
+        self._lone = stack.enter_context(engine(folder / "lone.db", one_caller=True))
         self._bare = stack.enter_context(closing(Bare(folder / "bare.db")))
         self._storage = stack.enter_context(closing(ThroughStorage(folder / "storage.db")))
         steps = written(record(self._service, self._marks.cases(classes, many)))
@@ -116,8 +118,8 @@ class _Beside:
     def _again(self) -> list[Written]:
         return again(self._recorded, secrets.token_hex(4))
 
-    def _engine(self, drive: Drive) -> Callable[[], float]:
-        return lambda: drive(self._service, self._marks.cases(self._classes, self._many))
+    def _engine(self, drive: Drive, service: Service | None = None) -> Callable[[], float]:
+        return lambda: drive(service or self._service, self._marks.cases(self._classes, self._many))
 
     def _by_bare(self, per_commit: int) -> Callable[[], float]:
         def run() -> float:
@@ -130,7 +132,8 @@ class _Beside:
         """Commands per second of every way."""
         ways: dict[str, Callable[[], float]] = {
             "bare sqlite3, one commit a command": self._by_bare(1),
-            "engine, one at a time": self._engine(one_at_a_time),
+            "engine, one at a time": self._engine(one_at_a_time, self._lone),
+            "engine, one at a time, opened for many callers": self._engine(one_at_a_time),
             "engine, 32 tasks": self._engine(tasks),
             "engine, 32 threads": self._engine(threads),
             "engine, 32 tasks, answers rendered": self._engine(lambda s, c: tasks(s, c, render=True)),
@@ -169,5 +172,9 @@ def section(folder: Path, *, quick: bool) -> Section:
     made.notes.append(
         "32 callers: judged on tasks of one event loop, which is how the HTTP face asks; with threads, waking them "
         "is part of the figure"
+    )
+    made.notes.append(
+        "one at a time: judged in a process of one caller, which the command line and the imports are; opened for many "
+        "callers, as a server is, a lone one also pays for handing his work to the thread that writes"
     )
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from typing import Any
@@ -16,7 +17,7 @@ from tests.core.driver import shipped_book
 from tests.service.conftest import CLERK, Desk, refused
 from workflow.core.events import Principal
 from workflow.service import Refused, Service
-from workflow.service.writer import Reply, Writer
+from workflow.service.writer import Direct, Reply, Writer
 
 THREADS = 32
 
@@ -73,7 +74,7 @@ def test_two_who_saw_the_same_version_one_wins(desk: Desk):
 class Held:
     """Keeps the writer busy, so that what is handed in meanwhile makes one batch."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer | Direct) -> None:
         self.entered, self.release = threading.Event(), threading.Event()
         self.future = writer.submit((0, ""), self._wait)
         assert self.entered.wait(30)
@@ -225,3 +226,53 @@ def test_a_command_refused_by_the_role_never_reaches_the_writer(sqlite_desk: Des
     with pytest.raises(Refused):
         sqlite_desk.service.submit(Principal("i", "inspector"), sqlite_desk.body("residential"))
     assert sqlite_desk.service.writer.waiting() == waiting
+
+
+@pytest.fixture
+def lone(sqlite_url: str, clock) -> Iterator[Desk]:
+    with Service.open(sqlite_url, book=shipped_book(), clock=clock, one_caller=True) as service:
+        yield Desk(service, clock)
+
+
+def test_one_caller_has_his_answer_when_he_has_handed_his_work_in(lone: Desk):
+    reply = lone.service.submit(CLERK, lone.body("residential"), "k1")
+    assert reply.done()
+    case_id = reply.result(0).case_id
+    assert lone.do(case_id, "complete_step", step="acceptance").refusal is None
+    assert lone.do(case_id, "complete_step", step="metering").refusal is None
+    assert lone.shown(case_id)["state"] == "energised"
+    assert lone.submit("residential", key="k1").case_id == case_id
+    assert lone.disagreeing() == []
+
+
+def test_what_fails_for_one_caller_is_undone_and_told_with_the_reply(lone: Desk):
+    def bad(tx: Tx) -> None:
+        tx.put_setting("bad", "written")
+        raise RuntimeError("a fault of the program")
+
+    reply = lone.service.writer.submit((2, ""), bad)
+    with pytest.raises(RuntimeError, match="a fault of the program"):
+        reply.result(0)
+    with lone.service.database.read() as tx:
+        assert tx.setting("bad") is None
+    assert lone.submit("residential").refusal is None
+
+
+def test_two_threads_of_a_service_for_one_caller_take_turns(lone: Desk):
+    def caller(number: int) -> str | None:
+        return lone.submit("lv_other", number, key=f"k{number}").case_id
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(caller, range(40)))
+    assert len(found) == 40
+    assert None not in found
+    assert lone.disagreeing() == []
+
+
+def test_a_closed_service_of_one_caller_takes_nothing_more(sqlite_url: str, clock):
+    service = Service.open(sqlite_url, book=shipped_book(), clock=clock, one_caller=True)
+    assert service.writer.alive()
+    service.close()
+    assert not service.writer.alive()
+    with pytest.raises(StorageUnavailable):
+        Desk(service, clock).submit("residential")

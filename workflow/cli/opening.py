@@ -47,7 +47,7 @@ def opened(database: str | None) -> Service:
     """The open service; close it, or use it as a context manager. Raises StorageError."""
     from workflow.service import Service
 
-    return Service.open(address(database))
+    return Service.open(address(database), one_caller=True)
 
 
 def acting(service: Service, key: str | None) -> Principal:

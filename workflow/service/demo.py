@@ -71,7 +71,7 @@ def fill(url: str | Path, progress: Callable[[int, int | None], object], until: 
     StorageError."""
     until = until or SystemClock().now()
     clock = SimulatedClock(until)
-    with Service(Database.open(url), rules.book(), clock) as service:
+    with Service(Database.open(url), rules.book(), clock, one_caller=True) as service:
         fresh = not _setting(service)
         keys: dict[str, str] = {}
         opened: list[DemoAccount] = []

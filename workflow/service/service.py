@@ -33,7 +33,7 @@ from workflow.service.evidence import check_records, evidence_row, not_yet
 from workflow.service.health import AlertHealth, as_facts, of_alerts
 from workflow.service.judging import Judging
 from workflow.service.law import Calendars, Law
-from workflow.service.writer import Reply, Writer
+from workflow.service.writer import Direct, Reply, Writer
 
 MOST_PER_PAGE = 500
 _LONGEST_SIGNATURE = 64
@@ -56,22 +56,25 @@ class SystemClock:
 class Service:
     """One open database with its writer. Close it, or use it as a context manager."""
 
-    def __init__(self, database: Database, book: Book, clock: Clock) -> None:
+    def __init__(self, database: Database, book: Book, clock: Clock, *, one_caller: bool = False) -> None:
         self.database = database
         self.clock = clock
         self.law = Law(book)
         self.calendars = Calendars()
         self.cases = Cases(self.law, self.calendars, clock, lambda: str(uuid6.uuid7()))
         self.judging = Judging(self.law, self.calendars, clock)
-        self.writer = Writer(database)
+        self.writer: Writer | Direct = Direct(database) if one_caller else Writer(database)
         # Whoever counts by a damaged calendar is refused then; `verify` and `doctor`, which say so, are not.
         with database.read() as tx, suppress(Damaged):
             self.calendars.refresh(tx)
 
     @classmethod
-    def open(cls, url: str | Path, *, book: Book | None = None, clock: Clock | None = None) -> Self:
-        """Open a migrated database. Raises StorageError (NotMigrated when `init` is still to be run)."""
-        return cls(Database.open(url), book or rules.book(), clock or SystemClock())
+    def open(
+        cls, url: str | Path, *, book: Book | None = None, clock: Clock | None = None, one_caller: bool = False
+    ) -> Self:
+        """Open a migrated database. `one_caller`: commands come one after the other and share no commits. Raises
+        StorageError (NotMigrated when `init` is still to be run)."""
+        return cls(Database.open(url), book or rules.book(), clock or SystemClock(), one_caller=one_caller)
 
     def close(self) -> None:
         """Finish what is queued, then close the database."""
