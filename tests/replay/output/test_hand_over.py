@@ -187,7 +187,10 @@ def test_a_run_that_is_stopped_leaves_nothing_half_written_and_is_taken_up(given
         stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
-    while not (target / "manifest.json").exists() and run.poll() is None and time.monotonic() < deadline:
+    manifest = target / "manifest.json"
+    while run.poll() is None and time.monotonic() < deadline:
+        if manifest.exists() and "intake" in json.loads(manifest.read_text(encoding="utf-8"))["stages"]:
+            break
         time.sleep(0.005)
     run.send_signal(number)
     run.communicate()

@@ -2,7 +2,8 @@
 
 Each stage writes into a folder of its own; only when it is finished are its files moved beside the others and named in
 the manifest, with their sizes and digests.  A run with another input, rule or date starts anew, and whatever an older
-run left under the same names goes first, so that no file is ever taken for a result of a run that did not finish.
+run left under the same names goes first, so that no file is ever taken for a result of a run that did not finish.  In a
+folder without a manifest of ours nothing is replaced.
 """
 
 from __future__ import annotations
@@ -43,32 +44,41 @@ def weight(path: Path) -> int:
 
 class Stages:
     """The stages of one run into `out`. `key`: everything the results depend on; JSON. `names`: what the results are
-    called; whatever bears such a name and was not left by a finished stage of this very run is removed."""
+    called; whatever bears such a name and was not left by a finished stage of this very run is removed. Raises
+    ValueError when files of these names lie there that no run has left."""
 
     def __init__(self, out: Path, key: Mapping[str, Any], names: Iterable[str] = ()) -> None:
         self.out, self.key = out, dict(key)
         out.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(out / _WORK, ignore_errors=True)
+        names = set(names)
         known = self._read()
-        self._done: dict[str, Any] = {}
-        if known is not None and known.get("key") == self.key:
-            self._done = known["stages"]
-        elif known is not None:
-            # First the manifest: without it nothing here says that it is finished.
-            (out / MANIFEST).unlink()
-            for stage in known["stages"].values():
-                for name in stage["files"]:
-                    _remove(out / name)
+        if known is None:
+            self._refuse_foreign(names)
+            known = {"key": None, "stages": {}}
+        shutil.rmtree(out / _WORK, ignore_errors=True)
+        self._done: dict[str, Any] = known["stages"] if known["key"] == self.key else {}
+        # First the manifest: it says that the folder is ours, and of nothing that goes now that it is finished.
+        self._write()
+        left = {name for stage in known["stages"].values() for name in stage["files"]}
         finished = {name for stage in self._done.values() for name in stage["files"]}
-        for name in set(names) - finished:
+        for name in (names | left) - finished:
             _remove(out / name)
+
+    def _refuse_foreign(self, names: set[str]) -> None:
+        foreign = sorted(name for name in {*names, MANIFEST} if os.path.lexists(self.out / name))
+        if foreign:
+            raise ValueError(
+                f"{self.out} 里已有 {'、'.join(foreign)}, 不是回放写下的, 写结果会把它们盖掉; 请另选一个文件夹, 或先移走 / "
+                f"{self.out} holds {', '.join(foreign)}, which no replay has written and the results would replace; "
+                "choose another folder, or move them away"
+            )
 
     def _read(self) -> dict[str, Any] | None:
         try:
             known = json.loads((self.out / MANIFEST).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
-        return known if isinstance(known, dict) and isinstance(known.get("stages"), dict) else None
+        return known if isinstance(known, dict) and "key" in known and isinstance(known.get("stages"), dict) else None
 
     def finished(self, stage: str) -> Any:
         """What the stage left to be remembered, if it is finished and its files are still what it wrote; else None."""
