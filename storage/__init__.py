@@ -2,6 +2,7 @@
 
 from storage._alerts import Raised, Standing
 from storage._board import key_of
+from storage._load_times import UnitMonth
 from storage._overview import LoadCount
 from storage.database import Database
 from storage.errors import (
@@ -58,6 +59,7 @@ from storage.rows import (
     Head,
     JudgementRow,
     KeyRow,
+    LoadMonthRow,
     Look,
     MessageFilter,
     MessageRow,
@@ -67,6 +69,7 @@ from storage.rows import (
     OrgRow,
     PendingRow,
     PersonalRow,
+    RecordedMonthRow,
     Remembered,
     ReplayRunRow,
     RoundRow,
@@ -120,6 +123,7 @@ __all__ = [
     "JudgementRow",
     "KeyRow",
     "LoadCount",
+    "LoadMonthRow",
     "Look",
     "MessageFilter",
     "MessageRow",
@@ -133,6 +137,7 @@ __all__ = [
     "PersonalRow",
     "Proof",
     "Raised",
+    "RecordedMonthRow",
     "Rejected",
     "Remembered",
     "ReplayRunRow",
@@ -147,6 +152,7 @@ __all__ = [
     "SweepRow",
     "TrackingRow",
     "Tx",
+    "UnitMonth",
     "UploadRow",
     "Verification",
     "VisitRow",

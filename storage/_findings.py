@@ -48,6 +48,11 @@ class Findings(Execution):
         row: Any = self._query(sa.select(*_JUDGEMENT).where(c.case_id == case_id).with_for_update()).one()
         return JudgementRow._make(row)
 
+    def judgement(self, case_id: str) -> JudgementRow | None:
+        """The judgement of a case."""
+        row: Any = self._query(sa.select(*_JUDGEMENT).where(_judgement.c.case_id == case_id)).first()
+        return None if row is None else JudgementRow._make(row)
+
     def put_judgement(self, row: JudgementRow) -> None:
         """Store a judgement that was claimed."""
         self._query(sa.update(_judgement).where(_judgement.c.case_id == row.case_id).values(row._asdict()))

@@ -59,6 +59,10 @@ def _dates(table: str, *columns: str) -> list[sa.CheckConstraint]:
     return [sa.CheckConstraint(f"length({column}) = 10", name=f"ck_{table}_{column}") for column in columns]
 
 
+def _month(table: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint("length(month) = 7", name=f"ck_{table}_month")
+
+
 def _partial(name: str, *columns: str, where: str) -> sa.Index:
     return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
@@ -690,6 +694,43 @@ class Judgement(Table, table=True):
     judged_at: str | None = _text()
     look_on: str | None = _text()
     stale_since: str | None = _text()
+
+
+class RecordedMonth(Table, table=True):
+    """When the records of a live case of one source and month were made, and how they were judged."""
+
+    __tablename__ = "recorded_month"
+    __table_args__ = (
+        _month("recorded_month"),
+        sa.Index("ix_recorded_month_org", "org", "source", "month", "loaded", "case_id"),
+        {"sqlite_with_rowid": False},
+    )
+    case_id: str = _text(primary_key=True)
+    source: str = _text(primary_key=True)
+    month: str = _text(primary_key=True)
+    org: str = _text()
+    minutes: str = _text()
+    loaded: bool = _flag("ck_recorded_month_loaded")
+
+
+class LoadMonth(Table, table=True):
+    """Whether the records of a unit, a source and a month carry the time of a load; summed over `recorded_month`."""
+
+    __tablename__ = "load_month"
+    __table_args__ = (
+        _month("load_month"),
+        sa.CheckConstraint("fullest >= 0 AND marks >= settled", name="ck_load_month_counts"),
+        _partial("ix_load_month_marked", "org", where="marks > settled"),
+        {"sqlite_with_rowid": False},
+    )
+    org: str = _text(primary_key=True)
+    source: str = _text(primary_key=True)
+    month: str = _text(primary_key=True)
+    hours: str = _text()
+    fullest: int
+    loaded: bool = _flag("ck_load_month_loaded")
+    marks: int
+    settled: int
 
 
 REPLAY_STATES = ("queued", "running", "stopped", "failed", "done")

@@ -617,6 +617,34 @@ class JudgementRow(NamedTuple):
     stale_since: str | None
 
 
+class RecordedMonthRow(NamedTuple):
+    """When the records of a case of one source ('' for none) and month (`YYYY-MM`) were made: `minutes`, a JSON object
+    of how many there are by minute of the day. `org` is the unit of the case ('' for none); `loaded`: whether the case
+    was judged as though these were times of a load."""
+
+    case_id: str
+    source: str
+    month: str
+    org: str
+    minutes: str
+    loaded: bool
+
+
+class LoadMonthRow(NamedTuple):
+    """Whether the records of a unit, source and month carry the time of a load. `hours`: a JSON object of how many
+    there are by hour of the day; `fullest`: how many in the fullest minute of the day. `marks` grows with whatever
+    changes them, and is `settled` once they are summed up and every case is judged accordingly."""
+
+    org: str
+    source: str
+    month: str
+    hours: str
+    fullest: int
+    loaded: bool
+    marks: int
+    settled: int
+
+
 class BoardFilter(NamedTuple):
     """Which applications a board shows; None: whatever it is. `scope`: the part of the organisation that is seen at
     all; `managers`: of any of these; `due_from`, `due_to`: dates, both included; `part`: 0 with a due date, 1 open

@@ -13,6 +13,7 @@ from storage._alerts import Alerts
 from storage._board import Boards
 from storage._findings import Findings
 from storage._lists import Lists, case_row, deadline_row
+from storage._load_times import LoadTimes
 from storage._orders import Orders
 from storage._outbox import Outbox
 from storage._overview import Overview
@@ -36,6 +37,7 @@ class Tx(
     Findings,
     Boards,
     Lists,
+    LoadTimes,
     Orders,
     Outbox,
     Overview,

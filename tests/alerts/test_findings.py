@@ -283,10 +283,10 @@ def test_a_case_nobody_can_judge_keeps_nobody_from_theirs(watched: Office, monke
     class Broken:
         rules = real.rules
 
-        def judge(self, calendar: Any, case: Any, events: Any, *more: Any) -> Any:
+        def judge(self, calendar: Any, case: Any, events: Any, *more: Any, **known: Any) -> Any:
             if case["case_id"] == first:
                 raise ValueError("torn")
-            return real.judge(calendar, case, events, *more)
+            return real.judge(calendar, case, events, *more, **known)
 
     monkeypatch.setattr(watched.service.judging, "_rules", Broken())
     send(watched, first)

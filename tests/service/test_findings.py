@@ -141,6 +141,7 @@ def test_the_sixth_working_day_after_first_energy_is_looked_at(desk: Desk, home:
     desk.clock.set("2024-01-09 16:00")
     energy = {**meter(home, "2024-01-09T15:00:00"), "activity": "first_energy"}
     desk.service.receive_evidence(CLERK, [energy])
+    judge(desk, home)
     # Working days after Tuesday the 9th: 10 11 12 15 16, then Wednesday the 17th. Due on Monday the 15th: the 16th.
     with desk.service.database.read() as tx:
         assert tx.cases_to_judge("2024-01-15", "", 9) == []

@@ -14,6 +14,7 @@ import pytest
 
 from definitions import load
 from definitions.detectors import load_detectors
+from storage import FindingRow
 from tests.replay.histories import History, calendar, disturbed, small_history
 from tests.replay.test_three_ways import AS_OF, BOOK, write
 from tests.service.conftest import CLERK, Desk
@@ -47,6 +48,10 @@ def by_columns(
 
 def _told(rule: str, severity: str, zh: str, en: str, evidence: dict[str, Any]) -> Finding:
     return rule, severity, zh, en, tuple((r["field"], r["value"], r["source"]) for r in evidence["records"])
+
+
+def as_told(row: FindingRow) -> Finding:
+    return _told(row.rule, row.severity, row.explanation, row.explanation_en, json.loads(row.evidence))
 
 
 def test_the_rules_that_one_case_decides():
@@ -150,9 +155,7 @@ def test_a_live_case_replayed_from_its_own_records(sqlite_desk: Desk, tmp_path: 
     with desk.service.database.read() as tx:
         for case_id in (irregular, regular):
             for row in (one for one in tx.findings_of("", case_id) if one.stands):
-                live[case_id].add(
-                    _told(row.rule, row.severity, row.explanation, row.explanation_en, json.loads(row.evidence))
-                )
+                live[case_id].add(as_told(row))
         days = desk.service.calendars.refresh(tx)
     assert {one[0] for one in live[irregular]} >= {"D02", "D04", "D11", "D25", "D31", "D43", "L01"}
     assert {one[0] for one in live[regular]} == {"D11"}

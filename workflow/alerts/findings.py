@@ -1,7 +1,8 @@
 """The sweep `findings`: judges what waits to be judged, and tells the inspectors of what was found.
 
-A case waits because records came in that were not judged with it, because its history has moved on since it was
-judged, because the rules have changed, or because its day has come.  Who is told: every inspector of the case's unit
+A case waits because records came in, because its history has moved on since it was judged, because the rules have
+changed, because its day has come, or because the times of recording of its unit are found to be those of a load, or no
+more.  Who is told: every inspector of the case's unit
 and of those above it, once for each finding; the unit itself learns of it when its statement is invited.
 """
 
@@ -19,6 +20,7 @@ from workflow.alerts.raising import Raiser
 from workflow.alerts.recipients import Directory
 from workflow.alerts.sweep import Run
 from workflow.core.times import write
+from workflow.service import load_times
 from workflow.service.judging import subject
 
 PAGE = 20
@@ -34,9 +36,10 @@ LEVELS = ("red", "orange", "yellow")
 
 
 def sweep(run: Run) -> None:
-    """Judge what waits, go round the applications, tell what was found."""
+    """Judge what waits, go round the applications, judge by the load times that follow, tell what was found."""
     _waiting(run)
     _round(run)
+    _load_times(run)
     _tell(run)
 
 
@@ -83,16 +86,43 @@ def _round(run: Run) -> None:
         tx.put_setting(ROUND_SETTING, f"{after} {write(run.now)}")
 
 
+def _load_times(run: Run) -> None:
+    """Sum up when the records of each unit were made, and judge anew the cases of the months whose answer is another
+    (gate b)."""
+    _settle(run)
+    after = ""
+    while run.room(PAGE) and (page := _otherwise(run, after)):
+        for start in range(0, len(page), PAGE):
+            if not run.room(PAGE):
+                return
+            _judge(run, page[start : start + PAGE])
+        after = page[-1]
+    if after:
+        _settle(run)
+
+
+def _otherwise(run: Run, after: str) -> list[str]:
+    with run.service.database.read() as tx:
+        return tx.judged_otherwise(after, ROUND_PAGE)
+
+
+def _settle(run: Run) -> None:
+    with run.service.database.read() as tx:
+        units = tx.units_marked()
+    for org in units:
+        if not run.room(1):
+            return
+        run.begins()
+        load_times.settle(run.service.database, org, run.service.judging.detectors.gates)
+
+
 def _judge(run: Run, case_ids: list[str]) -> None:
     run.begins()
     with run.service.database.write() as tx:
-        for case_id in case_ids:
-            try:
-                changed = run.service.judging.judge(tx, case_id)
-            except (LookupError, ValueError) as error:  # one case nobody can judge must not keep the others from it
-                run.fault(case_id, error)
-                changed = False
-            run.count(1, changed)
+        for case_id, done in run.service.judging.judge_each(tx, case_ids):
+            if isinstance(done, Exception):
+                run.fault(case_id, done)
+            run.count(1, done is True)
 
 
 def _tell(run: Run) -> None:

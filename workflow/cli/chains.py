@@ -52,14 +52,21 @@ def _say(found: upkeep.Verified) -> None:
         typer.echo(row)
     for case_id in found.differing or ():
         typer.echo(f"{case_id}\t当前数据与事件不一致 / projections are not what the events give")
+    for month in found.differing_months or ():
+        typer.echo(
+            f"{month}\t录入时间的汇总与各申请不一致 / the sums of times of recording are not what the cases give"
+        )
     bad = len(found.flaws) + len(found.differing or ())
     wrong = f"{bad} 件有问题 / bad cases: {bad}"
     if found.damaged:
         many = len(found.damaged)
         wrong += f", 规则、放假通知和外部记录 {many} 条有问题 / bad definitions, notices and records: {many}"
+    if found.differing_months:
+        many = len(found.differing_months)
+        wrong += f", 录入时间的汇总 {many} 项有问题 / bad sums of times of recording: {many}"
     outcome = "全部完好 / all hold" if found.holds else wrong
     typer.echo(f"{found.cases} 件申请 / cases, {found.events} 个事件 / events: {outcome}")
-    if found.differing == []:
+    if found.differing == found.differing_months == []:
         typer.echo("当前数据与事件一致 / projections agree with the events")
 
 

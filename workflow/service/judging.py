@@ -1,8 +1,8 @@
 """Judging live cases: what the rules say of a case when a record of it arrives, kept as findings.
 
 A case is judged on what the engine recorded and on the records of other systems about it, turned into the rows of a
-replay, beside the cases of the same need: a replay of the same cases finds the same.  Dates are of the business zone
-(Asia/Shanghai).
+replay, beside the cases of the same need and with the load times of its unit (`load_times`): a replay of the whole
+store finds the same.  Dates are of the business zone (Asia/Shanghai).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,14 +20,16 @@ import uuid6
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, load_detectors
 from definitions.model import RoleRule
-from storage import CaseRow, FindingEventRow, FindingRow, JudgementRow, Tx
+from storage import CaseRow, FindingEventRow, FindingRow, JudgementRow, Tx, UnitMonth
 from workflow.core.events import Principal
 from workflow.core.machine import ENDINGS
 from workflow.core.times import Clock, business_date, write
+from workflow.replay.exact.load_times import Month, minutes
 from workflow.replay.exact.needs import Site
 from workflow.replay.exact.rules import CaseRules, Found
 from workflow.replay.exact.typed import event_rows
 from workflow.replay.from_engine import Row, rows
+from workflow.service import load_times
 from workflow.service.cases import from_row
 from workflow.service.evidence import observed
 from workflow.service.law import Calendars, Law
@@ -56,6 +59,17 @@ def history(tx: Tx, case_id: str) -> History:
     return History(
         told.case, [*told.events, *(one for one in records if observed(one["activity"], one.get("lifecycle")))]
     )
+
+
+class _Told(NamedTuple):
+    """A live case: its row, its events as text and as the judges read them, its unit ('' for none), and how many were
+    recorded in each minute of the day, by source and month."""
+
+    case: Row
+    events: list[Row]
+    rows: list[dict[str, Any]]
+    org: str
+    minutes: dict[Month, Counter[int]]
 
 
 class Judging:
@@ -109,41 +123,97 @@ class Judging:
 
     def judge(self, tx: Tx, case_id: str) -> bool:
         """Judge a case and keep what is found, once however often it is asked; whether anything changed. In a write
-        transaction. Raises LookupError for an unknown case, CalendarRangeError for dates outside the calendar; nothing
-        has been written then."""
+        transaction, whose last it is. Raises LookupError for an unknown case, CalendarRangeError for dates outside the
+        calendar; nothing has been written then."""
+        months: list[UnitMonth] = []
+        changed = self._judge(tx, case_id, months)
+        tx.mark_months(months)
+        return changed
+
+    def judge_each(self, tx: Tx, case_ids: Iterable[str]) -> list[tuple[str, bool | Exception]]:
+        """As `judge`, of several cases in one transaction: each with whether anything changed, or why it could not be
+        judged."""
+        months: list[UnitMonth] = []
+        done: list[tuple[str, bool | Exception]] = []
+        for case_id in case_ids:
+            try:
+                done.append((case_id, self._judge(tx, case_id, months)))
+            except (LookupError, ValueError) as error:  # one case nobody can judge must not keep the others from it
+                done.append((case_id, error))
+        tx.mark_months(months)
+        return done
+
+    def _judge(self, tx: Tx, case_id: str, months: list[UnitMonth] | None) -> bool:
+        """`months`: gets those to be marked; None: when its records were made is not kept, and it waits to be judged
+        once more."""
         case = tx.case(case_id, lock=True)
         if case is None:
             raise LookupError(case_id)
         before = tx.claim_judgement(case_id)
         now = self._clock.now()
         calendar, today = self._calendars.refresh(tx), business_date(now)
-        told = history(tx, case_id)
+        told = self._told(tx, case_id)
         beside = [self._site(tx, calendar, one.id) for one in self._of_the_same_need(tx, case)]
+        loaded = tx.loaded_months(told.org)
         found = self.rules.judge(
-            calendar, told.case, event_rows(told.events, self.steps), today, [one for one in beside if one is not None]
+            calendar, told.case, told.rows, today, [one for one in beside if one is not None], load_months=loaded
         )
         changed = self._keep(tx, case, found, write(now))
         filed_within: Any = self.detectors.detector("D29").thresholds["working_days"]
-        look_on = _look_on(calendar, case, told, today, filed_within)
+        look_on = _look_on(calendar, case, told.events, today, filed_within)
         after = JudgementRow(
             case_id, case.version, self.digest, write(now), None if look_on is None else look_on.isoformat(), None
         )
+        if months is None:
+            after = after._replace(stale_since=before.stale_since)
+        else:
+            months += load_times.keep(tx, case_id, told.org, told.minutes, loaded)
+            if before.rules != self.digest:  # by other rules the same times may be no load
+                months += (UnitMonth(told.org, *month) for month in told.minutes)
         if after._replace(judged_at=None) != before._replace(judged_at=None) or changed:
             tx.put_judgement(after)
         return changed
 
+    def recount(self, tx: Tx, case_id: str) -> None:
+        """Keep anew when the records of a case were made, and have it judged again where that differs. As the last of a
+        write transaction. Raises ValueError when the case has no events."""
+        tx.claim_judgement(case_id)
+        told = self._told(tx, case_id)
+        loaded = [(row.source, row.month) for row in tx.recorded_months(case_id) if row.loaded]
+        if months := load_times.keep(tx, case_id, told.org, told.minutes, loaded):
+            tx.mark_stale([case_id], write(self._clock.now()))
+            tx.mark_months(months)
+
+    def miscounted(self, tx: Tx) -> Iterator[str]:
+        """The cases of which it is not kept when their records were made; those that wait to be judged are not asked
+        about."""
+        for row in tx.cases():
+            judged = tx.judgement(row.id)
+            if judged is None or (judged.version, judged.rules, judged.stale_since) != (row.version, self.digest, None):
+                continue
+            told = self._told(tx, row.id)
+            there = [one._replace(loaded=False) for one in tx.recorded_months(row.id)]
+            if there != load_times.rows(row.id, told.org, told.minutes):
+                yield row.id
+
     def arrived(self, tx: Tx, case_ids: Iterable[str]) -> None:
-        """Records about these cases came in: judge them now when they are few, else have the worker do it. A case that
-        cannot be judged is left to the worker too, which says why: the records are kept whatever happens."""
+        """Records about these cases came in: judge them now when they are few; the worker does it in any case, and
+        keeps when they were made, for which nobody who delivers records should wait. A case that cannot be judged is
+        for the worker to tell of: the records are kept whatever happens."""
         ids = sorted(set(case_ids))
         tx.mark_stale(ids, write(self._clock.now()))
         if len(ids) > AT_ONCE:
             return
         for case_id in ids:
             try:
-                self.judge(tx, case_id)
+                self._judge(tx, case_id, None)
             except (LookupError, ValueError):
                 continue
+
+    def _told(self, tx: Tx, case_id: str) -> _Told:
+        told = history(tx, case_id)
+        rows = list(event_rows(told.events, self.steps))
+        return _Told(told.case, told.events, rows, told.case.get("org") or "", minutes(rows))
 
     def _of_the_same_need(self, tx: Tx, case: CaseRow) -> list[CaseRow]:
         """The cases that may have been ended to file this one, or were filed when this one was ended: of the same
@@ -246,7 +316,7 @@ def event(row: FindingRow, type_: str, at: str, payload: dict[str, Any]) -> Find
 
 
 def _look_on(
-    calendar: WorkingCalendar, case: CaseRow, told: History, today: dt.date, filed_within: int
+    calendar: WorkingCalendar, case: CaseRow, events: list[Row], today: dt.date, filed_within: int
 ) -> dt.date | None:
     """The next day on which time alone may change what is found: after a due date of an open case, and once an
     energised case should have been filed, so many working days later (D29)."""
@@ -255,7 +325,7 @@ def _look_on(
     days = []
     if case.due_on is not None:
         days.append(dt.date.fromisoformat(case.due_on) + dt.timedelta(days=1))
-    for row in told.events:
+    for row in events:
         if row["activity"] == "first_energy":
             energised = dt.date.fromisoformat(row["occurred_at"][:10])
             days.append(calendar.add(energised, filed_within + 1))

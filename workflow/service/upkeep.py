@@ -17,7 +17,7 @@ from storage import verify as verify_chains
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
 from workflow.core.times import business_date, write
-from workflow.service import access, evidence
+from workflow.service import access, evidence, load_times
 from workflow.service.law import damaged
 from workflow.service.service import Service
 
@@ -38,7 +38,8 @@ def prepare(url: str | Path) -> str:
 class Verified(msgspec.Struct, frozen=True):
     """What verification found. `flaws`: the first bad event of each bad case. `damaged`: definitions, notices and
     records of other systems that are not what their hashes name, or are gone. `differing`: cases whose projections are
-    not what their events give; None when not compared."""
+    not what their events give, and `differing_months`: those of a unit and source (`unit source month`) whose load
+    times are not what its cases give; None when not compared."""
 
     cases: int
     events: int
@@ -46,11 +47,12 @@ class Verified(msgspec.Struct, frozen=True):
     missing_triggers: list[str]
     damaged: list[str]
     differing: list[str] | None
+    differing_months: list[str] | None
 
     @property
     def holds(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.flaws or self.missing_triggers or self.damaged or self.differing)
+        return not (self.flaws or self.missing_triggers or self.damaged or self.differing or self.differing_months)
 
 
 def verify(service: Service, checkpoint: Path | None, projections: bool, progress: Progress) -> Verified:
@@ -61,12 +63,15 @@ def verify(service: Service, checkpoint: Path | None, projections: bool, progres
         found = verify_chains(tx, mark, lambda done: progress(done, None))
         rows = [str(one) for one in damaged(tx)]
         told = [str(one) for one in evidence.rewritten(tx)]
-        differing = None
+        differing = months = None
         # A case whose chain is broken has no trustworthy events to compare with, nor rules whose row is changed.
         if projections and not (found.flaws or rows):
-            differing = list(evidence.differing(tx, service.law, service.calendars.refresh(tx)))
+            calendar = service.calendars.refresh(tx)
+            miscounted = service.judging.miscounted(tx)
+            differing = sorted({*evidence.differing(tx, service.law, calendar), *miscounted})
+            months = list(load_times.differing(tx, service.judging.detectors.gates))
     flaws = [_told(flaw) for flaw in found.flaws]
-    return Verified(found.cases, found.events, flaws, found.missing_triggers, rows + told, differing)
+    return Verified(found.cases, found.events, flaws, found.missing_triggers, rows + told, differing, months)
 
 
 def _told(flaw: Flaw) -> dict[str, Any]:
@@ -95,8 +100,9 @@ class Rebuilt(msgspec.Struct):
 
 
 def rebuild(service: Service, progress: Progress) -> Rebuilt:
-    """Write the projections of every case anew from its events, each case in its own transaction. A broken chain is
-    left as it is: what is made of its events would agree with them, and nobody would find that they were changed."""
+    """Write the projections of every case anew from its events, each case in its own transaction, then what is summed
+    over them. A broken chain is left as it is: what is made of its events would agree with them, and nobody would find
+    that they were changed."""
     with service.database.read() as tx:
         ids = [head.case_id for head in tx.heads()]
     done = Rebuilt()
@@ -111,6 +117,7 @@ def rebuild(service: Service, progress: Progress) -> Rebuilt:
                 return 0, flaw
             calendar = service.calendars.refresh(tx)
             evidence.rebuild(tx, service.law, calendar, case_id, business_date(service.clock.now()))
+            service.judging.recount(tx, case_id)
             return 1, None
 
         try:
@@ -126,7 +133,18 @@ def rebuild(service: Service, progress: Progress) -> Rebuilt:
     for number, case_id in enumerate(ids, start=1):
         one(case_id)
         progress(number, len(ids))
+    _sum_up(service)
     return done
+
+
+def _sum_up(service: Service) -> None:
+    """Sum up anew when the records of each unit were made."""
+    with service.database.read() as tx:
+        units = tx.units_of_months()
+    for org in units:
+        with service.database.write() as tx:
+            tx.mark_months(tx.unit_months(org))
+        load_times.settle(service.database, org, service.judging.detectors.gates)
 
 
 def publish(service: Service, principal: Principal) -> dict[str, int]:

@@ -2,14 +2,13 @@
 what cases of the same need tell of it.
 
 A fact is worked out when a rule first asks for it.  Gates that compare many cases (`gates.yaml`) hold for one case as
-they would for a file of this case alone.
+they would for a file of this case alone, but for load times (gate b) where whoever asks knows better.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from definitions.book import Book
@@ -20,7 +19,8 @@ from workflow.replay.exact import papers, suspensions
 from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list, lawful
 from workflow.replay.exact.judge import HV_STEPS, ExactVerdict, JudgedRound, judge_case
-from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment, time_of
+from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment
+from workflow.replay.exact.load_times import Month, loaded, minutes, month_of, times
 from workflow.replay.exact.needs import Site, explained, nearness, of_the_same_need
 from workflow.replay.exact.papers import Papers
 from workflow.replay.exact.rounds import Reconstruction, reconstruct
@@ -34,7 +34,7 @@ _DAY: Final = 86_400_000_000 * 64
 class Event(dict[str, Any]):
     """One event as a condition sees it, with what evidence says of it."""
 
-    __slots__ = ("kind", "row")
+    __slots__ = ("kind", "recorded_in", "row")
 
     def __init__(self, row: Row, names: frozenset[str]) -> None:
         source, ref = row.get("source"), row.get("ref") or ""
@@ -55,43 +55,8 @@ class Event(dict[str, Any]):
         )
         self["entered"] = self["recorded"]
         self.kind = f"{row['activity']}.{row['lifecycle']}"
+        self.recorded_in = month_of(row)
         self.row: int = row.get("row") or 0
-
-
-def gate_load_times(events: Iterable[Event], gates: Mapping[str, Any]) -> None:
-    """Gate (b): where a source's records of a month carry a load time, nothing is known of when they were entered. A
-    month of few records is loaded where its source is, over all months; a source of few where the case is."""
-    groups: dict[tuple[int, int], list[Event]] = {}
-    for event in events:
-        if event["recorded"] is not None:
-            at = time_of(event["recorded"])
-            groups.setdefault((event["src"], at.year * 12 + at.month), []).append(event)
-    everything = [event for group in groups.values() for event in group]
-    loaded = []
-    for (source, _), group in groups.items():
-        if len(group) >= gates["comparable"]:
-            is_load = _at_night(group, gates) or _in_a_minute(group) >= gates["load_minute_share"] * len(group)
-        else:
-            of_source = [event for event in everything if event["src"] == source]
-            wider = of_source if len(of_source) >= gates["comparable"] else everything
-            is_load = len(wider) >= gates["comparable"] and _at_night(wider, gates)
-        if is_load:
-            loaded += group
-    for event in loaded:
-        event["entered"] = None
-
-
-def _at_night(group: Iterable[Event], gates: Mapping[str, Any]) -> bool:
-    """Whether two clock hours of the night hold most of the times of recording."""
-    hours = [time_of(event["recorded"]).hour for event in group]
-    night = Counter(one for one in hours if one >= gates["load_from_hour"] or one < gates["load_until_hour"])
-    return bool(sum(many for _, many in night.most_common(2)) >= gates["load_share"] * len(hours))
-
-
-def _in_a_minute(group: Iterable[Event]) -> int:
-    """How many times of recording share a minute of the day, at most."""
-    times = (time_of(event["recorded"]) for event in group)
-    return max(Counter((at.hour, at.minute) for at in times).values())
 
 
 class Folded:
@@ -133,15 +98,29 @@ class Common:
 
 
 class Told(dict[str, Any]):
-    """What the events of one case tell, by name: folded facts and those derived from them. `site`: what the case tells
-    those of its need, None where it does not say enough."""
+    """What the events of one case tell, by name: folded facts and those derived from them. `load_months`: those of its
+    organisation whose times of recording are load times (gate b), None: as a file of this case alone would show.
+    `site`: what the case tells those of its need, None where it does not say enough."""
 
-    def __init__(self, common: Common, calendar: WorkingCalendar, *, row: Row, rows: Iterable[Row]) -> None:
+    def __init__(
+        self,
+        common: Common,
+        calendar: WorkingCalendar,
+        *,
+        row: Row,
+        rows: Iterable[Row],
+        load_months: Collection[Month] | None = None,
+    ) -> None:
         super().__init__()
         names = frozenset(one for one in (row.get("case_id"), row.get("case_no")) if one)
-        self.events = [Event(one, names) for one in once(rows)]
+        rows = once(rows)
+        self.events = [Event(one, names) for one in rows]
         self._common, self._calendar = common, calendar
-        gate_load_times(self.events, common.gates)
+        if load_months is None:
+            load_months = loaded({month: times(of) for month, of in minutes(rows).items()}, common.gates)
+        for event in self.events:
+            if event.recorded_in in load_months:
+                event["entered"] = None
         if self["traces_untimed"] and self["submitted"] is None:
             self["t0"] = None  # the trace that nobody knows the time of may have been the first
         self.site = _site(self, row)
@@ -179,9 +158,10 @@ class CaseFacts(Told):
         rows: Iterable[Row],
         as_of: dt.date,
         beside: Iterable[Site] | None = None,
+        load_months: Collection[Month] | None = None,
     ) -> None:
         rows = list(rows)
-        super().__init__(common, calendar, row=row, rows=rows)
+        super().__init__(common, calendar, row=row, rows=rows, load_months=load_months)
         self.update(_supplied(self, book, calendar, row=row, rows=rows, as_of=as_of))
         self.update(of_the_same_need(self.site, beside, common.restart, common.again, self.worked))
 

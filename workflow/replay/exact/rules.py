@@ -8,7 +8,7 @@ the ones the engines run; so a finding here is the finding that a replay of the 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from definitions._expressions import THIS, about, names, parse
@@ -19,6 +19,7 @@ from definitions.model import STEPS, Frozen
 from definitions.records import event_kinds
 from workflow.replay.exact.facts import ASSUMED, SUPPLIED, CaseFacts, Common, Folded, Told
 from workflow.replay.exact.language import compiled, moment_text, source_of
+from workflow.replay.exact.load_times import Month
 from workflow.replay.exact.needs import Site
 from workflow.replay.exact.rows import Row
 
@@ -59,16 +60,22 @@ class CaseRules:
         events: Iterable[Row],
         as_of: dt.date,
         beside: Iterable[Site] | None = None,
+        *,
+        load_months: Collection[Month] | None = None,
     ) -> tuple[Found, ...]:
         """What the rules find on a case (rows as `typed.event_rows` gives them) as of a date of the business zone.
         `beside`: the cases of the same premises, or of the same customer and address; None: nobody looked for them.
+        `load_months`: those of its organisation that carry load times; None: as a file of this case alone would show.
         Raises CalendarRangeError for dates outside the working calendar."""
-        facts = CaseFacts(self._common, self._book, calendar, row=case, rows=events, as_of=as_of, beside=beside)
+        facts = CaseFacts(
+            self._common, self._book, calendar, row=case, rows=events, as_of=as_of, beside=beside,
+            load_months=load_months,
+        )  # fmt: skip
         return tuple(found for rule in self._rules if (found := rule.judge(facts)) is not None)
 
     def site(self, calendar: WorkingCalendar, case: Row, events: Iterable[Row]) -> Site | None:
         """What a case tells those of its need; None where it does not say enough. It is not judged for that."""
-        return Told(self._common, calendar, row=case, rows=events).site
+        return Told(self._common, calendar, row=case, rows=events, load_months=()).site  # none of it rests on entering
 
 
 def _decidable(detectors: Detectors) -> set[str]:
