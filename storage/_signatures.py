@@ -52,7 +52,7 @@ class Signatures(Execution):
         wanted = (
             sa.select(
                 p.case_id, p.event, p.kind, p.actor, p.org, p.since, a.application_no, a.user_class, a.state, a.manager,
-                a.version, e.occurred_at, e.payload,
+                a.version, e.occurred_at, e.type, e.payload,
             )
             .join_from(_pending, _application, a.id == p.case_id)
             .join(_event, sa.and_(e.case_id == p.case_id, e.case_seq == p.event))

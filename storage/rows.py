@@ -150,6 +150,7 @@ class Waiting(NamedTuple):
     manager: str | None
     version: int
     occurred_at: str
+    type: str
     payload: str
 
 

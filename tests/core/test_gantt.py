@@ -85,6 +85,12 @@ def test_a_sum_of_steps_is_late_where_it_is_past_its_own_due_date():
     assert [bar.late_from for bar in found.lanes[0].bars] == [None, 9.0]
 
 
+def test_a_due_date_is_over_on_the_rest_day_after_it():
+    case = submitted("residential", "2024-03-01 06:00")  # a Friday; five working days end on Friday 8 March
+    (total,) = drawn(case, "2024-03-09 12:00").lanes[0].bars
+    assert total.late_from == 8.0  # midnight after the 8th
+
+
 def test_a_closed_case_ends_where_it_closed_and_has_no_today():
     case = submitted("residential", "2024-03-04 06:00").drive("2024-03-06 12:00")
     found = drawn(case, "2026-01-01")

@@ -151,7 +151,7 @@ def test_both_times_stand_and_a_late_record_is_marked_for_ever_but_unsigned_only
     desk.do(case_id, "complete_step", step="acceptance", occurred_at="2024-01-09T10:00", reason="系统停机")
     (late,) = [one for one in history(desk.service, SUPERVISOR, case_id).events if one["late"]]
     # 10, 11 and 12 January are the working days between.
-    assert (late["late"]["working_days"], late["late"]["reason"], late["unsigned"]) == (3, "系统停机", True)
+    assert (late["late"]["working_days"], late["late"]["reason"].zh, late["unsigned"]) == (3, "系统停机", True)
     assert f"{late['occurred_at']:%m-%d %H:%M}" == "01-09 10:00"
     assert f"{late['recorded_at']:%m-%d %H:%M}" == "01-12 11:00"
     desk.do(case_id, "countersign")
@@ -369,3 +369,31 @@ def test_what_a_form_sends_becomes_a_command_or_its_faults(desk: Desk):
     assert acting.corrected("case.capacity_kw", "800") == 800
     assert acting.corrected("case.important_customer", "是") is True
     assert acting.corrected("metering.complete.occurred_at", "2024-01-01T10:00") == "2024-01-01T10:00"
+
+
+@pytest.mark.parametrize(
+    ("command", "fields", "told"),
+    [
+        ("refuse", {"legal_basis": "《电力供应与使用条例》第二十三条"}, "不予办理: 《电力供应与使用条例》第二十三条"),
+        ("terminate", {"reason": "duplicate", "note": "另有一件"}, "终止申请: 重复申请; 另有一件"),
+        ("withdraw", {"reason": "不需要", "evidence": {"ref": "APP-1"}}, "用户撤回申请: 不需要"),
+    ],
+)
+def test_a_case_that_ended_without_supply_says_why(desk: Desk, command: str, fields: dict[str, Any], told: str):
+    desk.clock.set("2024-03-04 10:00")
+    case_id = desk.submit("residential").case_id
+    assert case_id is not None
+    desk.do(case_id, command, **fields)
+    desk.do(case_id, "rate", score=1, comment="没有说明白")
+    ended = overview(desk.service, SUPERVISOR, case_id).ended
+    assert ended is not None
+    assert ended.zh == told
+    assert history(desk.service, SUPERVISOR, case_id).events[-1]["what"].zh == "用户评价 1 分: 没有说明白"
+
+
+def test_what_was_typed_as_a_reason_is_told_beside_the_record(desk: Desk):
+    desk.clock.set("2024-03-04 10:00")
+    case_id = desk.submit("residential").case_id
+    assert case_id is not None
+    desk.do(case_id, "complete_step", step="acceptance", reason="用户已到营业厅确认")
+    assert history(desk.service, SUPERVISOR, case_id).events[-1]["reason"].zh == "用户已到营业厅确认"

@@ -54,7 +54,7 @@ def test_each_unit_sees_its_own_and_the_longest_waiting_stands_first(desk: Desk)
     desk.clock.set("2024-01-11")
     (item,) = signatures.waiting(desk.service, SOUTH)["items"]
     assert item["what"].zh == "更正容量: 630 改为 800"
-    assert item["reason"] == "录错"
+    assert item["reason"].zh == "录错"
     assert item["waiting_working_days"] == 2
     assert item["version"] == 3
 
@@ -119,10 +119,24 @@ def test_a_late_record_waits_and_what_is_dropped_at_closing_goes(desk: Desk):
     desk.do(case_id, "complete_step", step="acceptance", occurred_at="2024-01-09T10:00", reason="系统停机")
     desk.do(case_id, "correct", field="case.capacity_kw", new_value=9.0, reason="录错")
     assert [kind for _, _, kind in queue(desk, SUPERVISOR)] == ["late", "correct"]
-    assert signatures.waiting(desk.service, SUPERVISOR)["items"][0]["reason"] == "系统停机"
+    late, _ = signatures.waiting(desk.service, SUPERVISOR)["items"]
+    assert (late["what"].zh, late["reason"].zh) == ("业务受理: 办结并书面答复", "系统停机")
     desk.do(case_id, "complete_step", step="metering")
     assert [kind for _, _, kind in queue(desk, SUPERVISOR)] == ["late"]
     assert desk.disagreeing() == []
+
+
+def test_a_suspension_is_told_with_its_note_and_in_words(desk: Desk):
+    desk.clock.set("2024-01-08")
+    case_id = desk.submit("residential").case_id
+    assert case_id is not None
+    desk.clock.set("2024-01-12")
+    suspended(desk, case_id, note="山路封闭")
+    suspended(desk, case_id, occurred_at="2024-01-09T10:00")
+    noted, late = signatures.waiting(desk.service, SUPERVISOR)["items"]
+    assert "; 山路封闭)" in noted["what"].zh
+    assert noted["reason"] is None
+    assert late["reason"].zh == "不可抗力"  # the contract's ground stands for the reason of the late record
 
 
 def test_waivers_of_a_step_that_is_over_leave_the_queue(desk: Desk):

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.web import site
 from tests.web.browser import screen
 from tests.web.pages.cases import which
-from workflow.service import Principal, Submission
+from workflow.service import COMMANDS, Principal, Submission
 from workflow.service.demo import PROVINCE
 
 CLERK = Principal("营销系统", "front_line", PROVINCE)
@@ -291,6 +291,41 @@ def test_a_case_of_another_unit_does_not_exist(own_office):
     contact = {"subject": "enquiry", "by": "phone", "occurred_at": "2026-11-25T09:00"}
     assert send(manager, f"{case}/contacts", own, **contact).status_code == 404
     assert own_office.client("supervisor").get(case).status_code == 200
+
+
+def test_on_the_saturday_after_its_due_date_a_case_is_overdue_on_every_page(own_office):
+    """Whoever finishes it now is late [S-CIVIL-203], although no working day has passed since Friday."""
+    body = {
+        "customer": {"id": "C-SAT"}, "premises": {"id": "P-SAT"}, "customer_kind": "residential", "capacity_kw": 8.0,
+        "voltage": "low", "area": "urban", "region": "960102", "org": "YZ-WL-XT-GY", "channel": "hall",
+        "manager": own_office.people["manager"][0], "occurred_at": "2026-11-20T10:00", "reason": "系统停机",
+        "documents": [{"kind": "identity"}, {"kind": "premises_title"}],
+    }  # fmt: skip
+    case = own_office.service.submit(CLERK, Submission.model_validate(body)).result(30).case_id
+    own_office.service.clock.moment = site.NOW.replace(day=28)  # 23 to 27 November are the five working days
+    client = own_office.client("manager")
+    page = client.get(f"/cases/{case}").text
+    assert "已超 1 天" in page
+    assert "今日到期" not in page
+    assert "全过程时限" in page
+    with own_office.service.database.read() as tx:
+        overdue = sum(1 for row in tx.cases() if row.closed_at is None and (row.due_on or "9") < "2026-11-28")
+    counted = client.get("/supervise?org=YZ-WL-XT-GY").text
+    listed = client.get("/board?whose=all&band=overdue&org=YZ-WL-XT-GY").text.count('href="/cases/0')
+    assert 0 < listed <= overdue
+    assert re.search(rf"<b>{listed}</b><span>超期未办结", counted)
+
+
+def test_each_approval_and_milestone_is_called_by_its_name(own_office):
+    client, service = own_office.client("manager"), own_office.service
+    case = which("hv_single")(own_office)
+    for authority in ("市住建局", "公路局"):
+        order = COMMANDS.validate_python({"command": "add_approval", "authority": authority, "voltage": "low"})
+        assert service.command(CLERK, case.rpartition("/")[2], order).result(30).refusal is None
+    page = client.get(case).text
+    for authority in ("市住建局", "公路局"):
+        assert f"政府审批 · {authority}" in page
+    assert "合计时限" in page
 
 
 def test_a_late_record_asks_for_its_reason_and_is_marked(own_office):

@@ -16,7 +16,8 @@ from tests.web import site
 from tests.web.browser import screen
 from tests.web.pages.public import HOME, PDF, ROOT, SHOP, look, region
 from workflow.core.commands import COMMANDS
-from workflow.service.portal import apply
+from workflow.service import Principal
+from workflow.service.portal import apply, tracking
 from workflow.web.areas.apply import DRAFT
 from workflow.web.areas.track import LOOK
 
@@ -343,6 +344,69 @@ def test_a_day_of_power_is_promised_only_where_the_whole_process_is_limited(own_
     page = client.get("/track/case").text
     assert "供电企业正在办理" in page
     assert ("最迟" in page) is promised
+
+
+def follow_up(office: site.Office) -> tuple[Any, str]:
+    """A customer who looks at an application of today with everything in it; and its number."""
+    held = apply.begin(office.service, {**HOME, "region": region(office)}, "x")
+    apply.send(office.service, held)
+    sent = apply.sent(office.service, held)
+    assert sent is not None
+    papers = [{"kind": "identity"}, {"kind": "premises_title"}]
+    do(office, sent.application_no, {"command": "register_documents", "documents": papers})
+    client = office.client(None)
+    posting(client, "/track", "/track", {"number": sent.application_no, "code": sent.code or ""})
+    return client, sent.application_no
+
+
+def test_a_promise_that_is_over_is_told_as_overdue_on_a_rest_day_too(own_office):
+    own_office.service.clock.moment = site.NOW.replace(day=20)  # a Friday: five working days end on Friday the 27th
+    _, number = follow_up(own_office)
+    own_office.service.clock.moment = site.NOW.replace(day=28)
+    with own_office.service.database.read() as tx:
+        row = tx.case_by_number(number)
+    assert row is not None
+    code = tracking.reissue(own_office.service, ROOT, row.id)
+    client = own_office.client(None)
+    posting(client, "/track", "/track", {"number": number, "code": code})
+    page = client.get("/track/case").text
+    assert "2026-11-27 周五" in page
+    assert "已超期" in page
+
+
+def test_a_customer_is_told_when_the_clock_stands_still(own_office):
+    client, number = follow_up(own_office)
+    storm = {"reason": "force_majeure", "notice": "暴雪红色预警", "from": "2026-11-25"}
+    do(own_office, number, {"command": "suspend", **storm})
+    assert "供电企业正在办理" in client.get("/track/case").text  # only proposed
+    with own_office.service.database.read() as tx:
+        row = tx.case_by_number(number)
+    assert row is not None
+    signer = Principal("第二人", "supervisor")
+    signed = own_office.service.command(signer, row.id, COMMANDS.validate_python({"command": "countersign"})).result(30)
+    assert signed.refusal is None
+    page = client.get("/track/case").text
+    assert "因不可抗力中止" in page
+    assert "供电企业正在办理" not in page
+    assert "未定 · 暴雪红色预警" in page
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (
+            {"command": "refuse", "legal_basis": "《电力供应与使用条例》第二十三条"},
+            "依据: 《电力供应与使用条例》第二十三条",
+        ),
+        ({"command": "terminate", "reason": "duplicate", "note": "内部说明"}, "原因: 重复申请"),
+    ],
+)
+def test_a_customer_is_told_on_what_the_application_ended(own_office, command, told):
+    client, number = follow_up(own_office)
+    do(own_office, number, command)
+    page = client.get("/track/case").text
+    assert told in page
+    assert "内部说明" not in page
 
 
 def test_nothing_personal_is_cached_or_logged(own_office, drafted):

@@ -68,6 +68,10 @@ def test_it_asks_the_database_little(office, statements, page: Page):
     assert len(ran) <= MOST_STATEMENTS, ran
 
 
+BETWEEN = (768, 820, 1024, 1280)
+"""Widths of windows between a telephone's and a desk's."""
+
+
 @pytest.mark.parametrize(("language", "width"), [("zh", 1440), ("en", 390)])
 @pytest.mark.parametrize("page", PAGES)
 def test_it_can_be_read_by_everybody(browser, served, page: Page, language: str, width: int):
@@ -78,7 +82,9 @@ def test_it_can_be_read_by_everybody(browser, served, page: Page, language: str,
         answer = window.goto(served.path(page))
         assert answer is not None
         assert answer.status == page.status
-        assert window.evaluate(FITS), "it scrolls sideways"
+        for other in (*BETWEEN, width):
+            window.set_viewport_size({"width": other, "height": 900})
+            assert window.evaluate(FITS), f"it scrolls sideways at {other}"
         found = Axe().run(window)
         assert found.violations_count == 0, found.generate_report()
     expected = 0 if page.status < 400 else 1  # the browser itself tells of an answer that says no

@@ -275,6 +275,7 @@ def _suspend(deed: Deed, command: commands.Suspend) -> None:
             "from": command.from_.isoformat(),
             "to": command.to.isoformat() if command.to else None,
             "deductible": deductible,
+            **({"note": command.note} if command.note else {}),
         },
     )
 

@@ -115,7 +115,7 @@ def chart(
     drawing = _Drawing(definition, state, first, len(shown), end)
     for timer in timers:
         drawing.timers[timer.key] = timer
-        if timer.status == "breached" or standing(calendar, timer, business_date(now)).remaining < 0:
+        if timer.status == "breached" or _past(calendar, timer, business_date(now)):
             drawing.late.add(timer.key)
     steps = tuple(drawing.steps())
     return Chart(
@@ -128,6 +128,12 @@ def chart(
         first > submitted,
         next((number for number, day in enumerate(shown) if day.provisional), None),
     )
+
+
+def _past(calendar: WorkingCalendar, timer: Timer, today: dt.date) -> bool:
+    """Whether more than the budget is used, or the due date is over and nothing but rest days have passed since."""
+    over = timer.status == "running" and timer.due_on is not None and timer.due_on < today
+    return over or standing(calendar, timer, today).remaining < 0
 
 
 _TOTALS = {

@@ -35,6 +35,7 @@ _MOMENTS = {
     "return": Text("退回时间", "return"),
 }
 _GROUNDS = {
+    "force_majeure": Text("不可抗力", "force majeure"),
     "lapsed": Text("供电方案失效", "the supply plan lapsed"),
     "duplicate": Text("重复申请", "a duplicate"),
     "other": Text("其他", "other"),
@@ -62,6 +63,19 @@ def told(type_: str, payload: Mapping[str, Any], names: Names) -> Text:
 def proposed(kind: str, proposal: Mapping[str, Any], names: Names) -> Text:
     """What a proposal of `kind` (suspend, waive_step, correct) asks for."""
     return _PROPOSED[kind](proposal, names)
+
+
+def reason_told(reason: str) -> Text:
+    """A reason as it was given; a ground of the contract (force_majeure, lapsed …) in words."""
+    return _GROUNDS.get(reason, Text(reason, reason))
+
+
+def ended_for(type_: str, payload: Mapping[str, Any]) -> Text | None:
+    """On what an application was refused or terminated, fit for its customer: the legal basis or the ground, without
+    what the staff wrote beside it. None for any other event."""
+    if type_ == "refused":
+        return Text(payload["legal_basis"], payload["legal_basis"])
+    return reason_told(payload["reason"]) if type_ == "terminated" else None
 
 
 def field_name(field: str, names: Names) -> Text:
@@ -164,9 +178,10 @@ def _attempted(p: Mapping[str, Any], names: Names) -> Text:
 def _suspension(p: Mapping[str, Any], _names: Names) -> Text:
     to_zh, to_en = (f"至 {p['to']}", f"to {p['to']}") if p.get("to") else ("起, 未定结束日", "on, open-ended")
     deducted = Text("扣除", "deducted") if p.get("deductible") else Text("只记录, 不扣除", "recorded, not deducted")
+    note = f"; {p['note']}" if p.get("note") else ""
     return Text(
-        f"因不可抗力中止: {p['from']} {to_zh} ({p['notice']}; {deducted.zh})",
-        f"suspension for force majeure: {p['from']} {to_en} ({p['notice']}; {deducted.en})",
+        f"因不可抗力中止: {p['from']} {to_zh} ({p['notice']}; {deducted.zh}{note})",
+        f"suspension for force majeure: {p['from']} {to_en} ({p['notice']}; {deducted.en}{note})",
     )
 
 
@@ -218,8 +233,7 @@ def _assigned(p: Mapping[str, Any], _names: Names) -> Text:
 
 def _ended(zh: str, en: str) -> Callable[[Mapping[str, Any], Names], Text]:
     def tell(p: Mapping[str, Any], _names: Names) -> Text:
-        reason = p.get("reason") or ""
-        ground = _GROUNDS.get(reason, Text(reason, reason))
+        ground = reason_told(p.get("reason") or "")
         more = [part for part in (p.get("note"), p.get("legal_basis")) if part]
         tail_zh = "; ".join(part for part in (ground.zh, *more) if part)
         tail_en = "; ".join(part for part in (ground.en, *more) if part)
@@ -268,6 +282,11 @@ def _notified(p: Mapping[str, Any], names: Names) -> Text:
     return Text(f"告知用户: {name.zh}", f"Customer notified: {name.en}")
 
 
+def _rated(p: Mapping[str, Any], _names: Names) -> Text:
+    comment = f": {p['comment']}" if p.get("comment") else ""
+    return Text(f"用户评价 {p['score']} 分{comment}", f"Rated {p['score']} of 5{comment}")
+
+
 _TELL: dict[str, Callable[[Mapping[str, Any], Names], Text]] = {
     "application_submitted": _submitted,
     "documents_requested": _requested,
@@ -293,7 +312,7 @@ _TELL: dict[str, Callable[[Mapping[str, Any], Names], Text]] = {
     "milestone_reached": _milestone,
     "milestones_needed": _needs,
     "notified": _notified,
-    "rated": lambda p, _: Text(f"用户评价 {p['score']} 分", f"Rated {p['score']} of 5"),
+    "rated": _rated,
     "application_linked": lambda p, _: Text(
         f"与前一申请 {p['chain'][-1]['application_no']} 关联", f"Linked to {p['chain'][-1]['application_no']}"
     ),

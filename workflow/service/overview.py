@@ -119,9 +119,10 @@ def overview(service: Service, principal: Principal, org: str | None = None) -> 
 
 
 class _Edges(NamedTuple):
-    """The days that the counting goes by. `due`: before the first is overdue, before the second due by the next working
-    day; `submitted`: an application submitted before edge number n is older than n bands, the youngest band first;
-    `mondays`: the weeks of the trend, oldest first; all as text."""
+    """The days that the counting goes by. `due`: before the first is overdue, also on the rest days right after the due
+    date, as on the board; before the second due by the next working day; `submitted`: an application submitted before
+    edge number n is older than n bands, the youngest band first; `mondays`: the weeks of the trend, oldest first; all
+    as text."""
 
     due: tuple[str, str]
     submitted: tuple[str, ...]
@@ -134,7 +135,7 @@ def _edges(rule: OverviewRule, calendar: WorkingCalendar, today: dt.date) -> _Ed
     monday = today - dt.timedelta(days=today.weekday())
     mondays = (monday - dt.timedelta(weeks=back) for back in reversed(range(rule.trend_weeks)))
     return _Edges(
-        due=(calendar.last_working_on_or_before(today).isoformat(), soon.isoformat()),
+        due=(today.isoformat(), soon.isoformat()),
         submitted=tuple(_first_within(calendar, today, days).isoformat() for days in rule.ageing_working_days),
         since=today - dt.timedelta(days=rule.period_days - 1),
         mondays=tuple(one.isoformat() for one in mondays),

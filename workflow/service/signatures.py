@@ -16,7 +16,7 @@ from storage import Waiting
 from workflow.core.decide import own_record
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused
-from workflow.core.telling import names_of, proposed
+from workflow.core.telling import names_of, proposed, reason_told, told
 from workflow.core.times import business_date
 from workflow.service import access
 from workflow.service.law import Law
@@ -66,7 +66,8 @@ def _names(law: Law, today: dt.date) -> dict[str, Text]:
 def _item(row: Waiting, names: dict[str, Text]) -> dict[str, Any]:
     payload: dict[str, Any] = msgspec.json.decode(row.payload)
     late = payload.get("late")
-    what = Text("补录", "late record") if row.kind == "late" else proposed(row.kind, payload["proposal"], names)
+    what = told(row.type, payload, names) if row.kind == "late" else proposed(row.kind, payload["proposal"], names)
+    given = (late or {}).get("reason") or (payload.get("reason") if row.kind != "suspend" else None)
     return {
         "case_id": row.case_id,
         "application_no": row.application_no,
@@ -81,7 +82,7 @@ def _item(row: Waiting, names: dict[str, Text]) -> dict[str, Any]:
         "since": dt.datetime.fromisoformat(row.since),
         "occurred_at": dt.datetime.fromisoformat(row.occurred_at),
         "what": what,
-        "reason": (late or {}).get("reason") or payload.get("reason"),
+        "reason": reason_told(given) if given else None,
         "late_working_days": (late or {}).get("working_days"),
     }
 

@@ -110,7 +110,8 @@ _SPECIAL: dict[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]] = {
     "step_waiver_proposed": lambda p: {"command": "waive_step", **p["proposal"]},
     "suspension_proposed": lambda p: {
         "command": "suspend", "reason": p["proposal"]["ground"],
-        **present(notice=p["proposal"]["notice"], to=p["proposal"]["to"], note=(p.get("late") or {}).get("reason")),
+        **present(notice=p["proposal"]["notice"], to=p["proposal"]["to"]),
+        **present(note=p["proposal"].get("note") or (p.get("late") or {}).get("reason")),
         "from": p["proposal"]["from"],
     },
     "correction_proposed": lambda p: {

@@ -7,6 +7,7 @@ a GET and `visit.go(…)` after a POST.  Forms are checked before the function r
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import secrets
@@ -21,7 +22,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from workflow.service import Principal, Service, accounts, refuse, units
+from workflow.service import BUSINESS_ZONE, Principal, Service, accounts, refuse, units
 from workflow.web.language import LANGUAGES, Language, translations
 from workflow.web.rendering import render
 from workflow.web.words import word
@@ -89,6 +90,17 @@ class Visit:
     def word(self, kind: str, code: str | None) -> str:
         """What a code is called in the language of this visit."""
         return word(self.service, self.language, kind, code)
+
+    @property
+    def today(self) -> dt.date:
+        """Today's date in the business zone."""
+        return self.service.clock.now().astimezone(BUSINESS_ZONE).date()
+
+    def late(self, limit: Mapping[str, Any]) -> bool:
+        """Whether a limit of an answer ended late or is past its due date: also on the rest days right after it, when
+        no working day is over yet and `overdue` still says no."""
+        past = limit["status"] == "running" and limit["due_on"] is not None and limit["due_on"] < self.today
+        return past or limit["status"] == "breached" or bool(limit["overdue"])
 
     def called(self, rows: Iterable[Mapping[str, Any]]) -> units.Called:
         """What the people and units are called that these rows of an answer name."""

@@ -24,6 +24,7 @@ def _order(office: Office) -> str:
 
 PAGES = [
     Page("overview", "/supervise", role="supervisor"),
+    Page("overview-of-a-team", "/supervise"),
     Page("escalated", "/supervise/escalated", role="supervisor"),
     Page("order-form", lambda office: f"/supervise/alerts/{_alert(office)}/order", role="supervisor"),
     Page("order", _order, role="supervisor"),

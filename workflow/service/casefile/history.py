@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from definitions.model import Text
 from storage import Flaw, verify_case
 from workflow.core.events import Principal
-from workflow.core.telling import told
+from workflow.core.telling import reason_told, told
 from workflow.service import access
 from workflow.service.casefile.reading import Head, head, read
 from workflow.service.cases import from_row
@@ -60,9 +61,9 @@ def history(service: Service, principal: Principal, case_id: str, *, before: int
                 "recorded_at": event.recorded_at,
                 "actor": event.actor,
                 "source": event.source,
-                "reason": event.payload.get("reason") if event.type in _REASONED else None,
+                "reason": None if event.type in _TOLD_WITH_REASON else _reason(event.payload.get("reason")),
                 "evidence": (event.payload.get("evidence") or {}).get("ref"),
-                "late": late,
+                "late": late and {**late, "reason": _reason(late["reason"])},
                 "signed_by": None if by is None else by.actor,
                 "signed_at": None if by is None else by.recorded_at,
                 "unsigned": event.seq in waiting or (late is not None and late.get("signed_with") in waiting),
@@ -88,5 +89,9 @@ def history(service: Service, principal: Principal, case_id: str, *, before: int
     )
 
 
-_REASONED = ("correction_proposed", "suspension_proposed", "step_waiver_proposed", "application_submitted")
-"""Events whose own reason is told beside them; that of an ending is in its sentence."""
+_TOLD_WITH_REASON = ("suspension_proposed", "withdrawn", "terminated", "refused")
+"""Events whose sentence says the reason; that of any other is told beside it."""
+
+
+def _reason(given: str | None) -> Text | None:
+    return reason_told(given) if given else None

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, NamedTuple
 
 from definitions.model import Text
-from storage import OrgRow
+from storage import AlertRow, OrgRow
 from workflow.core import view
 from workflow.core.events import Principal
 from workflow.core.gantt import Chart, chart
 from workflow.core.possible import Possible, may_sign
 from workflow.core.refusals import Refusal, Refused
-from workflow.core.telling import proposed
+from workflow.core.telling import proposed, told
 from workflow.service import access
 from workflow.service.casefile.papers import documents, outside_the_list
 from workflow.service.casefile.reading import Head, Reading, acts, context, head, may_read, read
+from workflow.service.cases import from_row
 from workflow.service.masking import Person, person
 from workflow.service.service import Service
 
 
 class Overview(NamedTuple):
     """The page a case opens with. `acts`: every command the role may give with why not now; `next_act`: the one that
-    moves the case on; `signing`: what waits for a signature with why this viewer may not sign it."""
+    moves the case on; `signing`: what waits for a signature with why this viewer may not sign it; `ended`: why it was
+    withdrawn, terminated or refused."""
 
     head: Head
     shown: dict[str, Any]
@@ -36,6 +39,7 @@ class Overview(NamedTuple):
     signing: list[dict[str, Any]]
     alerts: list[dict[str, Any]]
     successors: list[dict[str, Any]]
+    ended: Text | None
 
 
 def overview(service: Service, principal: Principal, case_id: str) -> Overview:
@@ -48,8 +52,12 @@ def overview(service: Service, principal: Principal, case_id: str) -> Overview:
         unit = None if state.org is None else tx.org(state.org)
         members = {one.id: one.name for one in tx.members((state.manager, state.project_manager))}
         # The oldest comes first: of each timer the latest rung stands for those before it.
-        alerts = list({one.key: one._asdict() for one in tx.standing_of_case(case_id)}.values())
+        # None of them outlives an ending without supply, whose event is read in their place.
+        ended = state.closed and state.state != "energised"
+        standing = [] if ended else tx.standing_of_case(case_id)
+        alerts = [_alert(one) for one in {one.key: one for one in standing}.values()]
         successors = tx.successors(row, personal) if state.closed else []
+        events = tx.events(case_id) if ended else []
     today, held = reading.today, reading.held
     given = acts(service, principal, reading)
     return Overview(
@@ -66,7 +74,14 @@ def overview(service: Service, principal: Principal, case_id: str) -> Overview:
         signing(service, principal, reading),
         alerts,
         [{"id": one.id, "application_no": one.application_no, "state": one.state} for one in successors],
+        next((told(one.type, from_row(one).payload, reading.names) for one in events if one.type == state.state), None),
     )
+
+
+def _alert(row: AlertRow) -> dict[str, Any]:
+    """An alert; `round` of a step's limit is the last part of its key."""
+    round_ = int(row.key.rpartition(":")[2]) if row.scope == "step" else None
+    return {**row._asdict(), "due_on": dt.date.fromisoformat(row.due_on), "round": round_}
 
 
 def _next_act(reading: Reading, given: tuple[Possible, ...]) -> str | None:

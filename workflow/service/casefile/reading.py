@@ -45,7 +45,9 @@ class Reading(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What stands on top of every page of a case. `clock`: utility, customer, stopped or ended: whose time runs."""
+    """What stands on top of every page of a case. `clock`: utility, customer, stopped or ended: whose time runs;
+    `whole_process`: the total is of the whole process, else it adds the steps up; `authorities`: who decides an
+    approval, by the key of its limit."""
 
     id: str
     application_no: str
@@ -59,6 +61,8 @@ class Head(NamedTuple):
     closed_at: dt.datetime | None
     pending: int
     org: str | None
+    whole_process: bool
+    authorities: dict[str, str]
 
 
 def read(service: Service, tx: Tx, principal: Principal, case_id: str) -> Reading:
@@ -85,6 +89,8 @@ def head(reading: Reading) -> Head:
         state.closed_at,
         len(state.pending),
         state.org,
+        reading.definition.total.kind == "whole_process",
+        {f"approval:{one.number}": one.authority for one in state.approvals if one.authority},
     )
 
 

@@ -15,17 +15,19 @@ from typing import Any, Final
 import msgspec
 import uuid6
 
-from definitions.model import Clause, Definition
+from definitions.model import Clause, Definition, Text
 from storage import TrackingRow, Tx, VisitRow
 from workflow.core import view
 from workflow.core.commands import DocumentIn, EvidenceRef, Rate, RegisterDocuments, Withdraw
+from workflow.core.counting import deductible
 from workflow.core.decide import decide
 from workflow.core.documents import clauses_of, missing
 from workflow.core.events import Principal
 from workflow.core.refusals import Refusal, Refused, refuse
+from workflow.core.telling import ended_for
 from workflow.core.times import business_date, write
 from workflow.service import access
-from workflow.service.cases import Answer, Held
+from workflow.service.cases import Answer, Held, from_row
 from workflow.service.portal import apply, codes, complaints, house, rates, uploads
 from workflow.service.portal.apply import document
 from workflow.service.service import Service
@@ -75,7 +77,8 @@ def end_look(service: Service, token: str) -> None:
 
 class Progress(msgspec.Struct, frozen=True):
     """An application as its customer sees it; `application` is the contract's answer, `steps` the path with its waiting
-    side, `turn` whose turn it is: `customer`, `utility` or `nobody`."""
+    side, `turn` whose turn it is: `customer`, `utility`, `nobody` while force majeure stops the clock, or `ended`;
+    `ended_for`: on what it was refused or terminated."""
 
     application: dict[str, Any]
     definition: Definition
@@ -89,6 +92,7 @@ class Progress(msgspec.Struct, frozen=True):
     person: dict[str, str]
     unit: str
     may: frozenset[str]
+    ended_for: Text | None
 
 
 def progress(service: Service, case_id: str) -> Progress:
@@ -98,15 +102,14 @@ def progress(service: Service, case_id: str) -> Progress:
         held = service.cases.load(tx, house.PORTAL, case_id)
         person, files, said = tx.personal(case_id), tx.uploads(case_id=case_id), tx.complaints(case_id)
         unit = None if held.state.org is None else tx.org(held.state.org)
+        events = tx.events(case_id) if held.state.state in ("refused", "terminated") else []
     today = business_date(service.clock.now())
     shown = view.application(held.calendar, held.definition, held.state, today, held.timers)
-    closed = held.state.closed
-    waiting = held.state.state.endswith(".waiting")
     names = ("", "", "") if person is None else (person.customer_name, person.phone, person.address)
     return Progress(
         application=shown,
         definition=held.definition,
-        turn="nobody" if closed else "customer" if waiting else "utility",
+        turn=_turn(held, service.clock.now(), today),
         deadlines=[one for one in shown["deadlines"] if one["scope"] in ("step", "total")],
         missing=_lacking(held),
         document_clauses=clauses_of(held.definition, held.definition.document_clauses),
@@ -117,7 +120,19 @@ def progress(service: Service, case_id: str) -> Progress:
             ("name", "phone", "address"), names, strict=True)), strict=True)),
         unit="" if unit is None else unit.name,
         may=_may(held),
+        ended_for=next(
+            (ended_for(one.type, from_row(one).payload) for one in events if one.type == held.state.state), None
+        ),
     )  # fmt: skip
+
+
+def _turn(held: Held, now: dt.datetime, today: dt.date) -> str:
+    if held.state.closed:
+        return "ended"
+    if held.state.state.endswith(".waiting"):
+        return "customer"
+    stopped = any(one.in_force(now, today) for one in deductible(held.definition, held.state))
+    return "nobody" if stopped else "utility"
 
 
 def _lacking(held: Held) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 LANE, BAR, TOP = 34, 16, 40
 """Heights of a lane, of the bar in it, and of the scale above."""
-WIDEST_DAY, NARROWEST_DAY, WIDTH = 48.0, 3.0, 1240.0
+WIDEST_DAY, NARROWEST_DAY, WIDTH = 48.0, 3.0, 1060.0
 _DAILY, _WEEKLY = 22.0, 7.0
 _THINNEST_BAR = 3.0
 _ROOM, _NAME = 20.0, 56.0
