@@ -8,6 +8,7 @@ import re
 import openpyxl
 import pytest
 
+from tests.web.browser import screen
 from tests.web.site import NOW
 from workflow.core.refusals import Refused
 from workflow.service import Principal, board, board_acts, board_sheet
@@ -274,3 +275,12 @@ def test_what_makes_no_sense_in_the_address_is_told_as_such(office, query):
     answer = office.client("manager").get(f"/board?{query}")
     assert answer.status_code in (400, 422)
     assert "<h1>" in answer.text
+
+
+def test_the_morning_list_is_printed_as_a_table_with_room_for_remarks(browser, served):
+    with screen(browser, served, "supervisor", width=718) as window:  # what A4 upright leaves between its margins
+        window.emulate_media(media="print")
+        window.goto("/board/morning")
+        row = window.locator("table.morning tbody tr").first
+        shown = row.locator("td").evaluate_all("cells => cells.map(cell => getComputedStyle(cell).display)")
+        assert shown == ["table-cell"] * 9
