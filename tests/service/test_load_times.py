@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from storage import LoadMonthRow, OrgRow
+from storage import Filter, LoadMonthRow, OrgRow
+from tests.imports.conftest import ADMIN
+from tests.imports.test_cutover import HIGH, UNTIL_DESIGN
 from tests.service.conftest import CLERK, Desk
 from tests.service.test_findings_as_replayed import STEPS, Finding, as_told, by_columns
 from workflow.alerts import findings
@@ -20,7 +23,8 @@ from workflow.core.events import Principal
 from workflow.core.times import business_date
 from workflow.replay.intake import load as mapping
 from workflow.replay.intake.run import take_in
-from workflow.service import live_history, upkeep
+from workflow.service import live_history, load_times, upkeep
+from workflow.service.cutover import import_cases
 
 INSPECTOR = Principal("ins", "inspector")
 
@@ -60,7 +64,7 @@ def accept(desk: Any, org: str, number: int) -> None:
 
 
 def surveys(desk: Any, number: int, many: int, recorded_at: str) -> None:
-    send(desk, *({"activity": "site_survey", "ref": f"S-{number}-{one}", "source": "marketing",
+    send(desk, *({"activity": "site_survey", "ref": f"S-{number}-{one}-{recorded_at}", "source": "marketing",
                   "occurred_at": "2024-01-10T10:00:00", "recorded_at": f"{recorded_at}:{one:02}",
                   "case_id": desk.ids[number]} for one in range(many)))  # fmt: skip
 
@@ -210,3 +214,59 @@ def test_a_month_that_turns_is_spread_in_pages(store: Any):
         findings.sweep(Run(store.service, "hand", threading.Event(), at_most=2))
     assert late(store) == set()
     assert all(row.marks == row.settled for row in months(store).values())
+
+
+def test_many_who_judge_at_once_sum_up_the_same(store: Any):
+    def work(number: int) -> None:
+        for turn in range(3):
+            surveys(store, number, 7, f"2024-01-{16 + turn}T15:00")
+            with store.service.database.write() as tx:
+                store.service.judging.judge_each(tx, sorted(store.ids.values()))
+            for org in ("day", "night"):
+                load_times.settle(store.service.database, org, store.service.judging.detectors.gates)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, (2, 3, 11, 12)))  # one who waits for another without end raises Contention
+    sweep(store)
+    assert all(row.marks == row.settled for row in months(store).values())
+    assert recorded_by_day(store) == 46 + 2 * 3 * 7
+    assert upkeep.verify(store.service, None, True, lambda *_: None).holds
+
+
+SUSPENDED: Any = [
+    *UNTIL_DESIGN[:1],
+    {"command": "suspend", "reason": "force_majeure", "notice": "通告1号", "from": "2026-09-03", "to": "2026-09-04",
+     "occurred_at": "2026-09-03T10:00:00", "actor": "张敏"},
+    {"command": "countersign", "signs": 2, "occurred_at": "2026-09-03T11:00:00", "actor": "李强"},
+    UNTIL_DESIGN[1],
+]  # fmt: skip
+
+
+def bring(desk: Any, folder: Path, *numbers: int) -> None:
+    """Applications whose old system suspended them on the day of the notice, imported at one minute of November."""
+    desk.clock.set("2026-11-23 10:00")
+    path = folder / f"cases-{numbers[0]}.jsonl"
+    bodies = [{**HIGH, "org": "day", "external_id": f"OLD-{number}", "premises": {"id": f"P-{number}"},
+               "history": SUSPENDED} for number in numbers]  # fmt: skip
+    path.write_text("".join(json.dumps(one) + "\n" for one in bodies), encoding="utf-8")
+    assert import_cases(desk.service, ADMIN, path, None, lambda *_: None).imported == len(numbers)
+    for number in numbers:
+        with desk.service.database.read() as tx:
+            (row,) = tx.list_applications(Filter(external_id=f"OLD-{number}"))
+        desk.__dict__.setdefault("ids", {})[number] = row.id
+
+
+def test_a_suspension_brought_over_counts_as_entered_when_it_was_imported_until_that_is_a_load(
+    desk: Any, tmp_path: Path
+):
+    """No batch excuses D16 (gate e): a suspension said of September and entered in November is entered late. Twenty
+    records of one minute are a load (gates b and f), and nobody knows when what they tell was entered."""
+    desk.service.put_orgs([OrgRow("day", None, "county", "day", None, None)])
+    bring(desk, tmp_path, 1)
+    sweep(desk)
+    assert [(rule, "事后补录" in said) for rule, _, said, _, _ in live(desk)[1]] == [("D16", True)]
+    assert live(desk) == replayed(desk, tmp_path / "one")
+    bring(desk, tmp_path, 2, 3)
+    desk.clock.set("2026-11-23 11:00")
+    sweep(desk)
+    assert live(desk) == {1: set(), 2: set(), 3: set()} == replayed(desk, tmp_path / "three")

@@ -122,9 +122,9 @@ class Judging:
         ]
 
     def judge(self, tx: Tx, case_id: str) -> bool:
-        """Judge a case and keep what is found, once however often it is asked; whether anything changed. In a write
-        transaction, whose last it is. Raises LookupError for an unknown case, CalendarRangeError for dates outside the
-        calendar; nothing has been written then."""
+        """Judge a case and keep what is found, once however often it is asked; whether anything changed. As the last of
+        a write transaction. Raises LookupError for an unknown case, CalendarRangeError for dates outside the calendar;
+        nothing has been written then."""
         months: list[UnitMonth] = []
         changed = self._judge(tx, case_id, months)
         tx.mark_months(months)
@@ -144,8 +144,7 @@ class Judging:
         return done
 
     def _judge(self, tx: Tx, case_id: str, months: list[UnitMonth] | None) -> bool:
-        """`months`: gets those to be marked; None: when its records were made is not kept, and it waits to be judged
-        once more."""
+        """`months`: gets those to be marked; None: only what is found is kept, and the case waits on."""
         case = tx.case(case_id, lock=True)
         if case is None:
             raise LookupError(case_id)
@@ -159,17 +158,16 @@ class Judging:
             calendar, told.case, told.rows, today, [one for one in beside if one is not None], load_months=loaded
         )
         changed = self._keep(tx, case, found, write(now))
+        if months is None:
+            return changed
         filed_within: Any = self.detectors.detector("D29").thresholds["working_days"]
         look_on = _look_on(calendar, case, told.events, today, filed_within)
         after = JudgementRow(
             case_id, case.version, self.digest, write(now), None if look_on is None else look_on.isoformat(), None
         )
-        if months is None:
-            after = after._replace(stale_since=before.stale_since)
-        else:
-            months += load_times.keep(tx, case_id, told.org, told.minutes, loaded)
-            if before.rules != self.digest:  # by other rules the same times may be no load
-                months += (UnitMonth(told.org, *month) for month in told.minutes)
+        months += load_times.keep(tx, case_id, told.org, told.minutes, loaded)
+        if before.rules != self.digest:  # by other rules the same times may be no load
+            months += (UnitMonth(told.org, *month) for month in told.minutes)
         if after._replace(judged_at=None) != before._replace(judged_at=None) or changed:
             tx.put_judgement(after)
         return changed
