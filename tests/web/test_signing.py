@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 from fastapi.routing import APIRoute
 
+from tests.web.pages.cases import which
 from workflow.service import Principal, accounts
 from workflow.web import areas
 from workflow.web.visit import SESSION, csrf_of, local
@@ -153,4 +155,76 @@ def test_a_fault_of_the_program_shows_a_page_without_particulars(own_office, mon
     answer = own_office.client("manager").get("/board")
     assert answer.status_code == 500
     assert "系统出错" in answer.text
+    assert "secret" not in answer.text
+
+
+HOME = {"Origin": "http://testserver"}
+
+
+def held_up(office, case: str) -> tuple[object, dict[str, str]]:
+    """A browser with the form of a termination open, whose session then ends; and what its user has typed."""
+    client = office.client("manager")
+    page = client.get(f"{case}/do/terminate").text
+    hidden = dict(
+        re.findall(r'type="hidden" name="(once|version|csrf)" value="([^"]*)"', page.split('class="panel act"')[1])
+    )
+    accounts.sign_out(office.service, office.token("manager"))
+    return client, {**hidden, "reason": "other", "note": "客户要求改期, <另行>再办"}
+
+
+def open_case(office) -> str:
+    return which("hv_single")(office)
+
+
+def test_what_was_typed_outlives_the_session_and_acts_once(own_office):
+    case = open_case(own_office)
+    client, typed = held_up(own_office, case)
+    answer = client.post(f"{case}/do/terminate", data=typed, headers=HOME)
+    assert answer.status_code == 403
+    assert "登录后可继续提交" in answer.text
+    kept = unescape(re.search(r'name="kept" value="([^"]*)"', answer.text)[1])
+    name, password = own_office.people["manager"]
+    again = {"csrf": csrf(answer.text), "next": f"{case}/do/terminate", "kept": kept, "name": name}
+    answer = client.post("/sign-in", data={**again, "password": "wrong"}, headers=HOME)
+    assert unescape(re.search(r'name="kept" value="([^"]*)"', answer.text)[1]) == kept
+    answer = client.post("/sign-in", data={**again, "csrf": csrf(answer.text), "password": password}, headers=HOME)
+    assert answer.status_code == 200
+    assert "客户要求改期, &lt;另行&gt;再办" in answer.text
+    form = answer.text.split('class="panel"')[1]
+    fields = {one: unescape(value) for one, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form)}
+    assert {**fields, "csrf": ""} == {**typed, "csrf": ""}
+    assert f'action="{case}/do/terminate"' in answer.text
+    for _ in range(2):  # pressed twice, it acts once
+        answer = client.post(f"{case}/do/terminate", data=fields, headers=HOME)
+        assert "终止申请: 其他; 客户要求改期, &lt;另行&gt;再办" in answer.text
+    with own_office.service.database.read() as tx:
+        assert [one.type for one in tx.events(case.rpartition("/")[2])].count("terminated") == 1
+
+
+def test_a_form_of_an_earlier_session_is_shown_again_to_whoever_signed_in_meanwhile(own_office):
+    case = open_case(own_office)
+    client, typed = held_up(own_office, case)
+    own_office._tokens.clear()
+    client.cookies.set(SESSION, own_office.token("manager"))  # in another tab
+    answer = client.post(f"{case}/do/terminate", data=typed, headers=HOME)
+    assert answer.status_code == 403
+    assert "继续提交" in answer.text
+    assert "客户要求改期" in answer.text
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://example.com"}])
+def test_a_form_that_the_browser_does_not_call_ours_is_not_kept(own_office, headers):
+    case = open_case(own_office)
+    client, typed = held_up(own_office, case)
+    answer = client.post(f"{case}/do/terminate", data=typed, headers=headers)
+    assert answer.status_code == 403
+    assert "表单已过期" in answer.text
+    assert "客户要求改期" not in answer.text
+
+
+def test_no_password_is_given_back(own_office):
+    client = own_office.client("manager")
+    typed = {"csrf": "x", "old": "old secret", "new": "new secret", "again": "new secret"}
+    answer = client.post("/password", data=typed, headers=HOME)
+    assert answer.status_code == 403
     assert "secret" not in answer.text

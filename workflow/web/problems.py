@@ -17,8 +17,9 @@ from workflow.service import Contention, Damaged, OutcomeUnknown, Refused, Stora
 from workflow.service.tables import BadFile
 from workflow.service.validation import describe
 from workflow.web.area import N_
+from workflow.web.kept import ask_to_sign_in, kept_of, show
 from workflow.web.language import said
-from workflow.web.visit import MustChange, NotSignedIn, Visit, visit_of
+from workflow.web.visit import SESSION, Expired, MustChange, NotSignedIn, Visit, form_expired, visit_of
 
 log = structlog.get_logger("baozhuang.web")
 
@@ -82,17 +83,7 @@ def _page(
 def install(app: FastAPI) -> None:
     """Make a page of every error that leaves a function of `app`."""
 
-    @app.exception_handler(NotSignedIn)
-    async def _sign_in(request: Request, _: NotSignedIn) -> Response:
-        visit = await visit_of(request)
-        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return visit.go(
-            "/sign-in" if request.method != "GET" or path == "/" else f"/sign-in?next={quote(path, safe='')}"
-        )
-
-    @app.exception_handler(MustChange)
-    async def _change(request: Request, _: MustChange) -> Response:
-        return (await visit_of(request)).go("/password")
+    _install_sessions(app)
 
     @app.exception_handler(Refused)
     async def _refused(request: Request, error: Refused) -> Response:
@@ -132,6 +123,33 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _failed(request: Request, _: Exception) -> Response:
         return _page(_nobody(request), 500)
+
+
+def _install_sessions(app: FastAPI) -> None:
+    """Whoever is not signed in, or no longer, is asked to; what was typed comes along."""
+
+    @app.exception_handler(NotSignedIn)
+    async def _sign_in(request: Request, _: NotSignedIn) -> Response:
+        visit, kept = await visit_of(request), kept_of(request)
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        if kept:
+            return ask_to_sign_in(visit, kept=kept, path=path)
+        return visit.go(
+            "/sign-in" if request.method != "GET" or path == "/" else f"/sign-in?next={quote(path, safe='')}"
+        )
+
+    @app.exception_handler(Expired)
+    async def _expired(request: Request, _: Expired) -> Response:
+        visit, kept, path = await visit_of(request), kept_of(request), request.url.path
+        if not kept:
+            return refused_page(visit, form_expired())
+        if visit.viewer is None and SESSION in request.cookies:
+            return ask_to_sign_in(visit, kept=kept, path=path)
+        return show(visit, kept, path, status=403)
+
+    @app.exception_handler(MustChange)
+    async def _change(request: Request, _: MustChange) -> Response:
+        return (await visit_of(request)).go("/password")
 
 
 def _nobody(request: Request) -> Visit:

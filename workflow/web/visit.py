@@ -22,7 +22,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from workflow.service import BUSINESS_ZONE, Principal, Service, accounts, refuse, units
+from workflow.service import BUSINESS_ZONE, Principal, Refused, Service, accounts, refuse, units
 from workflow.web.language import LANGUAGES, Language, translations
 from workflow.web.rendering import render
 from workflow.web.words import word
@@ -39,6 +39,10 @@ Tone = Literal["done", "note", "failed"]
 
 class NotSignedIn(Exception):
     """The page is for the staff, and nobody is signed in."""
+
+
+class Expired(Exception):
+    """A form of ours whose session, or whose visitor's cookie, is over."""
 
 
 class MustChange(Exception):
@@ -215,14 +219,21 @@ async def _check(request: Request) -> None:
     visit = await visit_of(request)
     origin = request.headers.get("origin")
     elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    form = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS)
+    request.state.sent = form = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS)
     shown = form.get(CSRF_FIELD)
     if elsewhere or not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), visit.csrf.encode()):
-        raise refuse(
-            "form-expired",
-            "页面已过期或不是本系统的表单, 未作任何更改; 请返回、刷新页面后重新提交",
-            "The form has expired or is not ours, and nothing was changed; go back, reload the page and send it again",
-        )
+        if origin is not None and not elsewhere:  # the browser says that the page was ours
+            raise Expired
+        raise form_expired()
+
+
+def form_expired() -> Refused:
+    """The refusal of a form that proves nothing."""
+    return refuse(
+        "form-expired",
+        "页面已过期或不是本系统的表单, 未作任何更改; 请返回、刷新页面后重新提交",
+        "The form has expired or is not ours, and nothing was changed; go back, reload the page and send it again",
+    )
 
 
 async def _form(request: Request) -> FormData:

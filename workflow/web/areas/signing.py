@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from workflow.service import Refused, accounts
 from workflow.web.area import N_, Area
+from workflow.web.kept import ask_to_sign_in, show
 from workflow.web.language import said
 from workflow.web.problems import status_of
-from workflow.web.visit import SESSION, Form, NotSignedIn, Visit, Visitor, local, text_of
+from workflow.web.visit import SESSION, Form, NotSignedIn, Visit, Visitor, csrf_of, local, text_of
 
 router = APIRouter()
 AREA = Area("signing", router, order=0)
@@ -31,21 +32,25 @@ def ask(visit: Visitor) -> Response:
     """The form to sign in."""
     if visit.viewer is not None:
         return visit.go(START)
-    return visit.page("sign_in/form.html", name="", next=visit.request.query_params.get("next", ""), error=None)
+    return ask_to_sign_in(visit, kept="", path=visit.request.query_params.get("next", ""), status=200)
 
 
 @router.post("/sign-in")
 async def sign_in(visit: Visitor, form: Form) -> Response:
-    """Sign in; what is wrong is told beside the form, never which part of it."""
-    name, onward = text_of(form, "name"), text_of(form, "next")
+    """Sign in; what is wrong is told beside the form, never which part of it. A form that the end of a session held up
+    is shown again."""
+    name, onward, kept = text_of(form, "name"), text_of(form, "next"), text_of(form, "kept")
     try:
         token = await to_thread.run_sync(
             accounts.sign_in, visit.service, name, str(form.get("password", "")), visit.address, limiter=_AT_ONCE
         )
     except Refused as error:
         told = said(error.refusal.detail, visit.language)
-        return visit.page("sign_in/form.html", status=status_of(error), name=name, next=onward, error=told)
+        return ask_to_sign_in(visit, kept=kept, path=onward, name=name, error=told, status=status_of(error))
     visit.remember(SESSION, token, None)
+    if kept:
+        visit.viewer, visit.csrf = accounts.session(visit.service, token), csrf_of(token)
+        return show(visit, kept, onward)
     return visit.go(local(onward) if onward else START)
 
 
