@@ -7,6 +7,7 @@ from html import unescape
 
 import pytest
 from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
 
 from tests.web.pages.cases import which
 from workflow.service import Principal, accounts
@@ -161,7 +162,7 @@ def test_a_fault_of_the_program_shows_a_page_without_particulars(own_office, mon
 HOME = {"Origin": "http://testserver"}
 
 
-def held_up(office, case: str) -> tuple[object, dict[str, str]]:
+def held_up(office, case: str) -> tuple[TestClient, dict[str, str]]:
     """A browser with the form of a termination open, whose session then ends; and what its user has typed."""
     client = office.client("manager")
     page = client.get(f"{case}/do/terminate").text
@@ -170,6 +171,12 @@ def held_up(office, case: str) -> tuple[object, dict[str, str]]:
     )
     accounts.sign_out(office.service, office.token("manager"))
     return client, {**hidden, "reason": "other", "note": "客户要求改期, <另行>再办"}
+
+
+def kept_in(html: str) -> str:
+    found = re.search(r'name="kept" value="([^"]*)"', html)
+    assert found is not None
+    return unescape(found[1])
 
 
 def open_case(office) -> str:
@@ -182,11 +189,11 @@ def test_what_was_typed_outlives_the_session_and_acts_once(own_office):
     answer = client.post(f"{case}/do/terminate", data=typed, headers=HOME)
     assert answer.status_code == 403
     assert "登录后可继续提交" in answer.text
-    kept = unescape(re.search(r'name="kept" value="([^"]*)"', answer.text)[1])
+    kept = kept_in(answer.text)
     name, password = own_office.people["manager"]
     again = {"csrf": csrf(answer.text), "next": f"{case}/do/terminate", "kept": kept, "name": name}
     answer = client.post("/sign-in", data={**again, "password": "wrong"}, headers=HOME)
-    assert unescape(re.search(r'name="kept" value="([^"]*)"', answer.text)[1]) == kept
+    assert kept_in(answer.text) == kept
     answer = client.post("/sign-in", data={**again, "csrf": csrf(answer.text), "password": password}, headers=HOME)
     assert answer.status_code == 200
     assert "客户要求改期, &lt;另行&gt;再办" in answer.text
