@@ -96,6 +96,31 @@ def test_the_account_of_an_open_suspension_names_no_date_that_does_not_exist():
     assert counted_days(case) == [(day("2024-01-08"), "start", None), (day("2024-01-09"), "working", 1)]
 
 
+def test_the_account_of_an_open_suspension_shows_the_one_before_it():
+    case = submitted("residential", "2024-01-08")
+    case.suspend("2024-01-12", "2024-01-10", "2024-01-10")
+    case.suspend("2024-01-12", "2024-01-12")
+    assert counted_days(case) == [
+        (day("2024-01-08"), "start", None), (day("2024-01-09"), "working", 1),
+        (day("2024-01-10"), "suspended", None), (day("2024-01-11"), "working", 2),
+    ]  # fmt: skip
+
+
+def test_the_account_ends_on_a_due_date_that_an_open_suspension_comes_too_late_for():
+    case = submitted("residential", "2024-01-08")
+    case.suspend("2024-01-19", "2024-01-19")
+    assert counted_days(case)[-1] == (case.due(), "working", 5) == (day("2024-01-15"), "working", 5)
+
+
+def test_a_round_of_a_whole_process_took_the_days_it_took():
+    """Suspended days are left out of the limit; the step has none."""
+    case = submitted("residential", "2024-01-08")
+    case.suspend("2024-01-12", "2024-01-10", "2024-01-11")
+    case.do("complete_step", "2024-01-12", step="acceptance")
+    assert [step.rounds[0].used for step in case.state.steps if step.code == "acceptance"] == [4]  # 9 10 11 12
+    assert case.standing().used == 2
+
+
 def test_the_account_of_a_sum_stands_in_the_round_in_which_it_ran_out():
     case = submitted("lv_other", "2024-01-08")
     # Acceptance is answered only on Thursday the 18th: 8 working days (9-12, 15-18) of the 6.
@@ -112,6 +137,16 @@ def test_the_account_of_a_sum_counts_what_is_left_after_earlier_rounds():
     assert counted_days(case) == [
         (day("2024-01-22"), "start", None), (day("2024-01-23"), "working", 1), (day("2024-01-24"), "working", 2),
     ]  # fmt: skip
+
+
+def test_the_account_of_a_sum_used_up_to_the_day_stands_where_it_starts_again():
+    case = submitted("lv_other", "2024-01-08")
+    case.do("complete_step", "2024-01-09", step="acceptance")
+    # 10 11 12 15 16: five more are six.
+    case.do("complete_step", "2024-01-16", step="supply_plan")
+    case.do("submit_step", "2024-01-22", step="metering")
+    assert counted_days(case) == [(day("2024-01-22"), "start", None)]
+    assert case.due() == day("2024-01-22")
 
 
 def test_open_ended_is_later_than_every_day_of_the_calendar():

@@ -276,7 +276,7 @@ def _used_in(calendar: WorkingCalendar, timer: Timer, interval: Interval, today:
     """Working days of `interval` up to `today`; once it has ended, those it was judged by."""
     if interval.used is not None:
         return interval.used
-    return used_days(calendar, interval.counted_from, interval.end or today, timer.suspended)
+    return used_days(calendar, interval.counted_from, today, timer.suspended)
 
 
 def standing(calendar: WorkingCalendar, timer: Timer, today: dt.date) -> Standing:
@@ -326,13 +326,11 @@ def account(calendar: WorkingCalendar, timer: Timer) -> list[AccountDay]:
         budget -= spent
     else:
         interval = timer.intervals[-1]
-    start, suspended = interval.counted_from, [(a, b) for a, b in timer.suspended if b > interval.counted_from]
+    start, suspended = interval.counted_from, timer.suspended
     begins = next((first for first, last in suspended if last == OPEN_ENDED), None)
     if begins is not None and timer.due_on is None:
         budget = used_days(calendar, start, max(begins - ONE_DAY, start), suspended)
-    elif not suspended:
-        return calendar.account(start, budget)
-    until = begins or due_date(calendar, start, budget, suspended) or start
+    until = due_date(calendar, start, budget, suspended) or start
     excluded: set[dt.date] = set()
     for first, last in suspended:
         day = max(first, start)
