@@ -14,6 +14,7 @@ from tests.core.driver import FACTS, Case, answer, cited, shipped_book
 from tests.from_yaml import from_yaml
 from workflow.core.deed import Decision
 from workflow.core.events import Principal
+from workflow.core.evolve import replay
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 STORIES = [
@@ -154,6 +155,8 @@ def test_story(story: dict[str, Any], book: Book):
     for number, step in enumerate(story.get("then", ()), start=1):
         case, decision = teller.act(step)
         compare(case, decision, step.get("expect", {}), f"第 {number} 步 / step {number}: {step['at']} {step['do']}")
+    for told in teller.cases:
+        assert replay(told.history) == told.state
 
 
 def test_every_class_has_stories():
