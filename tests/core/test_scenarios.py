@@ -87,6 +87,8 @@ READ: dict[str, Callable[[Case, Decision, Any], Any]] = {
     "linked_to": lambda case, _, __: [link.case_id for link in case.state.chain],
     "plan_valid_until": lambda case, _, __: case.shown()["supply_plan_valid_until"],
     "notices_due": lambda case, _, __: [one["notice"] for one in case.shown()["notices_due"]],
+    "managers": lambda case, _, __: [case.state.manager, case.state.project_manager],
+    "rating": lambda case, _, __: case.state.rating,
     "charges": lambda case, _, __: [[one.item, one.amount] for one in case.state.charges],
 }
 

@@ -102,6 +102,16 @@ def starts(case):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("ended", "reason"), [("2024-04-09", "other"), ("2024-04-10", "lapsed")])
+def test_a_plan_has_lapsed_only_when_its_three_months_are_over(ended, reason):
+    """Answered on 9 January, valid to 9 April: whoever ends it as lapsed before has ended it for another reason."""
+    case = driver.submitted("lv_other", "2024-01-08 09:00")
+    case.do("complete_step", "2024-01-09 10:00", step="acceptance")
+    case.do("complete_step", "2024-01-09 11:00", step="supply_plan")
+    case.do("terminate", ended, reason="lapsed")
+    assert told(case, "activity", "lifecycle", "value")[-1] == ("application", "terminate", reason)
+
+
 def test_an_application_whose_papers_are_missing_is_returned_with_the_list_and_begins_when_they_are_in():
     case = driver.Case()
     case.apply(driver.FACTS["lv_other"], "2024-01-08 09:00", documents=[{"kind": "identity"}])
