@@ -29,5 +29,5 @@ def test_what_is_no_history_is_not_replayed():
     late = msgspec.structs.replace(first, seq=2)
     nameless = msgspec.structs.replace(second, seq=1)
     for history in ((), (late,), (nameless,), (first, msgspec.structs.replace(second, seq=3))):
-        with pytest.raises(ValueError, match="no events|starts with application_submitted|does not follow"):
+        with pytest.raises(ValueError, match=r"no events|starts with application_submitted|does not follow"):
             replay(history)

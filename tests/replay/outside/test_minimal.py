@@ -32,6 +32,19 @@ def test_the_fewest_columns(tmp_path):
         assert {"D26", "L01", "L02", "D11", "D27"} <= answers.unjudged(one.case_id)
 
 
+@pytest.mark.parametrize(("last_year", "said"), [("2023-03-05", "critical"), ("2023-03-04", None)])
+def test_what_is_more_than_a_year_old_may_be_the_old_supply(last_year, said, tmp_path):
+    """Nobody says what kind of business it is; submitted on 4 March 2024, 365 and 366 days later."""
+    few = history("energised the day before", "fitted the day before")
+    for row in few.events:
+        if row["activity"] in ("first_energy", "meter_installed") and row["occurred_at"].startswith("2024-03-03"):
+            row["occurred_at"] = row["occurred_at"].replace("2024-03-03", last_year)
+    answers = replay(tmp_path, few, cases=("case_id",), events=("case_id", "activity", "lifecycle", "occurred_at"))
+    for one, rule in zip(few.told, ("D01", "D02"), strict=True):
+        assert answers.said(one.case_id).get(rule) == said
+        assert (rule in answers.unjudged(one.case_id)) == (said is None)
+
+
 def test_parquet_says_what_csv_says(tmp_path):
     few = history(
         "energised the day before", "residential all lawful", "hv_dual all lawful", "contract before for the case"
