@@ -61,6 +61,7 @@ class Database:
         """Use `Database.open`."""
         self.address = url.render_as_string(hide_password=False)
         self.file = Path(str(url.database)) if backend is SQLITE else None
+        self._opened: tuple[int, int] | None = None
         self._backend = backend
         self._lock_seconds = lock_seconds
         self._begin_write = backend.begin_write.format(int(lock_seconds * 1000))
@@ -95,6 +96,7 @@ class Database:
         except BaseException:
             database.close()
             raise
+        database._opened = database._found()
         return database
 
     @property
@@ -198,6 +200,7 @@ class Database:
 
     def _begun(self, connect: Callable[[], Link], begin: str) -> Link:
         """A connection on which a transaction has begun; a connection the server has dropped is replaced, once."""
+        self._check_in_place()
         for last in (False, True):
             try:
                 link = connect()
@@ -245,6 +248,7 @@ class Database:
         link.sa.close()
 
     def _commit(self, link: Link) -> None:
+        self._check_in_place()
         try:
             link.cursor.execute("COMMIT")
         except self._backend.driver_error as error:
@@ -263,6 +267,23 @@ class Database:
                 link.cursor.execute("ROLLBACK")
         except self._backend.driver_error:
             self._discard(link)  # the transaction ends with its connection
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file lies at our path."""
+        try:
+            there = None if self.file is None else self.file.stat()
+        except OSError:
+            return None
+        return there and (there.st_dev, there.st_ino)
+
+    def _check_in_place(self) -> None:
+        """Connections to a file that was removed or replaced go on in one that has no name any more: what they commit
+        is gone with the last of them. A new one would make an empty file, or go on in another than its neighbours."""
+        if self._opened is not None and self._found() != self._opened:
+            raise StorageUnavailable(
+                f"数据库文件 {self.file} 已被移走或替换, 本次操作未保存; 请放回原文件, 或重启服务",
+                f"the database file {self.file} was moved or replaced, nothing was saved: put it back, or restart",
+            )
 
     def _schema(self) -> str | None:
         with self.read() as tx:

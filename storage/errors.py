@@ -59,7 +59,7 @@ class Damaged(StorageError):
 
 
 class StorageUnavailable(StorageError):
-    """Disk full, file read-only, server down. Nothing was written."""
+    """Disk full, file read-only, moved or replaced, server down. Nothing was written."""
 
 
 class OutcomeUnknown(StorageUnavailable):

@@ -7,6 +7,7 @@ import pickle
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,34 @@ def test_a_file_that_may_not_be_written(sqlite_url: str, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everything
     with pytest.raises(StorageUnavailable, match="cannot write"):
         Database.open(sqlite_url)
+
+
+def test_nothing_is_acknowledged_in_a_file_that_was_moved_or_replaced(sqlite_url: str, tmp_path: Path):
+    database = Database.open(sqlite_url)
+    assert database.file is not None
+    with database.write() as tx:
+        tx.put_setting("kept", "1")
+    backup, moved = tmp_path / "backup.db", tmp_path / "moved.db"
+    with closing(sqlite3.connect(database.file)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+
+    def is_refused() -> None:
+        with pytest.raises(StorageUnavailable, match="moved or replaced"), database.write() as tx:
+            tx.put_setting("lost", "1")
+        with pytest.raises(StorageUnavailable, match="moved or replaced"):
+            database.schema_is_current()
+
+    with pytest.raises(StorageUnavailable, match="moved or replaced"), database.write() as tx:  # noqa: PT012  # on commit
+        tx.put_setting("lost", "1")
+        database.file.rename(moved)
+    is_refused()
+    assert not database.file.exists()
+    backup.rename(database.file)
+    is_refused()
+    moved.rename(database.file)
+    with database.write() as tx:
+        assert (tx.setting("kept"), tx.setting("lost")) == ("1", None)
+    database.close()
 
 
 def test_a_server_that_is_not_there():
