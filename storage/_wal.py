@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from storage.errors import StorageUnavailable
+
 _PAUSE = 0.25
 """Seconds from a commit until the log is carried over: in that time pages written again and again become one."""
 
@@ -49,7 +51,7 @@ class WalKeeper:
                     if self._stopped.is_set():
                         return  # what was cleared may have been the call to stop
                     cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        except (sqlite3.Error, sa.exc.DBAPIError):
+        except (sqlite3.Error, sa.exc.DBAPIError, StorageUnavailable):
             # A full or vanished disk. Nothing is lost: the log keeps every commit, the writer says what is wrong at its
             # next one, and after `wal_autocheckpoint` pages it carries the log over itself.
             return

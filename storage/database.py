@@ -75,7 +75,7 @@ class Database:
             url, lock_seconds, SQLITE_READER_PRAGMAS, poolclass=sa.QueuePool, pool_size=READERS, max_overflow=0,
             pool_timeout=lock_seconds,
         )  # fmt: skip
-        self._wal = WalKeeper(self._writing.connect) if backend is SQLITE else None
+        self._wal = WalKeeper(self._connected) if backend is SQLITE else None
 
     @classmethod
     def open(cls, url: str | Path, *, migrate: bool = False, lock_seconds: float = 10.0) -> Database:
@@ -284,6 +284,10 @@ class Database:
                 f"数据库文件 {self.file} 已被移走或替换, 本次操作未保存; 请放回原文件, 或重启服务",
                 f"the database file {self.file} was moved or replaced, nothing was saved: put it back, or restart",
             )
+
+    def _connected(self) -> sa.Connection:
+        self._check_in_place()
+        return self._writing.connect()
 
     def _schema(self) -> str | None:
         with self.read() as tx:
