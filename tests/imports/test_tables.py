@@ -197,7 +197,8 @@ def test_text(value, text):
 
 
 @pytest.mark.parametrize(
-    "value", [4201020000000000001, 4.201020000000001e17, math.inf, math.nan, "#REF!", Uncomputed("=A1")]
+    "value",
+    [4201020000000000001, 4.201020000000001e17, "2.40301E+13", "2e+11", math.inf, math.nan, "#REF!", Uncomputed("=A1")],
 )
 def test_text_that_lost_what_it_said(value):
     """Sixteen digits are more than a spreadsheet number holds."""

@@ -308,6 +308,11 @@ def _empty(value: Any) -> bool:
 
 _LARGEST_EXACT = 1 << 53
 _ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
+_SHORTENED = re.compile(r"\d(?:\.\d+)?[Ee]\+\d{2,3}", re.ASCII)
+_LOST_DIGITS = (
+    "编码被存成数值, 末位已丢失; 请把该列设为文本后重新填写 / "
+    "a code stored as a number has lost its last digits; make the column text and fill it in again"
+)
 _NUMBER = re.compile(
     r"([+-]?\d{1,3}(?:[,，]\d{3})+(?:\.\d+)?|[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)\s*(kva|kw|千伏安|千瓦|kv|千伏|元)?",
     re.IGNORECASE | re.ASCII,
@@ -333,7 +338,7 @@ def _cell(value: Any) -> Any:
 
 def as_text(value: Any) -> str | None:
     """Text; a number that Excel made of a code is written without decimals. Raises BadValue for one too long for that,
-    whose digits are lost."""
+    whose digits are lost, and for what a CSV file then holds in its place (`2.40301E+13`)."""
     value = _cell(value)
     if _empty(value):
         return None
@@ -343,16 +348,16 @@ def as_text(value: Any) -> str | None:
         if isinstance(value, float) and not math.isfinite(value):
             raise BadValue("数值无效 / not a finite number")
         if abs(value) >= _LARGEST_EXACT:
-            raise BadValue(
-                "编码被存成数值, 末位已丢失; 请把该列设为文本后重新填写 / "
-                "a code stored as a number has lost its last digits; make the column text and fill it in again"
-            )
+            raise BadValue(_LOST_DIGITS)
         return str(int(value)) if value == int(value) else repr(value)
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, (dict, list)):
         raise BadValue("应为一个值, 不是列表或对象 / must be one value, no list or object")
-    return str(value)
+    text = str(value)
+    if _SHORTENED.fullmatch(text):
+        raise BadValue(_LOST_DIGITS)
+    return text
 
 
 def as_number(value: Any) -> float | None:

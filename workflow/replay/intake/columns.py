@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workflow.replay.intake.faults import LONGEST_CELL
-from workflow.replay.intake.values import NO, YES
+from workflow.replay.intake.values import NO, SHORTENED, YES
 from workflow.replay.tables import SENTINELS, Kind
 
 Mask = npt.NDArray[np.bool_]
@@ -32,7 +32,9 @@ TYPES: Final[dict[Kind, pa.DataType]] = {
 }
 """How our columns are held; in a file a dictionary of texts is plain text."""
 
-_DOUBTFUL: Final = r"^[\x00-\x20\x{3000}\x{a0}\x{feff}\x{200b}]|[ \t\r\n\x{3000}\x{a0}\x{feff}\x{200b}]$|\x00"
+_DOUBTFUL: Final = (
+    r"^[\x00-\x20\x{3000}\x{a0}\x{feff}\x{200b}]|[ \t\r\n\x{3000}\x{a0}\x{feff}\x{200b}]$|\x00|" + SHORTENED
+)
 _TIME: Final = r"^\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,6})?$"
 _DAY: Final = r"^\d{4}-\d\d-\d\d$"
 _NUMBER: Final = r"^-?\d{1,15}(\.\d{1,15})?$"
@@ -128,8 +130,9 @@ def _text(x: pa.Array, blanks: Sequence[str]) -> Column:
 
 
 def _unclean(words: pa.Array) -> Mask:
-    """Words that may need trimming, or hold a NUL or one of our own marks. A look at the first and the last byte of
-    each says which need a closer one; searching them all would take longer than reading the file."""
+    """Words that may need trimming, hold a NUL or one of our own marks, or are a code cut short. A look at the first
+    two bytes and the last one of each says which need a closer one; searching them all would take longer than reading
+    the file."""
     offsets = np.frombuffer(words.buffers()[1], dtype=np.int32)[words.offset : words.offset + len(words) + 1]
     content = words.buffers()[2]
     bad = np.zeros(len(words), dtype=np.bool_)
@@ -142,6 +145,7 @@ def _unclean(words: pa.Array) -> Mask:
         | np.isin(begin, (0xC2, 0xE2, 0xE3, 0xEF))
         | (end <= 0x20)
         | np.isin(end, (0x80, 0x8B, 0xA0, 0xBF))
+        | np.isin(data[np.minimum(offsets[:-1] + 1, len(data) - 1)], (0x2E, 0x45, 0x65))
     )
     if not data[offsets[0] :].all():
         at = np.arange(len(words))
