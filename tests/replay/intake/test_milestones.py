@@ -71,11 +71,47 @@ def test_a_list_without_outage_plans_is_read(take):
     assert len(taken.rows("events", "case_id")) == 4 * 7 + 2
 
 
-def test_a_line_of_totals_is_no_order(take):
-    taken = take(cases=ORDERS + "小计,,,,,50,,,,,,\n", mapping="lv_milestones")
+def test_what_stands_below_the_orders_is_no_order(take):
+    """Totals, notes, signatures and the header once more passed for orders in progress. What else has no number of an
+    order in its place is rejected, and told: nobody knows which order is meant."""
+    below = {
+        "小计": "合计行", "合计：": "合计行", "总　计": "合计行", "本页小计": "合计行", "共计 5 户": "合计行",
+        "注：数据截至2025年3月31日": "表尾的说明或签名", "制表人：张三": "表尾的说明或签名", "申请编号": "重复的表头",
+    }  # fmt: skip
+    rows = "".join(f"{text},,,,,50,,,,,,\n" for text in (*below, "同上"))
+    taken = take(cases=ORDERS + rows, mapping="lv_milestones")
     assert [case for (case,) in taken.rows("cases", "case_id")] == ["A", "B", "C", "D", "E"]
-    assert {one["zh"] for part in taken.counts["parts"] for one in part["ignored_because"]} == {"合计行"}
-    assert taken.rejected == []
+    because = {one["zh"]: one["rows"] for one in taken.counts["parts"][0]["ignored_because"]}
+    assert because == {"合计行": 5, "表尾的说明或签名": 2, "重复的表头": 1}
+    assert taken.rejected == [("16", "case_id", "同上", "row")]
+
+
+def test_an_order_that_two_rows_date_differently_is_told(take):
+    """Which of the two dates is right nobody can say; a clerk has to look, and learns where. A date and a time on it
+    are no contradiction."""
+    again = "B,2,交流220V,甲所,101,10,2025-03-24,2025-03-24,2025-03-25 09:00,,2025-03-25 11:00,2025-04-30 09:00\n"
+    taken = take(cases=ORDERS + again, mapping="lv_milestones")
+    told = ("2025-03-21 09:00:00", "2", "2025-04-30 09:00:00", "6")
+    assert [tuple(line.values()) for line in taken.sheet("conflicts")] == [
+        ("B", f"{what}.occurred_at", *told)
+        for what in ("first_energy.observed", "meter_installed.observed", "metering.complete")
+    ]
+    assert taken.counts["cases"]["conflicting_values"] == 3
+
+
+def test_a_void_or_ended_order_is_known_however_it_is_said(take, tmp_path):
+    book = Workbook()
+    book.active.title = "在途"
+    head, order, _ = IN_PROGRESS.strip().splitlines()
+    book.active.append(head.split(","))
+    for at, state in enumerate(("作废（重复）", "已作废", "已终止", "取消", "中止", "运行")):
+        book.active.append([f"G{at}" if one == "G1" else state if one == "归档" else one for one in order.split(",")])
+    book.create_sheet("已归档").append(DONE.split(maxsplit=1)[0].split(","))
+    book.save(tmp_path / "台账.xlsx")
+    taken = take(cases=tmp_path / "台账.xlsx", mapping="hv_ledger")
+    assert [case for (case,) in taken.rows("cases", "case_id")] == ["G2", "G3", "G4", "G5"]
+    ended = taken.rows("events", "case_id", "lifecycle", order="ALL")
+    assert [case for case, lifecycle in ended if lifecycle == "terminate"] == ["G2", "G3"]
 
 
 def test_supply_before_acceptance_is_found_in_a_ledger(take, tmp_path):

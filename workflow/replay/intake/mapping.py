@@ -120,6 +120,17 @@ class Table:
     events: tuple[Emitter, ...] = ()
     snapshots: Snapshots | None = None
 
+    @property
+    def milestones(self) -> list[tuple[str, str]]:
+        """Activity and lifecycle of what each row of a wide table tells at most once, in a column of its own."""
+        told = [
+            (activity.constant, lifecycle.constant)
+            for emitter in (self.events if self.case else ())
+            if emitter.when is None and (activity := emitter.columns.get("activity")) is not None and activity.constant
+            if (lifecycle := emitter.columns.get("lifecycle")) is not None and lifecycle.constant
+        ]
+        return [one for one in told if told.count(one) == 1]
+
 
 @dataclass(frozen=True, slots=True)
 class MappingFile:

@@ -20,8 +20,8 @@ _COMPACT: Final = r"^(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2}))?$"
 _UNITS: Final = "kva|kw|千伏安|千瓦|kv|千伏|元"
 _NUMBER: Final = rf"^([+-]?(?:\d{{1,3}}(?:[,，]\d{{3}})+|\d+)(?:\.\d+)?(?:e[+-]?\d{{1,3}})?)\s*(?:{_UNITS})?$"
 SHORTENED: Final = r"^\d(?:\.\d+)?[Ee]\+\d{2,3}$"
-"""A code of which a spreadsheet wrote down the first digits only: `2.40301E+13` in a CSV file stands for every code of 14
-digits that begins so."""
+"""A code of which a spreadsheet wrote down the first digits only: `2.40301E+13` in a CSV file stands for every code of
+14 digits that begins so."""
 YES: Final = ("是", "true", "1", "y", "yes", "√")
 NO: Final = ("否", "false", "0", "n", "no", "×")
 _SPACE: Final = " \t\r\n　\xa0\ufeff\u200b"

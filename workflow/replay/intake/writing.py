@@ -88,6 +88,10 @@ def write(
         progress("写业务 / writing cases", total, total)
         duplicates = beside.submit(_duplicates, connection.cursor(), events.path, events.rows)
         cases = _write_cases(connection, [one for one in looked if one.part.is_case], starts, events.cases, out)
+        if cases["merged_rows"]:
+            cases["conflicting_values"] += _moments_in_conflict(
+                connection, [part for part in parts if part.is_case], starts, events.path, out / "conflicts.csv"
+            )
         counts = ledger.close(
             cases=cases, events={"written": events.rows, "duplicates_kept": duplicates.result()}, rejected=refused
         )
@@ -291,7 +295,8 @@ def _write_cases(
     united = " UNION ALL BY NAME ".join(sources) or f"SELECT {none} WHERE false"
     connection.execute(f"CREATE OR REPLACE TEMP {kept} given AS {united}")  # our own
     rows, distinct = _one(connection, "SELECT count(*), count(DISTINCT case_id) FROM given")
-    conflicts = _conflicts(connection, own, out / "conflicts.csv") if rows > distinct else _no_conflicts(out)
+    path = out / "conflicts.csv"
+    conflicts = _conflicts(connection, own, path) if rows > distinct else _no_conflicts(path)
     connection.register("ids", pa.Table.from_arrays([pa.chunked_array(ids)], names=["case_id"]))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE unlisted AS SELECT DISTINCT case_id FROM ids ANTI JOIN given USING (case_id)"
@@ -344,28 +349,66 @@ def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
 _CONFLICTS = ("case_id", "column", "kept", "kept_row", "other", "other_row")
 
 
-def _no_conflicts(out: Path) -> int:
-    with (out / "conflicts.csv").open("w", encoding="utf-8-sig", newline="") as file:
+def _no_conflicts(path: Path) -> int:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerow(_CONFLICTS)
     return 0
 
 
 def _conflicts(connection: duckdb.DuckDBPyConnection, own: list[tables.Column], path: Path) -> int:
     """Write the case values that two rows give differently; rows are positions in the whole input."""
-    many = 0
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        sheet = csv.writer(file)
-        sheet.writerow(_CONFLICTS)
-        for column in own:
-            name = identifier(column.name)
-            cursor = connection.execute(
-                f'SELECT case_id, CAST(first AS VARCHAR), first_row, CAST({name} AS VARCHAR), "row" FROM ('  # noqa: S608  # ours
+    many = _no_conflicts(path)
+    for column in own:
+        name = identifier(column.name)
+        many += _append_conflicts(
+            connection.execute(
+                f"SELECT case_id, {literal(column.name)}, CAST(first AS VARCHAR), first_row, "  # noqa: S608  # ours
+                f'CAST({name} AS VARCHAR), "row" FROM ('
                 f'SELECT *, arg_min({name}, "row") OVER one AS first, min("row") OVER one AS first_row FROM given '
                 f"WHERE {name} IS NOT NULL WINDOW one AS (PARTITION BY case_id)) WHERE {name} <> first "
                 'ORDER BY case_id, "row"'
-            )
-            while batch := cursor.fetchmany(10_000):
-                for case_id, first, first_row, other, row in batch:
-                    sheet.writerow([_safe(str(cell)) for cell in (case_id, column.name, first, first_row, other, row)])
-                    many += 1
+            ),
+            path,
+        )
+    return many
+
+
+def _moments_in_conflict(
+    connection: duckdb.DuckDBPyConnection, parts: list[Part], starts: dict[int, int], events: Path, path: Path
+) -> int:
+    """Add the milestones of which two rows of one case give different times: each row of a wide table tells the whole
+    case, so they are no two rounds. Both stay among the events; of a date and a time on it neither is wrong."""
+    told = [
+        f"({starts[id(part.raw)]}, {starts[id(part.raw)] + part.raw.rows}, {literal(activity)}, {literal(lifecycle)})"
+        for part in parts
+        for activity, lifecycle in part.table.milestones
+    ]
+    if not told:
+        return 0
+    return _append_conflicts(
+        connection.execute(
+            "SELECT case_id, concat(activity, '.', lifecycle, '.occurred_at'), CAST(first AS VARCHAR), first_row, "  # noqa: S608  # ours
+            'CAST(occurred_at AS VARCHAR), "row" FROM (SELECT *, arg_min(occurred_at, "row") OVER one AS first, '
+            'min("row") OVER one AS first_row, '
+            'arg_min(occurred_is_date, "row") OVER one AS dated '
+            f"FROM (SELECT event.* FROM read_parquet({literal(events)}) AS event "
+            "SEMI JOIN (SELECT case_id FROM given GROUP BY ALL HAVING count(*) > 1) USING (case_id) "
+            f"JOIN (VALUES {', '.join(told)}) AS told (behind, up_to, activity, lifecycle) "
+            "ON event.activity = told.activity AND event.lifecycle = told.lifecycle "
+            'AND event."row" > behind AND event."row" <= up_to WHERE occurred_at IS NOT NULL) '
+            "WINDOW one AS (PARTITION BY case_id, activity, lifecycle)) "
+            "WHERE CASE WHEN dated OR occurred_is_date THEN CAST(occurred_at AS DATE) <> CAST(first AS DATE) "
+            "ELSE occurred_at <> first END ORDER BY ALL"
+        ),
+        path,
+    )
+
+
+def _append_conflicts(cursor: duckdb.DuckDBPyConnection, path: Path) -> int:
+    many = 0
+    with path.open("a", encoding="utf-8", newline="") as file:
+        sheet = csv.writer(file)
+        while batch := cursor.fetchmany(10_000):
+            sheet.writerows([_safe(str(cell)) for cell in line] for line in batch)
+            many += len(batch)
     return many
