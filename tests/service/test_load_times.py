@@ -191,6 +191,14 @@ def test_the_sums_can_be_thrown_away_and_are_made_anew(store: Any):
         assert rows() == before, spoilt
         assert upkeep.verify(store.service, None, True, lambda *_: None).holds, spoilt
     assert late(store) == {1}
+    # So are they by the worker alone, as after the upgrade that brought them.
+    with store.service.database.write() as tx:
+        for statement in ("DELETE FROM recorded_month", "DELETE FROM load_month", "UPDATE judgement SET rules = ''"):
+            tx._query(sa.text(statement))
+    assert upkeep.verify(store.service, None, True, lambda *_: None).holds
+    store.clock.set("2024-01-19 12:00")
+    sweep(store)
+    assert rows() == before
 
 
 def test_what_waits_to_be_judged_is_no_flaw(store: Any):

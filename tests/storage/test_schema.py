@@ -204,6 +204,27 @@ def test_what_waits_for_a_signature_is_queued_by_the_upgrade(database_url, tmp_p
     ]
 
 
+def test_every_case_is_judged_anew_after_the_upgrade_that_counts_times_of_recording(database_url, tmp_path, request):
+    if database_url.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'old.db'}"
+    else:
+        server = request.getfixturevalue("postgresql")
+        url = server.create(template="template0")
+        request.addfinalizer(lambda: server.drop(url))
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.__file__).with_name("migrations")))
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    at = "2026-01-05T10:00:00.000000+08:00"
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0015")
+        connection.exec_driver_sql(f"INSERT INTO judgement VALUES ('c1', 3, 'by these', '{at}', '2026-01-08', NULL)")
+    database = Database.open(url, migrate=True)
+    with database.read() as tx:
+        assert tx.judgement("c1") == ("c1", 3, "", at, "2026-01-08", None)
+    database.close()
+
+
 def test_migrating_again_changes_nothing(database: Database):
     with database.write() as tx:
         tx.put_setting("a", "b")
