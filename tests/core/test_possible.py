@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+import pytest
 
 from tests.core.driver import PAPERS, SUPERVISOR, Case, answer, submitted
 from workflow.core.commands import COMMAND_NAMES
@@ -112,3 +115,23 @@ def test_the_history_is_told_in_sentences():
         "提出因不可抗力中止: 2024-01-09 起, 未定结束日 (通告3号; 只记录, 不扣除), 待会签",
         "提出更正容量: 630 改为 800, 待会签",
     ]
+
+
+@pytest.mark.parametrize("user_class", ["residential", "lv_other", "hv_dual"])
+def test_whatever_is_not_possible_is_told_in_words_and_not_in_codes(user_class: str):
+    case = submitted(user_class)
+    told_: list[str] = []
+    for _ in range(2):
+        found = possible(case.context(), case.definition, case.state, COMMAND_NAMES)
+        told_ += [text for one in found if one.refusal for text in (one.refusal.detail.zh, one.refusal.detail.en)]
+        case.do("complete_step", "2024-01-09", step="acceptance")
+    assert [text for text in told_ if re.search(r"[a-z]+[_.][a-z]+", text)] == []
+
+
+def test_a_step_that_is_not_due_is_told_by_its_name_and_by_where_the_case_stands():
+    case = submitted("hv_single")
+    case.do("complete_step", "2024-01-08", step="acceptance")
+    refusal = case.do("complete_step", "2024-01-09", step="mid_inspection").refusal
+    assert refusal is not None
+    assert refusal.detail.zh == "现在办到供电方案答复 (办理中), 不能办理中间检查"
+    assert refusal.detail.en == "The application is at Supply plan (in hand); Intermediate inspection is not due now"

@@ -6,9 +6,10 @@ conditions all hold decides [L1 L9 L10 L29 L34].
 
 from __future__ import annotations
 
-from definitions.model import ClassificationRule, ClassRow, Clause, Frozen
+from definitions.model import ClassificationRule, ClassRow, Clause, Frozen, Text
 from workflow.core.refusals import refuse
 from workflow.core.state import Facts
+from workflow.core.telling import FACTS
 
 
 class Classified(Frozen, frozen=True):
@@ -42,10 +43,11 @@ def classify(rule: ClassificationRule, facts: Facts) -> Classified:
         if row.then is not None:
             return Classified(row.then, clauses)
         if row.ask is not None:
+            fact = FACTS.get(row.ask, Text("", ""))
             raise refuse(
                 "fact-needed",
-                f"请补充 {row.ask}: 它决定用户类别, 不能推定",
-                f"Please state {row.ask}: it decides the class and is never assumed",
+                f"请补充{fact.zh} ({row.ask}): 它决定用户类别, 不能推定",
+                f"Please state the {fact.en} ({row.ask}): it decides the class and is never assumed",
                 clauses,
                 fact=row.ask,
             )

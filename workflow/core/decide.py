@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from definitions.calendar import CalendarRangeError
-from definitions.model import Definition, StepRule
+from definitions.model import Definition, StepRule, Text
 from workflow.core import chain, commands, timers
 from workflow.core.corrections import overtaken, propose_correction, take_effect
 from workflow.core.deed import Context, Decision, Deed
@@ -36,6 +36,7 @@ from workflow.core.milestones import reach_milestone
 from workflow.core.refusals import Refusal, Refused, refusal, refuse
 from workflow.core.state import Asked, Pending, Round, State, Suspension
 from workflow.core.submission import out_of_range
+from workflow.core.telling import names_of, stands
 from workflow.core.times import business_date
 
 AFTER_CLOSING = ("countersign", "rate")
@@ -82,11 +83,21 @@ def _rule(deed: Deed, code: str) -> StepRule:
             deed.clauses(*definition.step_clauses),
         )
     if state.current != code:
+        now = stands(state.state, names_of(definition))
         raise _not_now(
-            f"现在的环节是 {state.state}, 不能办理 {code}",
-            f"The application is at {state.state}; {code} is not due now",
+            f"现在办到{now.zh}, 不能办理{rule.name.zh}",
+            f"The application is at {now.en}; {rule.name.en} is not due now",
         )
     return rule
+
+
+_ACTS = {
+    "submit_step": Text("再收用户提交", "handed in"),
+    "complete_step": Text("办结", "completed"),
+    "return_step": Text("退回", "returned"),
+    "waive_step": Text("免办", "waived"),
+}
+"""What the machine's triggers do to a step."""
 
 
 def _fire(deed: Deed, trigger: str) -> str:
@@ -95,10 +106,8 @@ def _fire(deed: Deed, trigger: str) -> str:
     machine = machine_for(deed.definition, state.facts.important_customer)
     reached = fire(machine, trigger, state.state)
     if reached is None:
-        raise _not_now(
-            f"申请现处于 {state.state}, 不能执行 {trigger}",
-            f"The application is at {state.state}; {trigger} is not allowed now",
-        )
+        now, act = stands(state.state, names_of(deed.definition)), _ACTS.get(trigger, Text(trigger, trigger))
+        raise _not_now(f"现在办到{now.zh}, 不能{act.zh}", f"The application is at {now.en}; it cannot be {act.en} now")
     return reached
 
 

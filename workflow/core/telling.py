@@ -42,6 +42,16 @@ _GROUNDS = {
 }
 
 
+_STANDS = {
+    "waiting": Text("等待客户", "waiting for the customer"),
+    "running": Text("办理中", "in hand"),
+    "energised": Text("已送电", "energised"),
+    "withdrawn": Text("已撤回", "withdrawn"),
+    "terminated": Text("已终止", "terminated"),
+    "refused": Text("不予办理", "refused"),
+}
+
+
 def names_of(definition: Definition) -> dict[str, Text]:
     """The names of everything of `definition` that an event may mention."""
     named: dict[str, Text] = {}
@@ -52,6 +62,14 @@ def names_of(definition: Definition) -> dict[str, Text]:
         named.update({rule.code: rule.name for rule in rules})
     named.update({extra.kind: extra.name for extra in definition.extra_documents})
     return named
+
+
+def stands(state: str, names: Names) -> Text:
+    """Where an application stands: `metering.running` is 装表接电 (办理中)."""
+    step, _, rest = state.rpartition(".")
+    how = _STANDS[rest]
+    name = _named(step, names)
+    return Text(f"{name.zh} ({how.zh})", f"{name.en} ({how.en})") if step else how
 
 
 def told(type_: str, payload: Mapping[str, Any], names: Names) -> Text:
