@@ -10,6 +10,7 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -105,6 +106,14 @@ class Visit:
         no working day is over yet and `overdue` still says no."""
         past = limit["status"] == "running" and limit["due_on"] is not None and limit["due_on"] < self.today
         return past or limit["status"] == "breached" or bool(limit["overdue"])
+
+    def in_words(self, sentence: str) -> str:
+        """A sentence of the rules with the codes of steps and classes by their names."""
+        names = self.service.law.book.names
+        for kind in ("step", "user_class"):
+            for code in names[kind]:
+                sentence = re.sub(rf"(?<![\w.]){code}(?![\w.])", self.word(kind, code), sentence, flags=re.ASCII)
+        return sentence
 
     def called(self, rows: Iterable[Mapping[str, Any]]) -> units.Called:
         """What the people and units are called that these rows of an answer name."""

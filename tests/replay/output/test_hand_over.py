@@ -145,6 +145,7 @@ def test_no_cell_is_a_formula(out):
     assert len(book.sheetnames) == 5
     for sheet in book:
         assert sheet.freeze_panes
+        assert (sheet.page_setup.orientation, sheet.print_title_rows) == ("landscape", "$1:$1")
         assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
 
 

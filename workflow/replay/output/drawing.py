@@ -11,6 +11,8 @@ from markupsafe import Markup, escape
 from workflow.replay.output.words import kind
 
 _WIDE: Final = 640
+_LETTER: Final = 6.4
+"""Width of a digit at the size of the drawings."""
 
 
 def _svg(width: int, height: int, label: str, inner: str) -> Markup:
@@ -34,7 +36,10 @@ def bars(items: Sequence[tuple[str, int, bool]], label: str, wide: int = _WIDE, 
             f'<text class="dim {"to" if x > wide / 2 else "from"}" x="{x:.1f}" y="10" dx="{-4 if x > wide / 2 else 4}">时限 limit</text>'
         )
     # Numbers that would run into each other are left to the tallest bar.
-    roomy = all(len(f"{many:,}") * 6.4 < step for _, many, _ in items)
+    roomy = all(len(f"{many:,}") * _LETTER < step for _, many, _ in items)
+    named = _with_room([name.partition("\n")[0] for name, *_ in items], step, {
+        at for at, (_, many, loud) in enumerate(items) if at % every == 0 or (loud and many)
+    })  # fmt: skip
     for at, (name, many, loud) in enumerate(items):
         tall = max(round(many / most * height, 1), 1 if many else 0)
         x = at * step + step * 0.14
@@ -46,12 +51,26 @@ def bars(items: Sequence[tuple[str, int, bool]], label: str, wide: int = _WIDE, 
         if many and (roomy or many == most):
             parts.append(f'<text x="{middle:.1f}" y="{top + height - tall - 4:.1f}">{many:,}</text>')
         first, _, second = name.partition("\n")
-        if at % every == 0 or (loud and many):
+        if at in named:
             parts.append(f'<text x="{middle:.1f}" y="{top + height + 14}">{escape(first)}</text>')
         if second:
             parts.append(f'<text class="dim" x="{middle:.1f}" y="{top + height + 27}">{escape(second)}</text>')
     below = bottom if any("\n" in name for name, _, _ in items) else bottom - 13
     return _svg(wide, top + height + below, label, "".join(parts))
+
+
+def _with_room(names: Sequence[str], step: float, wanted: set[int]) -> set[int]:
+    """Which of the wanted names under bars `step` apart can be written without running into each other: the last one,
+    then from the left."""
+
+    def apart(one: int, other: int) -> bool:
+        return abs(one - other) * step >= (len(names[one]) + len(names[other])) / 2 * _LETTER + 3
+
+    placed: list[int] = [max(wanted)] if wanted else []
+    for at in sorted(wanted):
+        if all(apart(at, other) for other in (placed[0], placed[-1])):
+            placed.append(at)
+    return set(placed)
 
 
 _GROUPS: Final = (

@@ -123,6 +123,10 @@ def _sheet(
         note = f"共 {total} 行, 本表只列前 {most} 行, 全部见 {whole} / the first {most} of {total} rows; all are in {whole}"
         sheet.write_string(0, 0, note, book.add_format({"italic": True, "font_color": "#666666"}))
     sheet.freeze_panes(top + 1, 0)
+    sheet.set_paper(9)  # A4, lengthways, the width of a sheet on one page, its head on each
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(top)
     sheet.write_row(top, 0, [cell(head) for head in heads], book.add_format({"bold": True}))
     last = top
     for last, row in enumerate(rows, start=top + 1):

@@ -105,8 +105,20 @@ SAID: Final[Mapping[str, Text]] = {
     "refund": Text(zh="退费", en="refund"),
     "desk_survey": Text(zh="图上勘查", en="desk survey"),
     "recheck": Text(zh="复核", en="recheck"),
+    "identity": Text(zh="用电人有效身份证件", en="valid identity document of the customer"),
+    "premises_title": Text(zh="用电地址物权证件", en="title to the premises"),
+    "project_approval": Text(zh="用电工程项目批准文件", en="approval of the project"),
+    "designer_qualification": Text(zh="设计单位资质证明材料", en="qualification of the designer"),
+    "design_documents": Text(zh="用电工程设计及说明书", en="design of the works with its description"),
+    "contractor_qualification": Text(zh="施工单位资质证明材料", en="qualification of the contractor"),
+    "concealed_works_records": Text(zh="隐蔽工程施工及试验记录", en="records and tests of concealed works"),
+    "completion_report": Text(zh="工程竣工报告（含竣工图纸）", en="completion report with as-built drawings"),
+    "commitment_letter": Text(zh="用电承诺书", en="commitment letter"),
+    "agent_authorisation": Text(zh="授权委托书", en="authorisation of the agent"),
+    "agent_identity": Text(zh="代理人身份证件", en="identity document of the agent"),
+    "deferral_letter": Text(zh="容缺受理承诺书", en="letter for acceptance with documents to follow"),
 }
-"""What a record says of itself in `value`, where the contract or a rule knows the word."""
+"""What a record says of itself in `value`, where the contract or a rule knows the word; of a document its kind."""
 
 SOURCES: Final[Mapping[str, Text]] = {
     "marketing": Text(zh="营销系统", en="marketing"),
