@@ -11,17 +11,19 @@ import sqlalchemy as sa
 
 from storage._execution import Execution
 from storage._statements import tables
-from storage.rows import CaseRow, DeadlineRow, EventRow, EvidenceRow, Filter, Head
+from storage.rows import CaseRow, DeadlineRow, EventRow, EvidenceRow, Filter, Head, PersonalRow
 
 _application = tables["application"]
 _event = tables["event"]
 _deadline = tables["deadline"]
 _evidence = tables["evidence_record"]
 _org = tables["org"]
+_personal = tables["personal"]
 
 _CASE = [_application.c[field] for field in CaseRow._fields]
 _DEADLINE = [_deadline.c[field] for field in DeadlineRow._fields]
 _EVENT = [_event.c[field] for field in EventRow._fields]
+_PERSONAL = [_personal.c[field] for field in PersonalRow._fields]
 _EVIDENCE = [_evidence.c[field] for field in EvidenceRow._fields]
 
 _CASE_FLAG = CaseRow._fields.index("provisional")
@@ -150,6 +152,15 @@ class Lists(Execution):
                 return
             after = (page[-1][0], page[-1][1])
 
+    def people(self) -> Iterator[tuple[str, str, bool, PersonalRow | None]]:
+        """Of every application by id: the payload of its first event, whether it has ended, and who it is about (None
+        when that row is gone)."""
+        case, event = _application.c, _event.c
+        first = _application.join(_event, sa.and_(event.case_id == case.id, event.case_seq == 1))
+        source = first.outerjoin(_personal, _personal.c.case_id == case.id)
+        for row in self._by_id([case.id, event.payload, case.closed_at, *_PERSONAL], source=source):
+            yield row[0], row[1], row[2] is not None, None if row[3] is None else PersonalRow._make(row[3:])
+
     def all_evidence(self) -> Iterator[EvidenceRow]:
         """Every record of another system by id."""
         return map(EvidenceRow._make, self._by_id(_EVIDENCE))
@@ -163,11 +174,16 @@ class Lists(Execution):
         """What a checkpoint is made of, by id: the head of every application and every record of another system."""
         return heapq.merge(self.heads(), self.records(), key=itemgetter(0))
 
-    def _by_id(self, columns: Sequence[sa.ColumnElement[Any]], after: str = "") -> Iterator[Sequence[Any]]:
-        """These columns of every row, of which the first is its id, following `after`, a page at a time."""
-        id_ = columns[0]
+    def _by_id(
+        self, columns: Sequence[sa.ColumnElement[Any]], after: str = "", source: sa.FromClause | None = None
+    ) -> Iterator[Sequence[Any]]:
+        """These columns of every row, of which the first is its id, following `after`, a page at a time. `source`: the
+        join they come from, where it is not one table."""
+        id_, asked = columns[0], sa.select(*columns)
+        if source is not None:
+            asked = asked.select_from(source)
         while True:
-            page = self._page(sa.select(*columns).where(id_ > after).order_by(id_))
+            page = self._page(asked.where(id_ > after).order_by(id_))
             yield from page
             if len(page) < PAGE:
                 return

@@ -215,6 +215,31 @@ def test_personal_data_of_an_ended_case_can_be_erased_and_the_chain_still_holds(
 # ---- verify, checkpoint, rebuild -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            f"UPDATE personal SET {column} = 'x'"
+            for column in ("customer_id", "customer_name", "phone", "address", "salt")
+        ),
+        "UPDATE personal SET phone = NULL",
+        "UPDATE personal SET salt = NULL, customer_id = NULL, customer_name = NULL, phone = NULL, address = NULL",
+        "DELETE FROM personal",
+    ],
+)
+def test_verify_names_personal_data_that_are_not_those_of_the_chain(cli, change):
+    one = cli.submit()
+    connection = sqlite3.connect(cli.database.removeprefix("sqlite:///"))
+    connection.execute(change)
+    connection.commit()
+    connection.close()
+    found = cli("verify", "--json")
+    assert found.exit_code == 1
+    said = json.loads(found.stdout)
+    assert (said["holds"], said["flaws"]) == (False, [])
+    assert [one["id"] in row and "personal" in row for row in said["damaged"]] == [True]
+
+
 def test_verify_counts_when_every_chain_holds(cli):
     cli.submit()
     one = cli.submit(external_id="MK-2", premises={"id": "P-2"})

@@ -122,6 +122,16 @@ def test_nothing_is_acknowledged_in_a_file_that_was_moved_or_replaced(sqlite_url
     database.close()
 
 
+def test_what_carries_the_log_over_makes_no_file(sqlite_url: str):
+    database = Database.open(sqlite_url)
+    assert database.file is not None
+    assert database._wal is not None
+    database.file.unlink()
+    database._wal.note_commit()
+    database.close()
+    assert not database.file.exists()
+
+
 def test_a_server_that_is_not_there():
     with pytest.raises(StorageUnavailable):
         Database.open("postgresql://nobody@127.0.0.1:1/none")

@@ -25,10 +25,10 @@ def verify(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """核验全部证据链、规则、放假通知和外部记录; 有问题时列出每件的第一个坏事件和每条被改动的记录, 退出码为 1。
+    """核验全部证据链、规则、放假通知、外部记录和客户资料; 有问题时列出每件的首个坏事件和每条被改动的记录, 退出码为 1。
 
-    Verify every chain, and definitions, notices and records of other systems against their hashes; names the first bad
-    event of each bad case and every changed row, and exits 1 when there is one.
+    Verify every chain, and definitions, notices, records of other systems and personal data against their hashes; names
+    the first bad event of each bad case and every changed row, and exits 1 when there is one.
     """
     with opened(database) as service, progress("核验 / verifying") as report:
         found = upkeep.verify(service, checkpoint, projections, report)
@@ -60,7 +60,7 @@ def _say(found: upkeep.Verified) -> None:
     wrong = f"{bad} 件有问题 / bad cases: {bad}"
     if found.damaged:
         many = len(found.damaged)
-        wrong += f", 规则、放假通知和外部记录 {many} 条有问题 / bad definitions, notices and records: {many}"
+        wrong += f", 规则、放假通知、外部记录和客户资料 {many} 条有问题 / bad rows: {many}"
     if found.differing_months:
         many = len(found.differing_months)
         wrong += f", 录入时间的汇总 {many} 项有问题 / bad sums of times of recording: {many}"

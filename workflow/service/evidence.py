@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from definitions.calendar import WorkingCalendar
 from definitions.records import LIFECYCLES, OBSERVED
-from storage import Damaged, EvidenceRow, Tx
+from storage import Damaged, EvidenceRow, PersonalRow, Tx, personal_digest
 from workflow.core.commands import Code, Line, Moment, Prose, Source, Strict
 from workflow.core.evolve import replay
 from workflow.core.timers import timers
@@ -134,6 +134,30 @@ def rewritten(tx: Tx) -> Iterator[Damaged]:
             f"the row {row.id} of evidence_record (application {row.case_id}) was changed since it came in; restore it "
             "from a backup",
         )
+
+
+def disowned(tx: Tx, broken: Container[str]) -> Iterator[Damaged]:
+    """The personal data whose digest is not the one in the chain of their application. Erased they may be once it has
+    ended, and as a whole. `broken`: applications whose chain does not hold, and says nothing of anybody."""
+    for case_id, payload, closed, row in tx.people():
+        if case_id in broken:
+            continue
+        if row is not None:
+            erased = not any(row[1:])
+            if closed if erased else _chained(payload, row):
+                continue
+        yield Damaged(
+            f"申请 {case_id} 的客户资料与受理时不符, 被改动或移除过; 请由备份恢复 personal 表中的这一行",
+            f"the row {case_id} of personal was changed or removed since the application came in; restore it from a "
+            "backup",
+        )
+
+
+def _chained(payload: str, row: PersonalRow) -> bool:
+    if row.salt is None:
+        return False
+    digest: str = msgspec.json.decode(payload)["personal_digest"]
+    return digest == personal_digest(row.salt, *row[2:])
 
 
 def rebuilt(

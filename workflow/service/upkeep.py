@@ -36,10 +36,10 @@ def prepare(url: str | Path) -> str:
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What verification found. `flaws`: the first bad event of each bad case. `damaged`: definitions, notices and
-    records of other systems that are not what their hashes name, or are gone. `differing`: cases whose projections are
-    not what their events give, and `differing_months`: those of a unit and source (`unit source month`) whose load
-    times are not what its cases give; None when not compared."""
+    """What verification found. `flaws`: the first bad event of each bad case. `damaged`: definitions, notices, records
+    of other systems and personal data that are not what their hashes name, or are gone. `differing`: cases whose
+    projections are not what their events give, and `differing_months`: those of a unit and source (`unit source month`)
+    whose load times are not what its cases give; None when not compared."""
 
     cases: int
     events: int
@@ -56,13 +56,15 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 def verify(service: Service, checkpoint: Path | None, projections: bool, progress: Progress) -> Verified:
-    """Verify every chain against its application and the checkpoint file; definitions, notices and the records of other
-    systems against their hashes; on request the projections. Raises StorageError when the checkpoint cannot be used."""
+    """Verify every chain against its application and the checkpoint file; definitions, notices, the records of other
+    systems and personal data against their hashes; on request the projections. Raises StorageError when the checkpoint
+    cannot be used."""
     mark = None if checkpoint is None else read_checkpoint(checkpoint)
     with service.database.read() as tx:
         found = verify_chains(tx, mark, lambda done: progress(done, None))
         rows = [str(one) for one in damaged(tx)]
         told = [str(one) for one in evidence.rewritten(tx)]
+        people = [str(one) for one in evidence.disowned(tx, {flaw.case_id for flaw in found.flaws})]
         differing = months = None
         # A case whose chain is broken has no trustworthy events to compare with, nor rules whose row is changed.
         if projections and not (found.flaws or rows):
@@ -71,7 +73,7 @@ def verify(service: Service, checkpoint: Path | None, projections: bool, progres
             differing = sorted({*evidence.differing(tx, service.law, calendar), *miscounted})
             months = list(load_times.differing(tx, service.judging.detectors.gates))
     flaws = [_told(flaw) for flaw in found.flaws]
-    return Verified(found.cases, found.events, flaws, found.missing_triggers, rows + told, differing, months)
+    return Verified(found.cases, found.events, flaws, found.missing_triggers, rows + told + people, differing, months)
 
 
 def _told(flaw: Flaw) -> dict[str, Any]:
