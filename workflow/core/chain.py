@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Final
 
 from definitions.calendar import WorkingCalendar
 from definitions.model import ChainRule, Definition
@@ -18,6 +18,9 @@ from workflow.core.machine import ENDINGS, ENERGISED
 from workflow.core.state import Facts, Link, State
 from workflow.core.timers import standing, timers
 from workflow.core.times import business_date
+
+SLACK_KW: Final = 1e-9
+"""What binary fractions may lose: 7 kW and 8.4 kW are a fifth of 7 apart, and are computed as a little more."""
 
 
 def same_need(
@@ -37,7 +40,7 @@ def same_need(
 def _alike(rule: ChainRule, before: Facts, after: Facts) -> bool:
     """The same voltage, and a capacity within the tolerance of the earlier one."""
     apart = abs(before.capacity_kw - after.capacity_kw)
-    return before.voltage == after.voltage and apart <= rule.capacity_tolerance * before.capacity_kw
+    return before.voltage == after.voltage and apart <= rule.capacity_tolerance * before.capacity_kw + SLACK_KW
 
 
 def _met(rule: ChainRule, ended: State, submitted_at: dt.datetime, candidates: Iterable[State]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, most_alike
 from definitions.detectors import Detectors
 from definitions.model import STEPS
+from workflow.core.chain import SLACK_KW
 from workflow.replay.columnar.clocks import day, not_after, resting
 from workflow.replay.columnar.engines import Engine, listed, quoted
 from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, months, systems
@@ -223,7 +224,7 @@ def _needs(engine: Engine, detectors: Detectors) -> None:
     )
     same = (
         "n.premises_id = o.premises_id AND n.cid <> o.cid AND n.voltage = o.voltage AND "
-        f"ABS(n.capacity_kw - o.capacity_kw) <= {d14['capacity_tolerance']} * o.capacity_kw"
+        f"ABS(n.capacity_kw - o.capacity_kw) <= {d14['capacity_tolerance']} * o.capacity_kw + {SLACK_KW}"
     )
     engine.make(
         "pairs",

@@ -11,6 +11,7 @@ from typing import Any
 
 from definitions._expressions import MOMENT_DAY
 from definitions.model import Frozen
+from workflow.core.chain import SLACK_KW
 from workflow.replay.exact.judge import ExactVerdict
 from workflow.replay.exact.language import SOURCE_NUMBERS, Worked
 
@@ -37,7 +38,7 @@ class Site(Frozen, frozen=True):
         return (
             later.case_id != self.case_id
             and later.voltage == self.voltage
-            and abs(later.capacity_kw - self.capacity_kw) <= tolerance * self.capacity_kw
+            and abs(later.capacity_kw - self.capacity_kw) <= tolerance * self.capacity_kw + SLACK_KW
         )
 
 
