@@ -258,6 +258,27 @@ def test_roles_name_real_commands_and_only_some_may_countersign():
     }  # fmt: skip
 
 
+def test_who_stands_higher_may_do_more_and_who_inspects_only_looks():
+    roles = load().roles
+    assert set(roles["manager"].commands) == set(roles["supervisor"].commands) == {"submit", *COMMAND_NAMES}
+    desk = {"applications", "personal", "contacts", "events", "definitions", "calendar", "alerts", "customers"}
+    field = desk | {"orders", "feeds", "findings", "reports"}
+    reads = {
+        "front_line": desk,
+        "manager": field,
+        "supervisor": field | {"messages", "destinations", "evidence", "orgs", "areas"},
+        # Findings and replays are for who inspects; names and telephones are not.
+        "inspector": (field | {"replays", "evidence", "orgs"}) - {"personal", "feeds"},
+    }
+    assert {name: set(roles[name].reads) for name in reads} == reads
+    administers = {
+        "front_line": {"contacts", "customers", "evidence"},
+        "manager": {"contacts", "customers", "alerts"},
+        "supervisor": {"contacts", "customers", "alerts", "orders", "messages", "feeds", "areas"},
+    }
+    assert {name: set(roles[name].administers) for name in administers} == administers
+
+
 @pytest.mark.parametrize(
     ("title", "level"),
     [

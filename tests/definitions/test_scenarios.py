@@ -30,6 +30,7 @@ READ: dict[str, Callable[[Definition], Any]] = {
     "catalogue": lambda d: [item.code for item in d.charges.catalogue],
     "plan_months": lambda d: d.plan_validity.months if d.plan_validity else None,
     "notices": lambda d: [notice.code for notice in d.notices],
+    "channels": lambda d: {notice.code: list(notice.channels) for notice in d.notices},
     "waivable": lambda d: [step.code for step in d.steps if step.waivable],
     "required_for_all": lambda d: [step.code for step in d.steps if step.required_for == "all"],
 }
