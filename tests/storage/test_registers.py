@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storage import (
+    AppendOnly,
     Database,
     DefinitionRow,
     Duplicate,
@@ -96,6 +97,21 @@ def test_published_definitions_and_notices_keep_their_first_date(database: Datab
         assert not tx.put_notice(notice._replace(imported_at=LATER))
         assert tx.put_notice(notice._replace(hash="m", year=2026))
         assert [row.hash for row in tx.notices()] == ["m", "n"]
+
+
+@pytest.mark.parametrize("change", ["UPDATE {} SET content = 'forged'", "DELETE FROM {}"])
+@pytest.mark.parametrize("table", ["definition", "calendar_notice", "evidence_record"])
+def test_what_cases_are_judged_by_stays_as_it_was_kept(database: Database, table, change):
+    """The definition a case is pinned to, the notices its days were counted by, the records of other systems."""
+    with database.write() as tx:
+        tx.put_definition(DefinitionRow("h", "{}", MOMENT))
+        tx.put_notice(NoticeRow("n", 2027, "year: 2027\n", MOMENT, "admin"))
+        tx.add_evidence(EvidenceRow("e1", "c1", "{}", "d1", MOMENT, "grid"))
+    with pytest.raises(AppendOnly), database.write() as tx:
+        tx._execute(change.format(table), ())
+    with database.read() as tx:
+        assert (tx.definitions()[0].content, tx.notices()[0].content) == ("{}", "year: 2027\n")
+        assert tx.evidence("c1")[0].content == "{}"
 
 
 def test_evidence_delivered_twice_is_kept_once(database: Database):
