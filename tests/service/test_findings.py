@@ -289,6 +289,7 @@ def test_a_suspension_entered_long_after_it_began(desk: Desk, home: str, entered
     assert ("D16" in rows) is flawed
     if flawed:
         assert rows["D16"].explanation == "中止(2024-01-09)不当: 事后补录"
+        assert rows["D16"].explanation_en == "The suspension of 2024-01-09 is flawed: entered after the fact"
 
 
 def held(case_id: str, life: str, when: str, value: str, recorded: str, **more: Any) -> dict[str, Any]:

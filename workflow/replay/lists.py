@@ -27,11 +27,11 @@ FIELD_WORK: Final = (
 """The utility's work that other systems observe; a completed or returned step is work too (D16)."""
 CLASS_FACTS: Final = ("customer_kind", "voltage", "capacity_kw", "enterprise_size", "supply_count")
 """Facts of a case that decide its class and may be corrected (D33), beside the kind of business."""
-NEAR_A_LIMIT: Final = "临近时限才中止"
-ENTERED_LATE: Final = "事后补录"
-WITHOUT_PROOF: Final = "以客户原因中止而无凭证"
-WORK_INSIDE: Final = "中止期间有供电企业的作业"
-OVER_HALF: Final = "中止占去过半时间"
+NEAR_A_LIMIT: Final = "near_a_limit"
+ENTERED_LATE: Final = "entered_late"
+WITHOUT_PROOF: Final = "without_proof"
+WORK_INSIDE: Final = "work_inside"
+OVER_HALF: Final = "over_half"
 """What may be wrong with a suspension (D16), the first of them said."""
 
 
