@@ -8,6 +8,7 @@ import re
 from workflow.alerts import worker
 from workflow.service import Principal, Submission
 from workflow.service.demo import PROVINCE
+from workflow.web.visit import csrf_of
 
 
 def test_a_finding_is_told_in_words_and_leads_to_its_application(own_office):
@@ -30,3 +31,21 @@ def test_a_finding_is_told_in_words_and_leads_to_its_application(own_office):
     one = inspector.get(found[1]).text
     assert f'href="/cases/{case.case_id}"' in one
     assert "lv_zero" not in one
+
+
+def test_a_review_that_cannot_be_taken_is_shown_again_with_what_was_typed(own_office):
+    inspector = own_office.client("inspector")
+    found = re.search(r'href="(/findings/[0-9a-f-]{36})"', inspector.get("/findings").text)
+    assert found is not None
+    fields = {
+        "csrf": csrf_of(own_office.token("inspector")),
+        "act": "invite",
+        "text": "请说明",
+        "reply_by": "2026-11-01",
+    }
+    answer = inspector.post(f"{found[1]}/review", data=fields)
+    assert answer.status_code == 422
+    assert ">请说明</textarea>" in answer.text
+    assert 'value="2026-11-01"' in answer.text
+    assert re.search(r'name="act" value="invite" required checked', answer.text)
+    assert '<div class="flash failed" role="alert">' in answer.text

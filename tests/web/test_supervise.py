@@ -24,8 +24,15 @@ class Person:
 
     def send(self, path: str, **fields: str) -> str:
         """Send a form; the page that answers."""
+        return self._sent(path, 200, fields)
+
+    def fail(self, path: str, **fields: str) -> str:
+        """Send a form that is shown again; the page."""
+        return self._sent(path, 422, fields)
+
+    def _sent(self, path: str, status: int, fields: dict[str, str]) -> str:
         answer = self.client.post(path, data={"csrf": self._csrf, **fields})
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code == status, answer.text
         return answer.text
 
 
@@ -85,7 +92,7 @@ def test_an_order_goes_from_its_issue_to_its_end_with_two_people(own_office: Off
         assert flash(supervisor.send(f"/supervise/alerts/{alert['id']}/order", **fields)) == ("done", "督办单已签发。")
     (order,) = orders.listed(own_office.service, supervisor.principal)["items"]
     assert flash(manager.send(f"/orders/{order['id']}/answer", answer="已送电。"))[0] == "done"
-    assert flash(manager.send(f"/orders/{order['id']}/close"))[0] == "failed"
+    assert "请由有权的人员办理" in manager.fail(f"/orders/{order['id']}/close", note="已办")
     assert flash(supervisor.send(f"/orders/{order['id']}/close", note="属实"))[0] == "done"
     ended = orders.one(own_office.service, supervisor.principal, order["id"])
     assert (ended["status"], ended["answer"], ended["closed_by"]) == ("closed", "已送电。", supervisor.principal.who)
@@ -95,8 +102,11 @@ def test_an_order_without_its_contents_is_not_issued(own_office: Office, supervi
     alert = alerts.listed(own_office.service, supervisor.principal, status="standing", limit=1)["items"][0]
     for reply_by in ("2026-11-27", "2026-11-24", "tomorrow"):
         content = "" if reply_by == "2026-11-27" else "今日内送电。"
-        page = supervisor.send(f"/supervise/alerts/{alert['id']}/order", content=content, reply_by=reply_by)
-        assert flash(page)[0] == "failed"
+        form = f"/supervise/alerts/{alert['id']}/order"
+        page = supervisor.fail(form, content=content, reply_by=reply_by, key="the-key")
+        assert '<div class="flash failed" role="alert">' in page
+        for typed in (f">{content}</textarea>", f'value="{reply_by}"', 'value="the-key"'):
+            assert typed in page, typed
     assert orders.listed(own_office.service, supervisor.principal)["items"] == []
 
 
@@ -137,3 +147,21 @@ def test_who_stated_a_cause_is_called_by_name(own_office: Office, supervisor: Pe
 def test_a_name_that_no_register_knows_is_told_as_it_is(own_office: Office) -> None:
     rows: list[dict[str, str | None]] = [{"manager": "nobody", "org": "nowhere"}, {"manager": None, "org": None}, {}]
     assert units.called(own_office.service.database, rows) == ({}, {})
+
+
+def test_an_answer_that_cannot_be_taken_is_shown_again_with_what_was_typed(
+    own_office: Office, supervisor: Person
+) -> None:
+    manager = Person(own_office, "manager")
+    alert = next(
+        one
+        for one in alerts.listed(own_office.service, supervisor.principal, status="standing", limit=200)["items"]
+        if one["manager"] == manager.principal.who
+    )
+    supervisor.send(f"/supervise/alerts/{alert['id']}/order", content="今日内送电。", reply_by="2026-11-27")
+    (order,) = orders.listed(own_office.service, supervisor.principal)["items"]
+    manager.send(f"/orders/{order['id']}/answer", answer="已送电。")
+    page = manager.fail(f"/orders/{order['id']}/answer", answer="另一个窗口里写的答复")
+    assert '<div class="flash failed" role="alert">' in page
+    assert "另一个窗口里写的答复" in page
+    assert orders.one(own_office.service, supervisor.principal, order["id"])["answer"] == "已送电。"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
@@ -50,16 +52,21 @@ def rules(visit: Staff) -> Response:
 @router.get("/findings/{id}")
 def one(visit: Staff, finding_id: Id) -> Response:
     """One finding, its evidence and its review."""
-    return visit.page(
-        "findings/one.html", **findings.file(visit.service, visit.principal, finding_id), **reviewing(visit)
-    )
+    return _one(visit, finding_id)
+
+
+def _one(visit: Visit, finding_id: str, typed: dict[str, str] | None = None, failed: str = "") -> Response:
+    shown = findings.file(visit.service, visit.principal, finding_id)
+    status = 422 if failed else 200
+    return visit.page("findings/one.html", status=status, **shown, **reviewing(visit, typed), failed=failed)
 
 
 @router.post("/findings/{id}/review")
 def review(visit: Staff, form: Form, finding_id: Id) -> Response:
     """One act of a review."""
     back = text_of(form, "back") or f"/findings/{finding_id}"
-    return reviewed(visit, form, finding_id, back)
+    act = partial(findings.act, visit.service, visit.principal, finding_id)
+    return reviewed(visit, form, back, act, partial(_one, visit, finding_id))
 
 
 @router.get("/findings/{id}/paper.{form}")
@@ -75,27 +82,32 @@ def rules_of(visit: Visit) -> list[tuple[str, str]]:
     return [(code, f"{code} {said(text, visit.language)}") for code, text in named.items()]
 
 
-def reviewing(visit: Visit) -> dict[str, Any]:
-    """What the forms of a review need."""
+def reviewing(visit: Visit, typed: dict[str, str] | None = None) -> dict[str, Any]:
+    """What the forms of a review need; `typed`: what they hold already."""
     return {
         "acts": findings.ACTS,
         "statuses": findings.STATUSES,
-        "reply_by": visit.service.clock.now().date() + ANSWER_WITHIN,
+        "typed": {"reply_by": (visit.today + ANSWER_WITHIN).isoformat(), **(typed or {})},
     }
 
 
-def reviewed(visit: Visit, form: Form, finding_id: str, back: str) -> Response:
-    """Do the act that a form asks for and go `back`; what stands against it is told there."""
-    given = {name: text_of(form, name) for name in ("act", "text", "reply_by")}
-    if given["act"] != "invite":
-        given["reply_by"] = ""
+def reviewed(
+    visit: Visit,
+    form: Form,
+    back: str,
+    act: Callable[[findings.Review], object],
+    again: Callable[[dict[str, str], str], Response],
+) -> Response:
+    """Do the `act` that a form asks for and go `back`; `again`: the form with what was typed and what stands against
+    it."""
+    typed = {name: text_of(form, name) for name in ("act", "text", "reply_by")}
+    given = typed if typed["act"] == "invite" else {**typed, "reply_by": ""}
     try:
-        asked = findings.Review.model_validate({name: value for name, value in given.items() if value})
-        findings.act(visit.service, visit.principal, finding_id, asked)
+        act(findings.Review.model_validate({name: value for name, value in given.items() if value}))
     except ValidationError:
-        return visit.go(back, visit.gettext(N_("没有保存: 请选择一步并写明内容。")), "failed")
+        return again(typed, visit.gettext(N_("没有保存: 请选择一步并写明内容。")))
     except Refused as error:
-        return visit.go(back, said(error.refusal.detail, visit.language), "failed")
+        return again(typed, said(error.refusal.detail, visit.language))
     return visit.go(back, visit.gettext(N_("已记入复核经过。")))
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from workflow.service import Refused, StorageError, findings, replays
 from workflow.web.area import N_, Area, Link
-from workflow.web.areas.findings import download, reviewing, rules_of
+from workflow.web.areas.findings import download, reviewed, reviewing, rules_of
 from workflow.web.language import said
 from workflow.web.visit import Form, Staff, Visit, text_of
 
@@ -136,26 +136,28 @@ def cases(visit: Staff, run_id: Id) -> Response:
 @router.get("/replays/{id}/case")
 def case(visit: Staff, run_id: Id) -> Response:
     """One case: its records on a line of time, its findings and their reviews."""
-    told = replays.case(visit.service, visit.principal, run_id, visit.request.query_params.get("case", ""))
-    return visit.page("replays/case.html", **told, **reviewing(visit))
+    return _case(visit, run_id, visit.request.query_params.get("case", ""))
+
+
+def _case(
+    visit: Visit, run_id: str, case_id: str, typed: dict[str, str] | None = None, failed: str = "", *, rule: str = ""
+) -> Response:
+    """`typed` and `failed` belong to the review of `rule`."""
+    told = replays.case(visit.service, visit.principal, run_id, case_id)
+    status = 422 if failed else 200
+    forms, empty = reviewing(visit, typed), reviewing(visit)["typed"]
+    return visit.page("replays/case.html", status=status, **told, **forms, rule=rule, empty=empty, failed=failed)
 
 
 @router.post("/replays/{id}/review")
 def review(visit: Staff, form: Form, run_id: Id) -> Response:
     """One act of the review of a finding."""
     case_id, rule = text_of(form, "case"), text_of(form, "rule")
-    back = text_of(form, "back")
-    given = {name: text_of(form, name) for name in ("act", "text", "reply_by")}
-    if given["act"] != "invite":
-        given["reply_by"] = ""
-    try:
-        asked = findings.Review.model_validate({name: value for name, value in given.items() if value})
+
+    def act(asked: findings.Review) -> None:
         replays.review(visit.service, visit.principal, run_id, case_id=case_id, rule=rule, asked=asked)
-    except ValidationError:
-        return visit.go(back, visit.gettext(N_("没有保存: 请选择一步并写明内容。")), "failed")
-    except Refused as error:
-        return visit.go(back, said(error.refusal.detail, visit.language), "failed")
-    return visit.go(back, visit.gettext(N_("已记入复核经过。")))
+
+    return reviewed(visit, form, text_of(form, "back"), act, partial(_case, visit, run_id, case_id, rule=rule))
 
 
 @router.get("/replays/{id}/sample")

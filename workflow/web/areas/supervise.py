@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Final, TypeVar
 from uuid import uuid4
 
@@ -46,16 +47,25 @@ def _query(visit: Visit, *names: str) -> dict[str, str]:
 
 
 def _attempt(
-    visit: Visit, back: str, model: type[Asked], given: dict[str, str], act: Callable[[Asked], str]
+    visit: Visit,
+    back: str,
+    model: type[Asked],
+    given: dict[str, str],
+    act: Callable[[Asked], str],
+    *,
+    again: Callable[[str], Response] | None = None,
 ) -> Response:
-    """Do what a form asks and go `back`; what stands against it is told there, and nothing was changed."""
+    """Do what a form asks and go `back`; what stands against it is told there, and nothing was changed. `again`: the
+    form with what was typed and what stands against it, where there is something to lose."""
     try:
         told = act(model.model_validate({name: value for name, value in given.items() if value}))
     except ValidationError:
-        return visit.go(back, visit.gettext(N_("没有保存: 请填写完整后重新提交。")), "failed")
+        failed = visit.gettext(N_("没有保存: 请填写完整后重新提交。"))
     except Refused as error:
-        return visit.go(back, said(error.refusal.detail, visit.language), "failed")
-    return visit.go(back, told)
+        failed = said(error.refusal.detail, visit.language)
+    else:
+        return visit.go(back, told)
+    return visit.go(back, failed, "failed") if again is None else again(failed)
 
 
 @router.get("/supervise")
@@ -93,9 +103,13 @@ def acknowledge(visit: Staff, form: Form, alert_id: Id) -> Response:
 @router.get("/supervise/alerts/{id}/order")
 def order_form(visit: Staff, alert_id: Id) -> Response:
     """The form of a supervision order."""
+    return _order_form(visit, alert_id, {"reply_by": (visit.today + REPLY_WITHIN).isoformat()}, str(uuid4()))
+
+
+def _order_form(visit: Visit, alert_id: str, typed: dict[str, str], key: str, failed: str = "") -> Response:
     found = alerts.one(visit.service, visit.principal, alert_id)
-    reply_by = visit.service.clock.now().date() + REPLY_WITHIN
-    return visit.page("supervise/order_form.html", alert=found, reply_by=reply_by, key=str(uuid4()))
+    status = 422 if failed else 200
+    return visit.page("supervise/order_form.html", status=status, alert=found, typed=typed, key=key, failed=failed)
 
 
 @router.post("/supervise/alerts/{id}/order")
@@ -107,7 +121,11 @@ def issue(visit: Staff, form: Form, alert_id: Id) -> Response:
         return visit.gettext(N_("督办单已签发。"))
 
     given = {name: text_of(form, name) for name in ("content", "reply_by")}
-    return _attempt(visit, f"/orders?alert_id={alert_id}", orders.IssueOrder, given, act)
+
+    def again(failed: str) -> Response:
+        return _order_form(visit, alert_id, given, text_of(form, "key"), failed)
+
+    return _attempt(visit, f"/orders?alert_id={alert_id}", orders.IssueOrder, given, act, again=again)
 
 
 @router.get("/breaches")
@@ -142,8 +160,13 @@ def order_list(visit: Staff) -> Response:
 @router.get("/orders/{id}")
 def order(visit: Staff, order_id: Id) -> Response:
     """One supervision order, with what can be done about it."""
+    return _order(visit, order_id)
+
+
+def _order(visit: Visit, order_id: str, typed: str = "", failed: str = "") -> Response:
     found = orders.one(visit.service, visit.principal, order_id)
-    return visit.page("supervise/order.html", order=found, today=visit.service.clock.now().date())
+    status = 422 if failed else 200
+    return visit.page("supervise/order.html", status=status, order=found, today=visit.today, typed=typed, failed=failed)
 
 
 @router.post("/orders/{id}/answer")
@@ -154,7 +177,9 @@ def answer(visit: Staff, form: Form, order_id: Id) -> Response:
         orders.answer(visit.service, visit.principal, order_id, asked)
         return visit.gettext(N_("答复已提交。"))
 
-    return _attempt(visit, f"/orders/{order_id}", orders.AnswerOrder, {"answer": text_of(form, "answer")}, act)
+    typed = text_of(form, "answer")
+    again = partial(_order, visit, order_id, typed)
+    return _attempt(visit, f"/orders/{order_id}", orders.AnswerOrder, {"answer": typed}, act, again=again)
 
 
 @router.post("/orders/{id}/close")
@@ -165,7 +190,9 @@ def close(visit: Staff, form: Form, order_id: Id) -> Response:
         orders.close(visit.service, visit.principal, order_id, asked)
         return visit.gettext(N_("督办单已办结。"))
 
-    return _attempt(visit, f"/orders/{order_id}", orders.CloseOrder, {"note": text_of(form, "note")}, act)
+    typed = text_of(form, "note")
+    again = partial(_order, visit, order_id, typed)
+    return _attempt(visit, f"/orders/{order_id}", orders.CloseOrder, {"note": typed}, act, again=again)
 
 
 @router.get("/supervise/health")
