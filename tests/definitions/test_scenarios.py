@@ -51,7 +51,7 @@ def test_every_class_has_scenarios():
 
 @pytest.mark.parametrize(("user_class", "scenario"), SCENARIOS)
 def test_scenario(user_class: str, scenario: dict[str, Any]):
-    asked = {key: scenario[key] for key in scenario if key not in ("name", "submitted_on", "no_rule", "cites")}
+    asked = {key: scenario[key] for key in scenario if key not in ("name", "submitted_on", "no_rule", "cites", "limits_cite")}
     if scenario.get("no_rule"):
         with pytest.raises(NoRuleInForce, match="没有可适用于"):
             load().resolve(on=scenario["submitted_on"], user_class=user_class)
@@ -59,6 +59,8 @@ def test_scenario(user_class: str, scenario: dict[str, Any]):
     definition = load().resolve(on=scenario["submitted_on"], user_class=user_class)
     assert {key: READ[key](definition) for key in asked} == asked
     assert set(scenario.get("cites", ())) <= told(definition)
+    limited = [definition.total, *(step for step in definition.steps if step.limit is not None)]
+    assert all(set(scenario.get("limits_cite", ())) <= set(rule.clauses) for rule in limited)
     assert told(definition) <= set(definition.clauses)
 
 

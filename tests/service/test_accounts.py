@@ -13,6 +13,7 @@ from tests.alerts.office import HandClock
 from tests.core.driver import shipped_book
 from workflow.core.refusals import Refused
 from workflow.service import Principal, Service, accounts
+from workflow.service.access import check_administers, check_command, check_reads
 
 ADMIN = Principal("root", "admin")
 HOME = "192.0.2.7"
@@ -197,3 +198,10 @@ def test_role_and_unit_are_those_of_the_staff_register_now(service, zhang):
     signed = accounts.session(service, token)
     assert signed is not None
     assert signed.principal == Principal("zhang", "supervisor", "P")
+
+
+def test_a_role_that_the_rules_do_not_name_may_nothing():
+    for check, what in ((check_command, "submit"), (check_reads, "applications"), (check_administers, "keys")):
+        with pytest.raises(Refused) as refused:
+            check({}, ADMIN, what)
+        assert refused.value.refusal.code == "not-permitted"
