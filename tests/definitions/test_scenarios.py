@@ -59,8 +59,8 @@ def test_scenario(user_class: str, scenario: dict[str, Any]):
     definition = load().resolve(on=scenario["submitted_on"], user_class=user_class)
     assert {key: READ[key](definition) for key in asked} == asked
     assert set(scenario.get("cites", ())) <= told(definition)
-    limited = [definition.total, *(step for step in definition.steps if step.limit is not None)]
-    assert all(set(scenario.get("limits_cite", ())) <= set(rule.clauses) for rule in limited)
+    limits = [definition.total.clauses, *(step.clauses for step in definition.steps if step.limit is not None)]
+    assert all(set(scenario.get("limits_cite", ())) <= set(clauses) for clauses in limits)
     assert told(definition) <= set(definition.clauses)
 
 
