@@ -51,7 +51,8 @@ def test_every_class_has_scenarios():
 
 @pytest.mark.parametrize(("user_class", "scenario"), SCENARIOS)
 def test_scenario(user_class: str, scenario: dict[str, Any]):
-    asked = {key: scenario[key] for key in scenario if key not in ("name", "submitted_on", "no_rule", "cites", "limits_cite")}
+    apart = ("name", "submitted_on", "no_rule", "cites", "limits_cite")
+    asked = {key: scenario[key] for key in scenario if key not in apart}
     if scenario.get("no_rule"):
         with pytest.raises(NoRuleInForce, match="没有可适用于"):
             load().resolve(on=scenario["submitted_on"], user_class=user_class)
