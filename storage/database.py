@@ -149,6 +149,8 @@ class Database:
             try:
                 yield tx
                 tx.check()
+            except (self._backend.driver_error, sa.exc.DBAPIError) as error:
+                raise self._met_fetching(error) from error
             finally:
                 tx.end()
 
@@ -159,6 +161,8 @@ class Database:
         tx = Tx(self._backend, link)
         try:
             yield tx
+        except (self._backend.driver_error, sa.exc.DBAPIError) as error:
+            raise self._met_fetching(error) from error
         finally:
             clean = False
             try:
@@ -172,6 +176,10 @@ class Database:
             finally:
                 if not clean:
                     self._discard(link)
+
+    def _met_fetching(self, error: Exception) -> StorageError:
+        """SQLite reads a row when it is fetched: what cannot be read shows there, after the statement was accepted."""
+        return self._backend.translate(getattr(error, "orig", None) or error)
 
     @contextmanager
     def _transaction(self) -> Iterator[Link]:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 
-from storage.errors import AppendOnly, Contention, Duplicate, Rejected, StorageError, StorageUnavailable
+from storage.errors import AppendOnly, Contention, Damaged, Duplicate, Rejected, StorageError, StorageUnavailable
 
 _WRITERS = 0x6261_6F77  # "baow": any number that nobody else locks
 
@@ -55,6 +55,10 @@ def _broken(error: BaseException) -> StorageError:
     return StorageError(f"数据库出错: {reason}", f"the database failed: {reason}")
 
 
+def _damaged(_: BaseException) -> Damaged:
+    return Damaged("数据库文件已损坏, 请由备份恢复", "the database file is damaged: restore it from a backup")
+
+
 def _rejected(error: BaseException) -> Rejected:
     reason = str(error).strip().partition("\n")[0]
     return Rejected(f"数据不符合表的约束: {reason}", f"a constraint of the schema refused the row: {reason}")
@@ -75,6 +79,7 @@ _SQLITE_KINDS: dict[int, Callable[[BaseException], StorageError]] = {
     sqlite3.SQLITE_READONLY: _unavailable,
     sqlite3.SQLITE_CANTOPEN: _unavailable,
     sqlite3.SQLITE_NOMEM: _unavailable,
+    sqlite3.SQLITE_CORRUPT: _damaged,
     sqlite3.SQLITE_CONSTRAINT: _rejected,
     sqlite3.SQLITE_MISMATCH: _rejected,
     sqlite3.SQLITE_TOOBIG: _rejected,
@@ -84,8 +89,8 @@ _SQLITE_UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PR
 
 def _translate_sqlite(error: BaseException) -> StorageError:
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return _broken(error)
+    if code is None:  # of the driver's own
+        return _damaged(error) if str(error).startswith("Could not decode to UTF-8") else _broken(error)
     if code in _SQLITE_UNIQUE:
         table = re.search(r"failed: (\w+)\.", str(error))
         return Duplicate(table[1] if table else "?")

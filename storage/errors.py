@@ -55,7 +55,7 @@ class AppendOnly(StorageError):
 
 class Damaged(StorageError):
     """A row that is kept under the hash of its content has another content, or one that others rest on is gone:
-    somebody changed the database by hand. It is not used."""
+    somebody changed the database by hand. It is not used. Or the file itself cannot be read where it was asked for."""
 
 
 class StorageUnavailable(StorageError):

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -312,6 +313,7 @@ METER = {"activity": "meter_installed", "occurred_at": "2026-01-05T09:00:00+08:0
     "statement",
     [
         "UPDATE evidence_record SET content = replace(content, '01-05T09', '01-25T09')",
+        f"UPDATE evidence_record SET content = '[]', digest = '{sha256(b'[]').hexdigest()}'",
         "UPDATE evidence_record SET case_id = 'another'",
         "UPDATE evidence_record SET case_id = NULL",
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import Database, Duplicate, NotMigrated, StorageError, StorageUnavailable
+from storage import Damaged, Database, Duplicate, NotMigrated, StorageError, StorageUnavailable
 from storage._wal import WalKeeper
 
 
@@ -78,6 +78,29 @@ def test_a_file_that_is_no_database(tmp_path: Path):
     for migrate in (False, True):
         with pytest.raises(StorageError, match="not a database"):
             Database.open(path, migrate=migrate)
+
+
+@pytest.mark.parametrize("spoilt", ["text", "page"])
+def test_a_damaged_file_is_said_so(sqlite_url: str, spoilt: str):
+    database = Database.open(sqlite_url)
+    assert database.file is not None
+    with database.write() as tx:
+        tx.put_setting("kept", "1")
+    database.close()
+    with closing(sqlite3.connect(database.file)) as connection:
+        connection.execute("UPDATE setting SET value = CAST(x'ff' AS TEXT)")  # found on fetching, as it is no UTF-8
+        connection.commit()
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'setting'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    if spoilt == "page":
+        with database.file.open("r+b") as file:
+            file.seek((root - 1) * size)
+            file.write(b"\xff" * size)
+    database = Database.open(sqlite_url)
+    for transaction in (database.read, database.write):
+        with pytest.raises(Damaged, match="restore it from a backup"), transaction() as tx:
+            tx.setting("kept")
+    database.close()
 
 
 def test_a_folder_in_place_of_a_file(tmp_path: Path):

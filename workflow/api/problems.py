@@ -38,7 +38,7 @@ _TITLES: dict[str, tuple[int, str, str]] = {
     "unsupported-media-type": (415, "不支持的内容类型", "Unsupported media type"),
     "request-refused": (400, "请求被拒绝", "Request refused"),
     "internal-error": (500, "系统内部错误", "Internal error"),
-    "store-damaged": (500, "数据库内容被改动", "The store is damaged"),
+    "store-damaged": (500, "数据库已损坏", "The store is damaged"),
     "not-alive": (503, "服务进程已失效", "Not alive"),
     "not-ready": (503, "系统尚未就绪", "Not ready"),
     "storage-unavailable": (503, "数据库暂时不可用", "Storage unavailable"),

@@ -127,13 +127,24 @@ def rewritten(tx: Tx) -> Iterator[Damaged]:
     """The records of other systems that are no longer what came in, or stand with another application."""
     for row in tx.all_evidence():
         content = row.content.encode()
-        if hashlib.sha256(content).hexdigest() == row.digest and msgspec.json.decode(content)["case_id"] == row.case_id:
+        if hashlib.sha256(content).hexdigest() == row.digest and _case_of(content) == row.case_id:
             continue
         yield Damaged(
             f"外部记录 {row.id} (申请 {row.case_id}) 与收到时不符, 被改动过; 请由备份恢复 evidence_record 表中的这一行",
             f"the row {row.id} of evidence_record (application {row.case_id}) was changed since it came in; restore it "
             "from a backup",
         )
+
+
+class _Named(msgspec.Struct):
+    case_id: str
+
+
+def _case_of(content: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(content, type=_Named).case_id
+    except msgspec.DecodeError:
+        return None
 
 
 def disowned(tx: Tx, broken: Container[str]) -> Iterator[Damaged]:
