@@ -97,7 +97,9 @@ def d13(case: Case) -> Finding | None:
         was, became = _with(case, event, old, old_date), _with(case, event, new, new_date)
         if not late_clocks(was) - late_clocks(became):
             continue
-        if refs(correction) and _another_record(case, event, correction, new):
+        backed = _another_record(case, event, correction, new) if refs(correction) else False
+        lost = lost or backed is None
+        if backed is not False:
             continue
         guilty.append(correction)
         severities.append("critical" if _after_closing(case, match[1], match[2], correction, old) else "high")
@@ -108,16 +110,19 @@ def d13(case: Case) -> Finding | None:
     return found(case, "D13", worst(severities), [rows(e) for e in guilty], guilty)
 
 
-def _another_record(case: Case, event: Event, correction: Event, new: dt.datetime) -> bool:
-    """A record of another source within a day of the new value."""
-    return any(
-        e is not event
-        and e["activity"] != "correction"
-        and e.get("source")
-        and e["source"] not in (event.get("source"), correction.get("source"))
-        and (abs((when(e).date - new.date()).days) <= 1 if when(e).only_date else abs(e["occurred_at"] - new) <= DAY)
+def _another_record(case: Case, event: Event, correction: Event, new: dt.datetime) -> bool | None:
+    """A record of another source within a day of the new value; None where nobody says of which source it is."""
+    kind = (event["activity"], event["lifecycle"])
+    own = {event.get("source"), correction.get("source")} - {None, ""}
+    near = {
+        e.get("source") or ""
         for e in case.events
-    )
+        if (e["activity"], e["lifecycle"]) != kind
+        and e["activity"] != "correction"
+        and e.get("source") not in own
+        and (abs((when(e).date - new.date()).days) <= 1 if when(e).only_date else abs(e["occurred_at"] - new) <= DAY)
+    }
+    return True if near - {""} else (None if near else False)
 
 
 def _after_closing(case: Case, activity: str, lifecycle: str, correction: Event, old: dt.datetime) -> bool:

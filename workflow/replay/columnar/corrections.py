@@ -89,21 +89,29 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
         JOIN kinds ON kinds.activity || '.' || kinds.lifecycle || '.occurred_at' = b.field
         JOIN ev AS e ON e.cid = b.cid AND e.k = kinds.k WHERE b.ref <> ''""",
     )
+    # A record whose system nobody names may be another's: whether it backs the correction is not known.
+    engine.make(
+        "backed",
+        f"""SELECT b.cid, b.row_no, max(e.src) > 0 AS surely FROM bettered AS b
+        JOIN kinds AS f ON f.activity || '.' || f.lifecycle || '.occurred_at' = b.field
+        JOIN ev AS e ON e.cid = b.cid AND e.k <> f.k AND e.k <> {KINDS["correction.changed"]}
+            AND (e.src = 0 OR e.src <> b.src)
+            AND ABS({_instant("e.occurred")} - {_instant("b.now")}) <= {days} * {1440 * MOMENT_MINUTE}
+        LEFT JOIN corrected AS o ON o.cid = b.cid AND o.row_no = b.row_no AND o.src = e.src AND e.src > 0
+        WHERE b.ref <> '' AND o.cid IS NULL GROUP BY b.cid, b.row_no""",
+    )
     closed = f"{_instant('b.occurred')} >= {_instant('b.closing')}"
     engine.make(
         "improved",
         f"""SELECT l.cid, min(CASE WHEN {closed} THEN b.occurred END) AS improved_after,
             min(CASE WHEN b.closing IS NULL OR NOT {closed} THEN b.occurred END) AS improved_before,
-            max(CASE WHEN l.there AND NOT l.unplaced THEN 0 ELSE 1 END) = 1 AS changed_lost
+            max(CASE WHEN l.there AND NOT l.unplaced AND u.cid IS NULL THEN 0 ELSE 1 END) = 1 AS changed_lost
         FROM (SELECT h.cid, h.there, (h.several OR COALESCE(h.life = 'return', FALSE))
                 AND NOT h.whole AND s.cid IS NULL AS unplaced FROM changes AS h
             LEFT JOIN placed_changes AS s ON s.cid = h.cid AND s.row_no = h.row_no) AS l
-        LEFT JOIN (SELECT b.* FROM bettered AS b LEFT JOIN (SELECT DISTINCT b.cid, b.row_no FROM bettered AS b
-            JOIN ev AS e ON e.cid = b.cid AND e.src > 0 AND e.src <> b.src AND e.k <> {KINDS["correction.changed"]}
-            AND ABS({_instant("e.occurred")} - {_instant("b.now")}) <= {days} * {1440 * MOMENT_MINUTE}
-            LEFT JOIN corrected AS o ON o.cid = b.cid AND o.row_no = b.row_no AND o.src = e.src
-            WHERE b.ref <> '' AND o.cid IS NULL) AS backed ON backed.cid = b.cid AND backed.row_no = b.row_no
-        WHERE backed.cid IS NULL) AS b ON b.cid = l.cid GROUP BY l.cid""",
+        LEFT JOIN (SELECT b.* FROM bettered AS b LEFT JOIN backed ON backed.cid = b.cid AND backed.row_no = b.row_no
+            WHERE backed.cid IS NULL) AS b ON b.cid = l.cid
+        LEFT JOIN (SELECT DISTINCT cid FROM backed WHERE NOT surely) AS u ON u.cid = l.cid GROUP BY l.cid""",
     )
 
 

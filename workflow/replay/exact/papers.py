@@ -177,7 +177,11 @@ class Papers:
                 lost = True
                 continue
             closings = list(self._bettered(case, by, change, spans))
-            if not closings or self._backed(case, one, change.now):
+            if not closings:
+                continue
+            backed = self._backed(case, one, change.now)
+            lost = lost or backed is None
+            if backed is not False:
                 continue
             done = [closing is not None and at // MOMENT_UNIT >= closing // MOMENT_UNIT for closing in closings]
             after += [at for closed in done if closed]
@@ -206,16 +210,21 @@ class Papers:
             if [late_whole(case, by.calendar, law, *span) for span in whole_spans] == [True, False]:
                 yield done
 
-    def _backed(self, case: CaseFacts, correction: Event, now: int | None) -> bool:
-        """Whether an approval and a record of another system stand for the correction. The record that was corrected,
-        and its system, say nothing for it."""
+    def _backed(self, case: CaseFacts, correction: Event, now: int | None) -> bool | None:
+        """Whether an approval and a record of another system stand for the correction; None where it is not known of
+        which system a record is that may. The record that was corrected, and its system, say nothing for it."""
+        if correction["ref"] == "":
+            return False
         kind = correction["value"].removesuffix(".occurred_at")
-        own = {0, correction["src"], *(one["src"] for one in case.events if one.kind == kind)}
-        return correction["ref"] != "" and any(
-            self._near_in_time({"at": one["occurred"], "now": now}, case.worked) is True
+        own = {correction["src"], *(one["src"] for one in case.events if one.kind == kind)} - {0}
+        near = {
+            one["src"]
             for one in case.events
-            if one["src"] not in own and one.kind != "correction.changed"
-        )
+            if one["src"] not in own
+            and one.kind not in (kind, "correction.changed")
+            and self._near_in_time({"at": one["occurred"], "now": now}, case.worked) is True
+        }
+        return True if near - {0} else (None if near else False)
 
 
 _CHANGED: Final = changeable(STEPS)
