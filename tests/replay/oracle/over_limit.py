@@ -162,8 +162,11 @@ def _excused(case: Case) -> bool:
 
 
 def _excuses(case: Case, ending: Event) -> bool:
-    if ending.get("source") in ("customer_app", "callcentre") and refs(ending) and not only_uploads(ending):
-        return True
+    if ending.get("source") in ("customer_app", "callcentre") and not only_uploads(ending):
+        if refs(ending):
+            return True
+        if ending["lifecycle"] == "withdraw" and not case.file.refs_kept("application", "withdraw"):
+            return True  # gate (c); whether it was the customer's own request D14 asks again
     if ending["lifecycle"] == "terminate" and ending["value"] == "lapsed":
         return True
     known = ending["occurred_at"] is not None
@@ -196,10 +199,21 @@ def near_a_limit(case: Case, on: dt.date) -> bool:
 
 def d14(case: Case) -> Finding | None:
     ending = case.ending or case.untimed_ending
-    if ending is None or _excused(case) or not case.ledger_applies:
+    if ending is None or not case.ledger_applies:
+        return None
+    withdrawn = case.all("application", "withdraw")
+    unshown = bool(withdrawn) and not any(refs(e) for e in withdrawn)
+    unshown = unshown and not case.file.refs_kept("application", "withdraw")
+    if _excused(case):
+        if unshown and ending is case.ending and _accused(case, ending):
+            raise Unjudged("ref")
         return None
     if ending is not case.ending:
         raise Unjudged("occurred_at")
+    return _accused(case, ending)
+
+
+def _accused(case: Case, ending: Event) -> Finding | None:
     for name in ("premises_id", "voltage", "capacity_kw"):
         case.need(name)
     on = when(ending).date

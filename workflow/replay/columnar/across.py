@@ -10,7 +10,7 @@ from definitions.model import STEPS
 from workflow.core.chain import SLACK_KW
 from workflow.replay.columnar.clocks import day, not_after, resting
 from workflow.replay.columnar.engines import Engine, listed, quoted
-from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, months, systems
+from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, months, refs_expected, systems
 from workflow.replay.references import SEPARATORS
 
 _STEP_EVENTS: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return", "waive")]
@@ -194,11 +194,12 @@ def _needs(engine: Engine, detectors: Detectors) -> None:
     """D14, D34, D35: cases of the same premises, in the order of their first trace; and when a need that ended was
     energised after all."""
     d14, d35 = detectors.detector("D14").thresholds, detectors.detector("D35").thresholds
-    customer = (
-        f"src IN ({SOURCE_NUMBERS['customer_app']}, {SOURCE_NUMBERS['callcentre']}) AND ref <> '' AND NOT only_uploads"
-    )
+    by_customer = f"src IN ({SOURCE_NUMBERS['customer_app']}, {SOURCE_NUMBERS['callcentre']})"
+    customer = f"{by_customer} AND ref <> '' AND NOT only_uploads"
     # Who asked is not known where the record says no source: its reference may be the customer's.
     unsaid = f"(src = 0 AND k = {KINDS['application.withdraw']} AND ref <> '' AND NOT only_uploads)"
+    if not refs_expected(engine, "application.withdraw", detectors.gates):  # gate (c): none in the file carries any
+        unsaid += f" OR ({by_customer} AND k = {KINDS['application.withdraw']} AND ref = '')"
     ends = [KINDS[f"application.{end}"] for end in ("withdraw", "terminate", "refuse")]
     engine.make(
         "endings",

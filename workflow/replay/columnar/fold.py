@@ -59,6 +59,15 @@ ONLY_UPLOADS: Final = f"""CASE WHEN ref = '' THEN FALSE
 """SQL of whether a `ref` names uploads and nothing else."""
 
 
+def refs_expected(engine: Engine, kind: str, gates: Mapping[str, Any]) -> bool:
+    """Gate (c): whether an event of this kind without a reference says anything. Among too few to compare, the gate does
+    not gate: an absent reference says what it says."""
+    shown, total = engine.rows(
+        f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k = {kinds(kind)}"
+    )[0]
+    return bool(total < gates["comparable"] or shown >= gates["ref_share"] * total)
+
+
 def kinds(*names: str) -> str:
     """The numbers of kinds of event, as a list of SQL."""
     return ", ".join(str(KINDS[name]) for name in names)

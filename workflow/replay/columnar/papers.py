@@ -9,7 +9,7 @@ from definitions.detectors import Detectors
 from definitions.model import STEPS
 from workflow.replay.columnar.clocks import TOTAL_START, before, day, resting
 from workflow.replay.columnar.engines import Engine
-from workflow.replay.columnar.fold import KINDS
+from workflow.replay.columnar.fold import KINDS, refs_expected
 from workflow.replay.lists import (
     ACCEPTED_ON,
     ENTERED_LATE,
@@ -296,9 +296,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     rule = detectors.detector("D16").thresholds
     work, ended = (", ".join(str(KINDS[name]) for name in names) for names in (_UTILITY_WORK, _STEP_ENDED))
     gates = detectors.gates
-    start = KINDS["suspension.start"]
-    shown, total = engine.rows(f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k = {start}")[0]
-    expected = total < gates["comparable"] or shown >= gates["ref_share"] * total
+    expected = refs_expected(engine, "suspension.start", gates)
     near = rule["near_working_days"]
     whole_end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})"
     tolerance = str(gates["tolerance_minutes"])
@@ -340,7 +338,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         NEAR_A_LIMIT: f"COALESCE(r.near_step, 0) = 1 OR (w.whole AND w.submitted IS NOT NULL AND w.total_limit >= {rule['smallest_budget']} AND "
         f"ABS(w.total_limit - (wd_at({day('s.began')}) - wd_at({TOTAL_START}) - COALESCE(o.off, 0))) <= {near})",
         ENTERED_LATE: f"wd_at({day('s.recorded')}) - wd_at({day('s.began')}) > {rule['recorded_working_days']}",
-        WITHOUT_PROOF: f"s.ground = 'customer' AND s.ref = '' AND {str(bool(expected)).upper()}",
+        WITHOUT_PROOF: f"s.ground = 'customer' AND s.ref = '' AND {str(expected).upper()}",
         WORK_INSIDE: "k.cid IS NOT NULL",
         OVER_HALF: f"(wd_at({ends}) - wd_at({day('s.began')})) > {rule['share_of_elapsed']} * "
         f"(wd_at({whole_end}) - wd_at({day('w.t0')}))",
@@ -358,7 +356,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
         "CASE WHEN k.step_ended = 1 THEN FALSE END ELSE w.acceptance_completes > 0 END"
     )
     noticed = f"COALESCE(s.ground = 'force_majeure' AND s.ref <> '' AND ({opened}), FALSE)"
-    unjudged = f"s.recorded IS NULL OR (s.ground = 'customer' AND s.ref = '' AND NOT {str(bool(expected)).upper()})"
+    unjudged = f"s.recorded IS NULL OR (s.ground = 'customer' AND s.ref = '' AND NOT {str(expected).upper()})"
     engine.make(
         "flawed",
         f"""SELECT cid, began, CASE WHEN NOT waiting THEN flaw END AS flaw,

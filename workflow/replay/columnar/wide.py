@@ -8,7 +8,7 @@ from typing import Final
 from definitions.detectors import Detectors
 from definitions.model import STEPS
 from workflow.replay.columnar.engines import Engine, columns_of
-from workflow.replay.columnar.fold import kinds
+from workflow.replay.columnar.fold import refs_expected
 
 _YES: Final = (
     "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",
@@ -37,13 +37,9 @@ class Wide:
         as_of_day: int,
     ) -> None:  # fmt: skip
         self.t0, self.derived, self.tables, gates = t0, derived, tables, rules.gates
-        shown, total = run.rows(
-            f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k IN ({kinds('application.withdraw')})"
-        )[0]
         flags = {
             "has_business_type": "business_type" in present,
-            # Among too few to compare, the gate does not gate: an absent reference says what it says.
-            "withdraw_ref_expected": total < gates["comparable"] or shown >= gates["ref_share"] * total,
+            "withdraw_ref_expected": refs_expected(run, "application.withdraw", gates),
         }
         self.constants = ", ".join(f"{str(bool(value)).upper()} AS {name}" for name, value in flags.items())
         account = {"prior_capacity_kw", "account_opened_on"} <= present
