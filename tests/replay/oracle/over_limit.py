@@ -199,18 +199,16 @@ def near_a_limit(case: Case, on: dt.date) -> bool:
 
 def d14(case: Case) -> Finding | None:
     ending = case.ending or case.untimed_ending
-    if ending is None or not case.ledger_applies:
-        return None
     withdrawn = case.all("application", "withdraw")
-    unshown = bool(withdrawn) and not any(refs(e) for e in withdrawn)
-    unshown = unshown and not case.file.refs_kept("application", "withdraw")
-    if _excused(case):
-        if unshown and ending is case.ending and _accused(case, ending):
-            raise Unjudged("ref")
+    shown = not withdrawn or any(map(refs, withdrawn)) or case.file.refs_kept("application", "withdraw")
+    if ending is None or (shown and _excused(case)) or not case.ledger_applies:
         return None
     if ending is not case.ending:
         raise Unjudged("occurred_at")
-    return _accused(case, ending)
+    accused = _accused(case, ending)
+    if accused and _excused(case):
+        raise Unjudged("ref")
+    return accused
 
 
 def _accused(case: Case, ending: Event) -> Finding | None:
