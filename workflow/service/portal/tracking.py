@@ -77,8 +77,8 @@ def end_look(service: Service, token: str) -> None:
 
 class Progress(msgspec.Struct, frozen=True):
     """An application as its customer sees it; `application` is the contract's answer, `steps` the path with its waiting
-    side, `turn` whose turn it is: `customer`, `utility`, `nobody` while force majeure stops the clock, or `ended`;
-    `ended_for`: on what it was refused or terminated."""
+    side, `turn` whose turn it is: `customer`, `utility`, `stopped` while force majeure stops the clock, or `nobody`
+    once it has ended; `ended_for`: on what it was refused or terminated."""
 
     application: dict[str, Any]
     definition: Definition
@@ -128,11 +128,11 @@ def progress(service: Service, case_id: str) -> Progress:
 
 def _turn(held: Held, now: dt.datetime, today: dt.date) -> str:
     if held.state.closed:
-        return "ended"
+        return "nobody"
     if held.state.state.endswith(".waiting"):
         return "customer"
     stopped = any(one.in_force(now, today) for one in deductible(held.definition, held.state))
-    return "nobody" if stopped else "utility"
+    return "stopped" if stopped else "utility"
 
 
 def _lacking(held: Held) -> list[dict[str, Any]]:
