@@ -4,6 +4,8 @@ A durable commit costs far more than a decision.  Callers hand in their work and
 takes whatever has gathered and runs it in one transaction.  A reply is given only after the commit.  When anything in a
 batch goes wrong, the batch is rolled back and each piece is run again by itself, so one caller's fault is never
 another's.
+
+A process of one caller, as a command of the command line is, works in the caller's own thread instead (`Direct`).
 """
 
 from __future__ import annotations
