@@ -25,8 +25,8 @@ from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from workflow import logs
 from workflow.api import app as api_app
-from workflow.api import logs
 from workflow.api.metrics import MULTIPROCESS
 from workflow.api.observe import Observed
 from workflow.service import Service

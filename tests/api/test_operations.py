@@ -227,7 +227,7 @@ def test_metrics_of_all_workers_are_added_up(serve: Callable[..., Server], key: 
 
 LOGGING = """
 import logging
-from workflow.api import logs
+from workflow import logs
 from workflow.api.context import log
 import structlog
 logs.configure()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 from openpyxl import load_workbook
 
@@ -19,10 +21,8 @@ def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def alert(cli: Cli) -> str:
     row = alert_row(level="red")
-    database = Database.open(cli.database)
-    with database.write() as tx:
+    with closing(Database.open(cli.database)) as database, database.write() as tx:
         tx.raise_alerts([row])
-    database.close()
     return row.id
 
 
@@ -35,6 +35,15 @@ def test_alerts_are_listed_and_acknowledged(cli, alert):
     assert cli.json("alerts", "acknowledge", alert, "--json") == done
     assert cli.json("alerts", "list", "--status", "open", "--json")["items"] == []
     assert len(cli.json("alerts", "list", "--status", "all", "--json")["items"]) == 1
+
+
+def test_a_list_says_where_its_next_page_begins(cli, alert):
+    with closing(Database.open(cli.database)) as database, database.write() as tx:
+        tx.raise_alerts([alert_row(level="black", day="2026-01-08")])
+    shown = cli("alerts", "list", "--limit", "1")
+    cursor = cli.json("alerts", "list", "--limit", "1", "--json")["next"]
+    assert shown.stderr.strip() == f"下一页 / next page: --cursor {cursor}"
+    assert not cli("alerts", "list", "--limit", "1", "--cursor", cursor).stderr
 
 
 def test_alerts_are_written_as_a_workbook(cli, alert):

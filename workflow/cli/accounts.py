@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from workflow.cli.console import say_json, say_table
+from workflow.cli.console import say, say_list
 from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 
 app = typer.Typer(no_args_is_help=True, help="网页账户 / accounts of the pages")
@@ -26,10 +26,7 @@ def _asked(prompt: bool) -> str | None:
 def _say(made: dict[str, Any], as_json: bool, prompted: bool) -> None:
     if prompted:
         made.pop("password")
-    if as_json:
-        say_json(made)
-    else:
-        typer.echo(made.get("password") or made["staff"])
+    say(made, made.get("password") or made["staff"], as_json=as_json)
 
 
 @app.command()
@@ -75,10 +72,7 @@ def disable(
 
     with opened(database) as service:
         done = accounts.disable(service, acting(service, key), staff)
-    if as_json:
-        say_json(done)
-    else:
-        typer.echo(f"已停用 / disabled: {done['staff']}")
+    say(done, f"已停用 / disabled: {done['staff']}", as_json=as_json)
 
 
 @app.command("list")
@@ -88,20 +82,10 @@ def list_(*, key: KeyOption = None, database: DatabaseOption = None, as_json: Js
 
     with opened(database) as service:
         found = accounts.listed(service, acting(service, key))
-    if as_json:
-        say_json(found)
-        return
-    say_table(
-        ("工号 staff", "姓名 name", "角色 role", "单位 org", "须改密 must change", "停用 disabled"),
-        [
-            (
-                a["staff"],
-                a["name"],
-                a["role"],
-                a["org"],
-                "是 yes" if a["must_change"] else "",
-                (a["disabled_at"] or "")[:16],
-            )
-            for a in found
-        ],
-    )
+    columns = ("工号 staff", "姓名 name", "角色 role", "单位 org", "须改密 must change", "停用 disabled")
+    say_list(found, columns, _line, as_json=as_json)
+
+
+def _line(one: dict[str, Any]) -> tuple[str, ...]:
+    must_change = "是 yes" if one["must_change"] else ""
+    return one["staff"], one["name"], one["role"], one["org"], must_change, (one["disabled_at"] or "")[:16]

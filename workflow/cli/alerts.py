@@ -7,12 +7,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from workflow.cli.console import say_json, say_table
+from workflow.cli.console import say, say_list
 from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 
 app = typer.Typer(no_args_is_help=True, help="预警 / alerts")
 
 _UNITS = {"working_days": "工作日", "natural_days": "天"}
+_COLUMNS = (
+    "级别 level", "状态 status", "申请 application", "时限 timer", "到期 due", "剩余 left", "经理 manager", "编号 id",
+)  # fmt: skip
 
 
 @app.command("list")
@@ -58,33 +61,19 @@ def list_(
                 xlsx.write_bytes(book.read())
             return
         page = alerts.listed(service, who, **narrowed, cursor=cursor, limit=limit)
-    if as_json:
-        say_json(page)
-        return
-    say_table(
-        (
-            "级别 level",
-            "状态 status",
-            "申请 application",
-            "时限 timer",
-            "到期 due",
-            "剩余 left",
-            "经理 manager",
-            "编号 id",
-        ),
-        [
-            (
-                one["level"],
-                one["status"],
-                one["application_no"] or one["subject"],
-                one["key"],
-                one["due_on"].isoformat(),
-                f"{one['remaining_days']} {_UNITS[one['unit']]}",
-                one["manager"] or "",
-                one["id"],
-            )
-            for one in page["items"]
-        ],
+    say_list(page, _COLUMNS, _line, as_json=as_json)
+
+
+def _line(one: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        one["level"],
+        one["status"],
+        one["application_no"] or one["subject"],
+        one["key"],
+        one["due_on"].isoformat(),
+        f"{one['remaining_days']} {_UNITS[one['unit']]}",
+        one["manager"] or "",
+        one["id"],
     )
 
 
@@ -103,7 +92,5 @@ def acknowledge(
     with opened(database) as service:
         asked = reading.asked(alerts.Acknowledge, {"note": note})
         done = alerts.acknowledge(service, acting(service, key), alert, asked)
-    if as_json:
-        say_json(done)
-    else:
-        typer.echo(f"已由 {done['acknowledged_by']} 确认 / acknowledged by {done['acknowledged_by']}")
+    who = done["acknowledged_by"]
+    say(done, f"已由 {who} 确认 / acknowledged by {who}", as_json=as_json)

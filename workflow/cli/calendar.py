@@ -17,11 +17,6 @@ app = typer.Typer(no_args_is_help=True, help="工作日历 / the working calenda
 _KINDS = {"holiday": "放假", "makeup_workday": "调休上班"}
 
 
-@app.callback()
-def calendar() -> None:
-    """工作日历 / the working calendar"""
-
-
 @app.command()
 def show(
     year: Annotated[
@@ -30,7 +25,7 @@ def show(
     notices: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="补充的放假通知文件 / notice files to count with")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """列出一年中的放假与调休上班日、所依据的通知和暂定范围。 / A year's holidays and make-up workdays."""
     try:

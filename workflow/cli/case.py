@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from workflow.cli.console import progress, say_csv, say_json, say_table
+from workflow.cli.console import progress, say, say_csv, say_json, say_list, say_table
 from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 from workflow.service import Answer, Refused, reading, upkeep
 from workflow.service.calendar import parse_count, parse_date
@@ -22,6 +22,9 @@ Content = Annotated[Path, typer.Argument(metavar="FILE", help="JSON 文件, - �
 IdempotencyKey = Annotated[
     str | None, typer.Option("--idempotency-key", metavar="KEY", help="幂等键, 重复执行不重复办理 / idempotency key")
 ]
+_COLUMNS = (
+    "编号 no", "类别 class", "状态 state", "申请 submitted", "到期 due", "剩余 left", "经理 manager", "标识 id",
+)  # fmt: skip
 
 
 @app.command("list")
@@ -57,15 +60,17 @@ def list_(
             cursor=cursor,
             limit=parse_count(limit),
         )
-    if as_json:
-        say_json(page)
-        return
-    say_table(
-        ("编号 no", "类别 class", "状态 state", "申请 submitted", "到期 due", "剩余 left", "经理 manager", "标识 id"),
-        [_line(one) for one in page["items"]],
+    columns = (
+        "编号 no",
+        "类别 class",
+        "状态 state",
+        "申请 submitted",
+        "到期 due",
+        "剩余 left",
+        "经理 manager",
+        "标识 id",
     )
-    if page["next"]:
-        typer.echo(f"下一页 / next page: --cursor {page['next']}", err=True)
+    say_list(page, columns, _line, as_json=as_json)
 
 
 def _line(one: dict[str, Any]) -> tuple[str, ...]:
@@ -153,24 +158,14 @@ def events(which: Which, key: KeyOption = None, database: DatabaseOption = None,
     with opened(database) as service:
         principal = acting(service, key)
         found = service.events(principal, upkeep.find(service, principal, which))
-    if as_json:
-        say_json(found)
-        return
-    say_table(
-        ("#", "事件 event", "发生 occurred", "记录 recorded", "办理人 actor", "来源 source", "补录 late"),
-        [
-            (
-                str(e["seq"]),
-                e["type"],
-                f"{e['occurred_at']:%Y-%m-%d %H:%M}",
-                f"{e['recorded_at']:%Y-%m-%d %H:%M}",
-                e["actor"],
-                e["source"],
-                "补录" if e["late"] else "",
-            )
-            for e in found["items"]
-        ],
-    )
+    columns = ("#", "事件 event", "发生 occurred", "记录 recorded", "办理人 actor", "来源 source", "补录 late")
+    say_list(found, columns, _event, as_json=as_json)
+
+
+def _event(one: dict[str, Any]) -> tuple[str, ...]:
+    occurred, recorded = (f"{one[name]:%Y-%m-%d %H:%M}" for name in ("occurred_at", "recorded_at"))
+    late = "补录" if one["late"] else ""
+    return str(one["seq"]), one["type"], occurred, recorded, one["actor"], one["source"], late
 
 
 def _content(path: Path) -> bytes:
@@ -234,10 +229,8 @@ def erase(
                 f"删除 {which} 的客户资料, 不可恢复 / erase the personal data of {which}, for good", abort=True
             )
         erased = upkeep.erase(service, principal, case_id)
-    if as_json:
-        say_json({"id": case_id, "erased": erased})
-    else:
-        typer.echo("已删除 / erased" if erased else "此前已删除 / was erased before")
+    told = "已删除 / erased" if erased else "此前已删除 / was erased before"
+    say({"id": case_id, "erased": erased}, told, as_json=as_json)
 
 
 @app.command("import")
@@ -311,10 +304,7 @@ def history(
         principal = acting(service, key)
         ids = [upkeep.find(service, principal, one) for one in which] if which else None
         written = live_history.write(service, principal, out, ids)
-    if as_json:
-        say_json(written._asdict())
-    else:
-        typer.echo(f"{out}: {written.cases} 件 / cases, {written.events} 条 / events")
+    say(written._asdict(), f"{out}: {written.cases} 件 / cases, {written.events} 条 / events", as_json=as_json)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from workflow.cli.console import progress, say_json
+from workflow.cli.console import progress, say, say_json
 from workflow.cli.opening import DatabaseOption, JsonOption, opened
 from workflow.service import upkeep
 
@@ -33,14 +33,10 @@ def verify(
     with opened(database) as service, progress("核验 / verifying") as report:
         found = upkeep.verify(service, checkpoint, projections, report)
     if as_json:
-        say_json({"holds": found.holds, **_fields(found)})
+        say_json({"holds": found.holds, **msgspec.structs.asdict(found)})
     else:
         _say(found)
     raise typer.Exit(0 if found.holds else 1)
-
-
-def _fields(found: upkeep.Verified) -> dict[str, object]:
-    return {name: getattr(found, name) for name in found.__struct_fields__}
 
 
 def _say(found: upkeep.Verified) -> None:
@@ -82,11 +78,8 @@ def checkpoint(
     """
     with opened(database) as service:
         made = upkeep.checkpoint(service, out)
-    if as_json:
-        say_json(made)
-    else:
-        counts = f"{made['cases']} 件 / cases, {made['records']} 条外部记录 / records"
-        typer.echo(f"{made['file']}: {counts}, 根 / root {made['root']}")
+    counts = f"{made['cases']} 件 / cases, {made['records']} 条外部记录 / records"
+    say(made, f"{made['file']}: {counts}, 根 / root {made['root']}", as_json=as_json)
 
 
 def rebuild(database: DatabaseOption = None, as_json: JsonOption = False) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 import typer
@@ -22,6 +22,25 @@ def refuse(sentence: object) -> NoReturn:
 def say_json(value: object) -> None:
     """One JSON document on standard output; dates as ISO 8601."""
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def say(value: object, sentence: str, *, as_json: bool) -> None:
+    """`value` as JSON when that was asked for, else the sentence that tells it."""
+    if as_json:
+        say_json(value)
+    else:
+        typer.echo(sentence)
+
+
+def say_list(found: Any, columns: Sequence[str], line: Callable[[Any], Sequence[str]], *, as_json: bool) -> None:
+    """A list, or a page of one: as JSON when that was asked for, else a table of each one's `line` and how to go on."""
+    if as_json:
+        say_json(found)
+        return
+    page = found if isinstance(found, dict) else {"items": found}
+    say_table(columns, [line(one) for one in page["items"]])
+    if page.get("next"):
+        typer.echo(f"下一页 / next page: --cursor {page['next']}", err=True)
 
 
 def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

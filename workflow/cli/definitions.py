@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from workflow.cli.console import refuse, say_json, say_table
-from workflow.cli.opening import DatabaseOption, KeyOption, acting, opened
+from workflow.cli.console import refuse, say, say_json, say_table
+from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 from workflow.service import rules
 
 app = typer.Typer(no_args_is_help=True, help="办电规则 / the rules in force")
@@ -25,7 +25,6 @@ Detectors = Annotated[
     typer.Option("--rules", metavar="DIR", help="回查规则文件夹 / detectors, as for a replay"),
 ]
 Region = Annotated[str, typer.Option("--region", metavar="CODE", help="行政区划代码(GB/T 2260) / region")]
-Json = Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")]
 
 _STARTS = {
     "submission": "自报装申请 / from submission",
@@ -36,14 +35,9 @@ _REQUIRED = {"all": "全部用户 / all", "important_customers": "重要用户 /
 _TOTALS = {"whole_process": "全过程 / whole process", "step_sum": "各环节合计 / sum of the steps"}
 
 
-@app.callback()
-def definitions() -> None:
-    """办电规则 / the rules in force"""
-
-
 @app.command()
 def check(
-    directory: Directory = None, regions: Regions = None, detectors: Detectors = None, as_json: Json = False
+    directory: Directory = None, regions: Regions = None, detectors: Detectors = None, as_json: JsonOption = False
 ) -> None:
     """检查规则文件并列出全部问题。 / Check the rule files and list every fault; exits 1 when there is one."""
     problems = rules.check(directory, regions, detectors)
@@ -67,7 +61,7 @@ def show(
     region: Region = "000000",
     directory: Directory = None,
     regions: Regions = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """显示某类用户适用的环节、时限、资料、收费和依据。 / The steps, limits, documents and charges of a class."""
     found = _definition(user_class, on, region, directory, regions)
@@ -89,7 +83,7 @@ def diff(
     ] = None,
     directory: Directory = None,
     regions: Regions = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """比较两个日期或两个地区的规则。 / Compare the rules of two days or two regions."""
     before = _definition(user_class, from_, region, directory, regions)
@@ -106,16 +100,14 @@ def diff(
 
 
 @app.command()
-def publish(key: KeyOption = None, database: DatabaseOption = None, as_json: Json = False) -> None:
+def publish(key: KeyOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """把全部规则发布到数据库, 供各节点和以后的版本读取。 / Publish every definition into the database."""
     from workflow.service import upkeep
 
     with opened(database) as service:
         found = upkeep.publish(service, acting(service, key))
-    if as_json:
-        say_json(found)
-    else:
-        typer.echo(f"{found['definitions']} 份规则 / definitions, 新发布 / newly published {found['published']}")
+    told = f"{found['definitions']} 份规则 / definitions, 新发布 / newly published {found['published']}"
+    say(found, told, as_json=as_json)
 
 
 def _definition(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from workflow.cli.console import say_json, say_table
+from workflow.cli.console import say, say_list
 from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 
 app = typer.Typer(no_args_is_help=True, help="接收端 / destinations of alerts")
@@ -54,12 +54,7 @@ def add(
             },
         )
         made = destinations.create(service, acting(service, key), asked)
-    if as_json:
-        say_json(made)
-        return
-    typer.echo(made["id"])
-    if made["secret"] is not None:
-        typer.echo(made["secret"])
+    say(made, "\n".join(filter(None, (made["id"], made["secret"]))), as_json=as_json)
 
 
 @app.command("list")
@@ -69,24 +64,14 @@ def list_(key: KeyOption = None, database: DatabaseOption = None, as_json: JsonO
 
     with opened(database) as service:
         page = destinations.listed(service, acting(service, key))
-    if as_json:
-        say_json(page)
-        return
-    say_table(
-        ("编号 id", "名称 name", "类型 kind", "地址 address", "单位 org", "事件 events", "停用 disabled"),
-        [
-            (
-                one["id"],
-                one["name"],
-                one["kind"],
-                one["address"],
-                one["org"] or "",
-                ",".join(one["events"]),
-                "" if one["disabled_at"] is None else one["disabled_at"].isoformat(sep=" ", timespec="minutes"),
-            )
-            for one in page["items"]
-        ],
-    )
+    columns = ("编号 id", "名称 name", "类型 kind", "地址 address", "单位 org", "事件 events", "停用 disabled")
+    say_list(page, columns, _line, as_json=as_json)
+
+
+def _line(one: dict[str, Any]) -> tuple[str, ...]:
+    disabled = "" if one["disabled_at"] is None else one["disabled_at"].isoformat(sep=" ", timespec="minutes")
+    events = ",".join(one["events"])
+    return one["id"], one["name"], one["kind"], one["address"], one["org"] or "", events, disabled
 
 
 @app.command()
@@ -96,10 +81,7 @@ def disable(which: Which, key: KeyOption = None, database: DatabaseOption = None
 
     with opened(database) as service:
         done = destinations.disable(service, acting(service, key), which)
-    if as_json:
-        say_json(done)
-    else:
-        typer.echo(f"已停用 / disabled: {done['name']}")
+    say(done, f"已停用 / disabled: {done['name']}", as_json=as_json)
 
 
 @app.command("test")
@@ -109,7 +91,4 @@ def try_out(which: Which, key: KeyOption = None, database: DatabaseOption = None
 
     with opened(database) as service:
         queued = destinations.test(service, acting(service, key), which)
-    if as_json:
-        say_json(queued)
-    else:
-        typer.echo(f"已排队, 由 worker 发送 / queued, the worker sends it: {queued['id']}")
+    say(queued, f"已排队, 由 worker 发送 / queued, the worker sends it: {queued['id']}", as_json=as_json)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from workflow.cli.console import refuse, say_json, say_table
+from workflow.cli.opening import JsonOption
 from workflow.service import calendar as service
 from workflow.service import rules
 
@@ -51,7 +52,7 @@ def due(
     notices: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="补充的放假通知文件 / notice files to count with")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """计算办理时限的到期日，并逐日说明。 / The due date of a limit, with its day-by-day account."""
     try:

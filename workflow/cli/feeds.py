@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from workflow.cli.console import say_json, say_table
+from workflow.cli.console import say, say_list
 from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 
 app = typer.Typer(no_args_is_help=True, help="日历订阅 / calendar feeds")
@@ -25,10 +25,7 @@ def create(
 
     with opened(database) as service:
         made = feeds.create(service, acting(service, key), reading.asked(feeds.CreateFeed, {"manager": manager}))
-    if as_json:
-        say_json(made)
-    else:
-        typer.echo(made["path"])
+    say(made, made["path"], as_json=as_json)
 
 
 @app.command("list")
@@ -38,22 +35,14 @@ def list_(key: KeyOption = None, database: DatabaseOption = None, as_json: JsonO
 
     with opened(database) as service:
         page = feeds.listed(service, acting(service, key))
-    if as_json:
-        say_json(page)
-        return
-    say_table(
-        ("编号 id", "客户经理 manager", "单位 org", "创建 created", "吊销 revoked"),
-        [
-            (
-                one["id"],
-                one["manager"],
-                one["org"] or "",
-                one["created_at"].isoformat(sep=" ", timespec="minutes"),
-                "" if one["revoked_at"] is None else one["revoked_at"].isoformat(sep=" ", timespec="minutes"),
-            )
-            for one in page["items"]
-        ],
-    )
+    columns = ("编号 id", "客户经理 manager", "单位 org", "创建 created", "吊销 revoked")
+    say_list(page, columns, _line, as_json=as_json)
+
+
+def _line(one: dict[str, Any]) -> tuple[str, ...]:
+    created = one["created_at"].isoformat(sep=" ", timespec="minutes")
+    revoked = "" if one["revoked_at"] is None else one["revoked_at"].isoformat(sep=" ", timespec="minutes")
+    return one["id"], one["manager"], one["org"] or "", created, revoked
 
 
 @app.command()
@@ -68,7 +57,4 @@ def revoke(
 
     with opened(database) as service:
         done = feeds.revoke(service, acting(service, key), which)
-    if as_json:
-        say_json(done)
-    else:
-        typer.echo(f"已吊销 / revoked: {done['manager']}")
+    say(done, f"已吊销 / revoked: {done['manager']}", as_json=as_json)

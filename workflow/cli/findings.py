@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from workflow.cli.console import say_json, say_table
+from workflow.cli.console import say_json, say_list
 from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 
 app = typer.Typer(no_args_is_help=True, help="检查发现 / findings of the rules")
@@ -47,25 +47,19 @@ def list_(
             service, acting(service, key), case_id=case_id, rule=rule, status=None if status == "all" else status,
             severity=severity, org=org, cursor=cursor, limit=limit,
         )  # fmt: skip
-    if as_json:
-        say_json(page)
-        return
-    say_table(
-        ("规则 rule", "程度 severity", "申请 application", "复核 status", "事实 fact", "编号 id"),
-        [
-            (
-                f"{one['rule']} {one['name']['zh']}",
-                _SEVERITIES[one["severity"]],
-                one["application_no"] or one["case_id"],
-                one["status"] if one["stands"] else f"{one['status']} (不再成立 lapsed)",
-                one["explanation"],
-                one["id"],
-            )
-            for one in page["items"]
-        ],
+    columns = ("规则 rule", "程度 severity", "申请 application", "复核 status", "事实 fact", "编号 id")
+    say_list(page, columns, _line, as_json=as_json)
+
+
+def _line(one: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{one['rule']} {one['name']['zh']}",
+        _SEVERITIES[one["severity"]],
+        one["application_no"] or one["case_id"],
+        one["status"] if one["stands"] else f"{one['status']} (不再成立 lapsed)",
+        one["explanation"],
+        one["id"],
     )
-    if page["next"]:
-        typer.echo(f"下一页 / next page: --cursor {page['next']}", err=True)
 
 
 @app.command()
@@ -107,23 +101,14 @@ def precision(key: KeyOption = None, database: DatabaseOption = None, as_json: J
 
     with opened(database) as service:
         page = findings.precision(service, acting(service, key))
-    if as_json:
-        say_json(page)
-        return
-    say_table(
-        ("规则 rule", "发现 found", "已复核 reviewed", "属实 confirmed", "排除 excluded", "准确率 precision"),
-        [
-            (
-                f"{one['rule']} {one['name']['zh']}",
-                str(one["found"]),
-                str(one["reviewed"]),
-                str(one["confirmed"]),
-                str(one["excluded"]),
-                "" if one["precision"] is None else f"{one['precision']:.1%}",
-            )
-            for one in page["items"]
-        ],
-    )
+    columns = ("规则 rule", "发现 found", "已复核 reviewed", "属实 confirmed", "排除 excluded", "准确率 precision")
+    say_list(page, columns, _rightness, as_json=as_json)
+
+
+def _rightness(one: dict[str, Any]) -> tuple[str, ...]:
+    counts = (str(one[name]) for name in ("found", "reviewed", "confirmed", "excluded"))
+    precision = "" if one["precision"] is None else f"{one['precision']:.1%}"
+    return f"{one['rule']} {one['name']['zh']}", *counts, precision
 
 
 def _say(one: dict[str, Any], as_json: bool) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from workflow.cli.console import say_json, say_table
+from workflow.cli.console import say, say_list
 from workflow.cli.opening import DatabaseOption, JsonOption, opened
 
 app = typer.Typer(no_args_is_help=True, help="接口密钥 / keys of the HTTP interface")
@@ -26,10 +26,7 @@ def create(
     """新建密钥, 只显示这一次。 / A new key, shown this once."""
     with opened(database) as service:
         made = service.create_key(name, role, org)
-    if as_json:
-        say_json(made)
-    else:
-        typer.echo(made["key"])
+    say(made, made["key"], as_json=as_json)
 
 
 @app.command("list")
@@ -37,16 +34,14 @@ def list_(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """列出全部密钥 (不含密钥本身)。 / All keys, without their secrets."""
     with opened(database) as service:
         keys = service.keys()
-    if as_json:
-        say_json(keys)
-        return
-    say_table(
-        ("编号 id", "名称 name", "角色 role", "单位 org", "创建 created", "吊销 revoked"),
-        [
-            (k["id"], k["name"], k["role"], k["org"] or "", k["created_at"][:16], (k["revoked_at"] or "")[:16])
-            for k in keys
-        ],
+    say_list(
+        keys, ("编号 id", "名称 name", "角色 role", "单位 org", "创建 created", "吊销 revoked"), _line, as_json=as_json
     )
+
+
+def _line(one: dict[str, Any]) -> tuple[str, ...]:
+    created, revoked = one["created_at"][:16], (one["revoked_at"] or "")[:16]
+    return one["id"], one["name"], one["role"], one["org"] or "", created, revoked
 
 
 @app.command()
@@ -58,7 +53,4 @@ def revoke(
     """吊销此编号的密钥, 或此名称的全部密钥。 / Revoke the key of this id, or all of this name."""
     with opened(database) as service:
         revoked = service.revoke_key(which)
-    if as_json:
-        say_json({"revoked": revoked})
-    else:
-        typer.echo(f"已吊销 {revoked} 个密钥 / keys revoked: {revoked}")
+    say({"revoked": revoked}, f"已吊销 {revoked} 个密钥 / keys revoked: {revoked}", as_json=as_json)

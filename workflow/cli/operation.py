@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from workflow.cli.console import progress, say_json
+from workflow.cli.console import progress, say, say_json
 from workflow.cli.opening import DatabaseOption, JsonOption, address, opened
 from workflow.service import StorageError
 
@@ -26,10 +26,8 @@ def init(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
 
     where = address(database)
     kind = upkeep.prepare(where)
-    if as_json:
-        say_json({"database": _shown(where), "kind": kind})
-    else:
-        typer.echo(f"数据库已就绪 / the database is ready: {_shown(where)}")
+    told = {"database": _shown(where), "kind": kind}
+    say(told, f"数据库已就绪 / the database is ready: {_shown(where)}", as_json=as_json)
 
 
 def _shown(where: str) -> str:
@@ -90,9 +88,10 @@ def worker(
     as_json: JsonOption = False,
 ) -> None:
     """运行预警和发送任务, 可同时运行多个。 / Run the sweeps that raise and send alerts; several may run at once."""
+    from workflow import logs
     from workflow.alerts import worker as alerts
 
-    import_module("workflow.api.logs").configure()
+    logs.configure()
     with opened(database) as service:
         if not once:
             alerts.serve(service, beside=beside)

@@ -6,22 +6,12 @@ from typing import Annotated
 
 import typer
 
-from workflow.cli.console import progress, say_json, say_table
+from workflow.cli.console import progress, say, say_json, say_table
 from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 from workflow.cli.registers import File
 
 app = typer.Typer(no_args_is_help=True, help="面向用户的网上办理 / the customer's public pages")
 areas = typer.Typer(no_args_is_help=True, help="容量受限地区 / capacity-limited areas")
-
-
-@app.callback()
-def _portal() -> None:
-    """面向用户的网上办理 / the customer's public pages"""
-
-
-@areas.callback()
-def _areas() -> None:
-    """容量受限地区 / capacity-limited areas"""
 
 
 @app.command()
@@ -65,10 +55,7 @@ def code(
 
     with opened(database) as service:
         made = tracking.reissue_by_number(service, acting(service, key), number)
-    if as_json:
-        say_json({"application_no": number, "code": made})
-    else:
-        typer.echo(f"{number}: {made}")
+    say({"application_no": number, "code": made}, f"{number}: {made}", as_json=as_json)
 
 
 @app.command()
@@ -90,9 +77,5 @@ def import_areas(
 
     with opened(database) as service, progress("导入 / importing") as report:
         done = lists.import_areas(service, acting(service, key), file, report)
-    if as_json:
-        say_json(done)
-    else:
-        typer.echo(
-            f"{done.lists} 份清单 / lists, {done.rows} 行 / rows, 替换 / replacing {done.replaced} 行 / rows of before"
-        )
+    told = f"{done.lists} 份清单 / lists, {done.rows} 行 / rows, 替换 / replacing {done.replaced} 行 / rows of before"
+    say(done, told, as_json=as_json)

@@ -18,21 +18,6 @@ evidence = typer.Typer(no_args_is_help=True, help="其他系统的记录 / recor
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV、XLSX 或 JSON 文件 / CSV, XLSX or JSON file")]
 
 
-@orgs.callback()
-def _orgs() -> None:
-    """组织机构 / the org tree"""
-
-
-@staff.callback()
-def _staff() -> None:
-    """人员 / staff"""
-
-
-@evidence.callback()
-def _evidence() -> None:
-    """其他系统的记录 / records of other systems"""
-
-
 @orgs.command("import")
 def import_orgs(
     file: File, key: KeyOption = None, database: DatabaseOption = None, as_json: JsonOption = False

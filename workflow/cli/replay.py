@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from workflow.cli.console import refuse, say_json, say_table, stages
+from workflow.cli.opening import JsonOption
 
 
 def replay(
@@ -61,7 +62,7 @@ def replay(
             help="另按单位、地区或省份分文件夹写出 / also write the results as folders, one part for each",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON / print JSON")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """回放历史工单并判定。 / Replay a history and judge every case of it."""
     from workflow.service import replay as service
