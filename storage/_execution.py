@@ -18,15 +18,19 @@ class Link:
     """One connection, seen twice: the driver's cursor for the hot path, and SQLAlchemy's view of the same connection.
 
     SQLAlchemy is told that the connection commits by itself, so it never begins or ends anything; `Database` does.
+    `epoch`: see `Tx.epoch`.
     """
 
-    __slots__ = ("cursor", "driver", "sa")
+    __slots__ = ("cursor", "driver", "epoch", "sa", "seen")
 
     def __init__(self, connection: sa.Connection) -> None:
         self.sa = connection
         driver: Any = connection.connection.driver_connection
         self.driver = driver
         self.cursor = driver.cursor()
+        self.epoch = object()
+        self.seen: object = None
+        """What the database said, when the epoch began, of what others had written."""
 
 
 def rendered(backend: Backend, statement: sa.sql.ClauseElement, parameters: Sequence[str]) -> str:
@@ -51,6 +55,7 @@ class Execution:
         self._cursor = link.cursor
         self._failure: StorageError | None = None
         self._settings: dict[str, str | None] = {}
+        self._epoch: object = None
         self._fetching: WeakSet[Any] = WeakSet()
 
     def _execute(self, sql: str, parameters: Sequence[object]) -> Any:
@@ -85,6 +90,19 @@ class Execution:
             self._fetching.add(result.cursor)
         return result
 
+    @property
+    def epoch(self) -> object:
+        """What a write transaction has read or written under one epoch is what the database says for as long as it is
+        the epoch: nobody else has written since, and nothing was undone. In a database that does not tell whether
+        others have written, each transaction is one."""
+        if self._epoch is None:
+            link, asked = self._link, self._backend.written_by_others
+            seen = self._execute(asked, ()).fetchone() if asked else None
+            if seen is None or seen != link.seen:
+                link.epoch, link.seen = object(), seen
+            self._epoch = link.epoch
+        return self._epoch
+
     def _failed(self, error: BaseException) -> StorageError:
         self._failure = self._backend.translate(error)
         return self._failure
@@ -103,6 +121,7 @@ class Execution:
             if self._backend.is_usable(self._link.driver) and self._backend.in_transaction(self._link.driver):
                 self._failure = None
                 self._settings.clear()
+                self._epoch, self._link.epoch = None, object()
                 self._execute("ROLLBACK TO SAVEPOINT part", ())
                 self._execute("RELEASE SAVEPOINT part", ())
             raise

@@ -270,6 +270,7 @@ class Database:
             self._wal.note_commit()
 
     def _roll_back(self, link: Link) -> None:
+        link.epoch = object()
         try:
             if self._backend.in_transaction(link.driver):
                 link.cursor.execute("ROLLBACK")

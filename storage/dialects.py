@@ -24,7 +24,9 @@ _WRITERS = 0x6261_6F77  # "baow": any number that nobody else locks
 class Backend:
     """One database: `compiler` renders positional statements, `insert` is its INSERT with ON CONFLICT.
 
-    `translate` makes one of our errors of a driver's; `in_transaction` and `is_usable` look at a driver's connection.
+    `written_by_others` asks for a number that changes when another connection has committed, and only then (None: there
+    is none).  `translate` makes one of our errors of a driver's; `in_transaction` and `is_usable` look at a driver's
+    connection.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Backend:
     begin_write: str
     begin_read: str
     exclude_writers: str | None
+    written_by_others: str | None
     translate: Callable[[BaseException], StorageError]
     in_transaction: Callable[[Any], bool]
     is_usable: Callable[[Any], bool]
@@ -141,6 +144,7 @@ SQLITE = Backend(
     begin_write="BEGIN IMMEDIATE",
     begin_read="BEGIN",
     exclude_writers=None,  # there is one writer at a time
+    written_by_others="PRAGMA data_version",
     translate=_translate_sqlite,
     in_transaction=lambda connection: bool(connection.in_transaction),
     is_usable=lambda _: True,
@@ -158,6 +162,7 @@ POSTGRESQL = Backend(
     f" SELECT pg_advisory_xact_lock_shared({_WRITERS})",
     begin_read="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     exclude_writers=f"SELECT pg_advisory_xact_lock({_WRITERS})",
+    written_by_others=None,
     translate=_translate_postgresql,
     in_transaction=lambda connection: connection.info.transaction_status != TransactionStatus.IDLE,
     is_usable=lambda connection: not connection.closed,

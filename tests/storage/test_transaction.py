@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
+
 import pytest
 import sqlalchemy as sa
 
@@ -237,6 +239,47 @@ def test_a_savepoint_undoes_one_command_among_many(database: Database):
     with database.read() as tx:
         assert [head.case_id for head in tx.heads()] == ["c1", "c3", "c5"]
         assert [row.case_id for row in tx.all_events()] == ["c1", "c3", "c5"]
+
+
+def test_an_epoch_lasts_until_somebody_else_writes_or_something_is_undone(sqlite_url: str):
+    seen = []
+
+    def look(database: Database) -> None:
+        with database.write() as tx:
+            seen.append(tx.epoch)
+            store(tx, f"c{len(seen)}")
+            assert tx.epoch is seen[-1]
+
+    with closing(Database.open(sqlite_url)) as ours, closing(Database.open(sqlite_url)) as theirs:
+        look(ours)
+        look(ours)
+        assert seen[1] is seen[0]
+        with theirs.write() as tx:
+            store(tx, "d1")
+        look(ours)
+        assert seen[2] is not seen[1]
+        with pytest.raises(KeyError), ours.write() as tx:
+            assert tx.epoch is seen[2]
+            store(tx, "d2")
+            raise KeyError
+        look(ours)
+        assert seen[3] is not seen[2]
+        with ours.write() as tx:
+            assert tx.epoch is seen[3]
+            with suppress(KeyError), tx.savepoint():
+                store(tx, "d3")
+                raise KeyError
+            assert tx.epoch is not seen[3]
+
+
+def test_where_a_database_does_not_tell_each_transaction_is_an_epoch(postgresql_url: str):
+    with closing(Database.open(postgresql_url, migrate=True)) as database:
+        epochs = []
+        for _ in range(2):
+            with database.write() as tx:
+                epochs.append(tx.epoch)
+                assert tx.epoch is epochs[-1]
+        assert epochs[0] is not epochs[1]
 
 
 def test_an_exception_undoes_everything(database: Database):

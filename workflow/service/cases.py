@@ -82,10 +82,12 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Held(Counted, frozen=True):
-    """A case as read: its state and timers by the calendar, with the row and the definition they come from."""
+    """A case as read: its state and timers by the calendar, with the row and the definition they come from. `epoch`: in
+    which it was written (`Tx.epoch`); None where it was read only."""
 
     row: CaseRow
     definition: Definition
+    epoch: object = None
 
 
 _keep = msgspec.json.Encoder().encode
@@ -216,9 +218,10 @@ class Cases:
         return Held(calendar, state, timers(calendar, definition, state), row, definition)
 
     def _locked(self, tx: Tx, case_id: str) -> CaseRow | None:
-        """The row of a case, locked; the one kept in memory while the chain's head is the same."""
+        """The row of a case, locked; the one kept in memory while nobody else has written, or the chain's head is the
+        same."""
         kept = self._kept.get(case_id)
-        if kept is not None and tx.lock_head(case_id) == kept.row.head_hash:
+        if kept is not None and (kept.epoch is tx.epoch or tx.lock_head(case_id) == kept.row.head_hash):
             return kept.row
         return tx.case(case_id, lock=True)
 
@@ -258,7 +261,7 @@ class Cases:
                 tx.hand_over_alerts(state.case_id, row.manager, row.org)
         self._project(tx, context, before, state, fresh)
         self._project_pending(tx, None if before is None else before.state, state, decision.events)
-        held = self._kept[state.case_id] = Held(context.calendar, state, fresh, row, definition)
+        held = self._kept[state.case_id] = Held(context.calendar, state, fresh, row, definition, tx.epoch)
         self._kept.move_to_end(state.case_id)
         if len(self._kept) > KEPT_CASES:
             self._kept.popitem(last=False)
