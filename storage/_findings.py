@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from storage._execution import Execution
 from storage._lists import in_org
 from storage._statements import tables
+from storage.evidence import row_hash
 from storage.rows import FindingEventRow, FindingFilter, FindingRow, JudgementRow
 
 _finding = tables["finding"]
@@ -84,11 +85,11 @@ class Findings(Execution):
 
     # Findings
 
-    def findings_of(self, run: str, case_id: str) -> list[FindingRow]:
-        """The findings on a case, those that no longer stand included."""
+    def findings_of(self, run: str, case_id: str, *, lock: bool = False) -> list[FindingRow]:
+        """The findings on a case, those that no longer stand included. `lock` as of `Tx.case`."""
         c = _finding.c
         wanted = sa.select(*_FINDING).where(c.run == run, c.case_id == case_id).order_by(c.rule, c.id)
-        return [_row(values) for values in self._query(wanted)]
+        return [_row(values) for values in self._query(wanted.with_for_update() if lock else wanted)]
 
     def finding(self, finding_id: str, *, lock: bool = False) -> FindingRow | None:
         """One finding. `lock` as of `Tx.case`."""
@@ -107,13 +108,17 @@ class Findings(Execution):
         self._query(sa.update(_finding).where(_finding.c.id == row.id).values(row._asdict()))
 
     def append_finding_events(self, rows: Sequence[FindingEventRow]) -> None:
-        """Add to the histories of findings."""
+        """Add to the histories of findings that this transaction made or locked."""
+        c = _event.c
         for row in rows:
-            self._query(sa.insert(_event).values(row._asdict()))
+            last = self._query(sa.select(sa.func.max(c.seq)).where(c.finding_id == row.finding_id)).scalar() or 0
+            id_, finding_id, *told = row
+            kept = row_hash((id_, finding_id, last + 1, *told))
+            self._query(sa.insert(_event).values({**row._asdict(), "seq": last + 1, "hash": kept}))
 
     def finding_events(self, finding_id: str) -> list[FindingEventRow]:
         """The history of a finding, oldest first."""
-        wanted = sa.select(*_EVENT).where(_event.c.finding_id == finding_id).order_by(_event.c.id)
+        wanted = sa.select(*_EVENT).where(_event.c.finding_id == finding_id).order_by(_event.c.seq)
         return [FindingEventRow._make(row) for row in self._query(wanted)]
 
     def list_findings(self, narrowed: FindingFilter, *, before: str | None = None, limit: int = 50) -> list[FindingRow]:

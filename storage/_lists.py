@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import itemgetter
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 
 from storage._execution import Execution
 from storage._statements import tables
-from storage.rows import CaseRow, DeadlineRow, EventRow, EvidenceRow, Filter, Head, PersonalRow
+from storage.errors import Damaged
+from storage.evidence import BY_DIGEST, CHECKPOINT_FORMAT, row_hash
+from storage.rows import (
+    CaseRow,
+    DeadlineRow,
+    EventRow,
+    EvidenceRow,
+    Filter,
+    FindingEventRow,
+    FindingRow,
+    Head,
+    PersonalRow,
+)
 
 _application = tables["application"]
 _event = tables["event"]
 _deadline = tables["deadline"]
 _evidence = tables["evidence_record"]
+_finding = tables["finding"]
+_course = tables["finding_event"]
 _org = tables["org"]
 _personal = tables["personal"]
 
@@ -25,6 +39,10 @@ _DEADLINE = [_deadline.c[field] for field in DeadlineRow._fields]
 _EVENT = [_event.c[field] for field in EventRow._fields]
 _PERSONAL = [_personal.c[field] for field in PersonalRow._fields]
 _EVIDENCE = [_evidence.c[field] for field in EvidenceRow._fields]
+# As it is stored: whatever is not zero would be read as yes.
+_STANDS = sa.type_coerce(_finding.c.stands, sa.Integer)
+_FINDING = [_STANDS if field == "stands" else _finding.c[field] for field in FindingRow._fields]
+_COURSE = [_course.c[field] for field in ("finding_id", "seq", "id", "type", "at", "by", "payload", "hash")]
 
 _CASE_FLAG = CaseRow._fields.index("provisional")
 _DEADLINE_FLAG = DeadlineRow._fields.index("provisional")
@@ -90,6 +108,12 @@ def _narrowed(narrowed: Filter) -> sa.Select[Any]:
     return sa.select(*_CASE).where(*(_NARROWING[field](value) for field, value in wanted.items()))
 
 
+def by_id(row: Sequence[Any]) -> tuple[bool, Any]:
+    """Where a row stands whose first value is its id: SQLite puts what is no text, which somebody wrote there by hand,
+    behind all text."""
+    return not isinstance(row[0], str), row[0]
+
+
 class Lists(Execution):
     """Reading many cases."""
 
@@ -134,23 +158,16 @@ class Lists(Execution):
 
     def cases(self, after: str = "") -> Iterator[CaseRow]:
         """Every application by id, following `after`, a page at a time."""
-        return map(case_row, self._by_id(_CASE, after))
+        return map(case_row, self._in_order(_CASE, after))
 
     def heads(self) -> Iterator[Head]:
         """The head of every application by id, as its row states it."""
         c = _application.c
-        return map(Head._make, self._by_id([c.id, c.version, c.head_hash]))
+        return map(Head._make, self._in_order([c.id, c.version, c.head_hash]))
 
     def all_events(self) -> Iterator[EventRow]:
         """Every event by case and sequence number."""
-        c, after = _event.c, ("", 0)
-        while True:
-            later = sa.tuple_(c.case_id, c.case_seq) > after
-            page = self._page(sa.select(*_EVENT).where(later).order_by(c.case_id, c.case_seq))
-            yield from map(EventRow._make, page)
-            if len(page) < PAGE:
-                return
-            after = (page[-1][0], page[-1][1])
+        return map(EventRow._make, self._in_order(_EVENT, "", 0))
 
     def people(self) -> Iterator[tuple[str, str, bool, PersonalRow | None]]:
         """Of every application by id: the payload of its first event, whether it has ended, and who it is about (None
@@ -158,36 +175,63 @@ class Lists(Execution):
         case, event = _application.c, _event.c
         first = _application.join(_event, sa.and_(event.case_id == case.id, event.case_seq == 1))
         source = first.outerjoin(_personal, _personal.c.case_id == case.id)
-        for row in self._by_id([case.id, event.payload, case.closed_at, *_PERSONAL], source=source):
+        for row in self._in_order([case.id, event.payload, case.closed_at, *_PERSONAL], source=source):
             yield row[0], row[1], row[2] is not None, None if row[3] is None else PersonalRow._make(row[3:])
 
-    def all_evidence(self) -> Iterator[EvidenceRow]:
-        """Every record of another system by id."""
-        return map(EvidenceRow._make, self._by_id(_EVIDENCE))
+    def all_evidence(self) -> Iterator[tuple[EvidenceRow, bool]]:
+        """Every record of another system by id, and whether it is the one that its hash is of."""
+        for *row, kept in self._in_order([*_EVIDENCE, _evidence.c.hash]):
+            yield EvidenceRow._make(row), row_hash(row) == kept
 
-    def records(self) -> Iterator[Head]:
-        """Every record of another system by id as a checkpoint holds it: `seq` 0, the digest of what came in."""
-        c = _evidence.c
-        return (Head(id_, 0, digest) for id_, digest in self._by_id([c.id, c.digest]))
+    def all_findings(self) -> Iterator[tuple[str, FindingRow | None, list[FindingEventRow], bool]]:
+        """Every finding by id: how it stands (None when that row is gone), its history, and whether nothing is missing
+        there and every entry is the one that its hash is of."""
+        streams = (self._in_order(_FINDING), self._in_order(_COURSE, "", 0))
+        for (_, id_), found in groupby(heapq.merge(*streams, key=by_id), key=by_id):
+            row: FindingRow | None = None
+            events: list[FindingEventRow] = []
+            whole = True
+            for part in found:
+                if len(part) == len(_FINDING):
+                    row = FindingRow._make(part)
+                    continue
+                _, seq, event_id, *told, kept = part
+                events.append(FindingEventRow(event_id, id_, *told))
+                whole = whole and seq == len(events) and row_hash((event_id, id_, seq, *told)) == kept
+            yield id_, row, events, whole
+
+    def records(self, as_in: str = CHECKPOINT_FORMAT) -> Iterator[Head]:
+        """Every row that is only ever added (records of other systems, entries in the history of findings) by id as a
+        checkpoint of this format holds it: `seq` 0 and its hash."""
+        of_others, of_findings = _evidence.c, _course.c
+        if as_in == BY_DIGEST:
+            return (Head(id_, 0, digest) for id_, digest in self._in_order([of_others.id, of_others.digest]))
+        kinds = (self._in_order([c.id, c.hash]) for c in (of_others, of_findings))
+        return (Head(id_, 0, hash_) for id_, hash_ in heapq.merge(*kinds, key=by_id))
 
     def marks(self) -> Iterator[Head]:
-        """What a checkpoint is made of, by id: the head of every application and every record of another system."""
-        return heapq.merge(self.heads(), self.records(), key=itemgetter(0))
+        """What a checkpoint is made of, by id: the head of every application and every row that is only ever added.
+        Raises Damaged at one that no checkpoint can name."""
+        for head in heapq.merge(self.heads(), self.records(), key=by_id):
+            if tuple(map(type, head)) != (str, int, str):
+                raise Damaged(
+                    "有的行不是本程序写入的, 不能写检查点; 请运行 baozhuang verify",
+                    "a row was not written by this program, so no checkpoint can be made: run baozhuang verify",
+                )
+            yield head
 
-    def _by_id(
-        self, columns: Sequence[sa.ColumnElement[Any]], after: str = "", source: sa.FromClause | None = None
+    def _in_order(
+        self, columns: Sequence[sa.ColumnElement[Any]], *after: object, source: sa.FromClause | None = None
     ) -> Iterator[Sequence[Any]]:
-        """These columns of every row, of which the first is its id, following `after`, a page at a time. `source`: the
-        join they come from, where it is not one table."""
-        id_, asked = columns[0], sa.select(*columns)
+        """These columns of every row by the first of them, its id, or by as many as `after` has values, following
+        those; a page at a time. `source`: the join they come from, where it is not one table."""
+        after = after or ("",)
+        keys, asked = columns[: len(after)], sa.select(*columns).order_by(*columns[: len(after)]).limit(PAGE)
         if source is not None:
             asked = asked.select_from(source)
         while True:
-            page = self._page(asked.where(id_ > after).order_by(id_))
+            page: Sequence[Any] = self._query(asked.where(sa.tuple_(*keys) > after)).all()
             yield from page
             if len(page) < PAGE:
                 return
-            after = page[-1][0]
-
-    def _page(self, statement: sa.Select[Any]) -> Sequence[Sequence[Any]]:
-        return self._query(statement.limit(PAGE)).all()
+            after = tuple(page[-1][: len(after)])

@@ -11,6 +11,7 @@ from storage._execution import Execution
 from storage._lists import in_org
 from storage._statements import tables
 from storage.errors import StorageError
+from storage.evidence import row_hash
 from storage.rows import DefinitionRow, EvidenceRow, KeyRow, NoticeRow, OrgRow, StaffRow
 
 _R = TypeVar("_R", bound=NamedTuple)
@@ -133,7 +134,7 @@ class Registers(Execution):
 
     def add_evidence(self, row: EvidenceRow) -> bool:
         """Store a record of another system; False when one with the same digest is there already."""
-        return self._add_if_new("evidence_record", row, "digest")
+        return self._add_if_new("evidence_record", row, "digest", hash=row_hash(row))
 
     def evidence(self, case_id: str) -> list[EvidenceRow]:
         """The records about one case, in the order they came in."""
@@ -178,9 +179,9 @@ class Registers(Execution):
             rest = {column.name: insert.excluded[column.name] for column in target.c if column.name not in keys}
             self._query(insert.on_conflict_do_update(index_elements=keys, set_=rest))
 
-    def _add_if_new(self, table: str, row: DefinitionRow | NoticeRow | EvidenceRow, unique: str) -> bool:
-        target = tables[table]
-        insert = self._backend.insert(target).values(row._asdict()).on_conflict_do_nothing(index_elements=[unique])
+    def _add_if_new(self, table: str, row: DefinitionRow | NoticeRow | EvidenceRow, unique: str, **more: str) -> bool:
+        target, values = tables[table], {**row._asdict(), **more}
+        insert = self._backend.insert(target).values(values).on_conflict_do_nothing(index_elements=[unique])
         return self._query(insert.returning(target.c[unique])).first() is not None
 
 

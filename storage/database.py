@@ -18,7 +18,7 @@ from storage.dialects import POSTGRESQL, SQLITE, Backend
 from storage.errors import Contention, NotMigrated, OutcomeUnknown, StorageError, StorageUnavailable
 from storage.transaction import Tx
 
-SCHEMAS = tuple(f"{number:04}" for number in range(1, 17))
+SCHEMAS = tuple(f"{number:04}" for number in range(1, 18))
 """The revisions of the schema, oldest first; the last is the one this program works on."""
 
 READERS = 15

@@ -1,7 +1,8 @@
 """Evidence: why nobody can change the history of a case without being found out.
 
 Every event carries the hash of the one before it (a chain per case).  A *checkpoint* is a file with the head of every
-case, the digest of every record of another system, and one Merkle root over them; once it has left the machine
+case, the hash of every row that is only ever added (records of other systems, entries of the history of findings), and
+one Merkle root over them; once it has left the machine
 (printed in an export, signed, handed to the regulator) even someone who owns the database cannot rewrite what it
 covers.  Everything here is computed from the values alone and can be repeated offline, without the database, from this
 description:
@@ -10,9 +11,12 @@ description:
   lists of fields are ever written alike;
 - `event hash = sha256("baozhuang event 1\\0" + fields(prev_hash, case_id, case_seq, type, payload, occurred_at,
   recorded_at, actor, source))`, in hex; the first `prev_hash` is `GENESIS`;
+- `row hash = sha256("baozhuang row 1\\0" + fields(every other column))`, in hex, numbers in decimal: of a record of
+  another system (id, case_id, content, digest, received_at, received_by), of an entry in the history of a finding (id,
+  finding_id, seq, type, at, by, payload);
 - `leaf = sha256(0x00 + fields(case_id, seq, hash))`, `node = sha256(0x01 + left + right)` over the heads sorted by case
-  id, among which a record of another system stands with its own id, 0 and the digest of what came in; a list of n
-  leaves splits at the largest power of two below n (the tree of RFC 6962).
+  id, among which a row that is only ever added stands with its own id, 0 and its hash; a list of n leaves splits at the
+  largest power of two below n (the tree of RFC 6962).
 """
 
 from __future__ import annotations
@@ -30,10 +34,12 @@ from storage.errors import StorageError
 from storage.rows import EventRow, Head, NewEvent
 
 GENESIS = "0" * 64
-CHECKPOINT_FORMAT = "baozhuang-checkpoint-2"
-OLDER_FORMATS = ("baozhuang-checkpoint-1",)
-"""Checkpoints of these hold no records of other systems, and still prove what they do hold."""
+CHECKPOINT_FORMAT = "baozhuang-checkpoint-3"
+WITHOUT_RECORDS, BY_DIGEST = OLDER_FORMATS = ("baozhuang-checkpoint-1", "baozhuang-checkpoint-2")
+"""Checkpoints of the first hold cases alone; those of the second also what came in from other systems, by the digest of
+its content, and nothing of findings. They still prove what they do hold."""
 
+_ROW = sha256(b"baozhuang row 1\0")
 _EVENT = sha256(b"baozhuang event 1\0")  # copied for each event: making one anew costs more than what it hashes
 _PERSONAL = b"baozhuang personal 1\0"
 
@@ -62,6 +68,13 @@ def chain(case_id: str, first_seq: int, prev_hash: str, events: Iterable[NewEven
     return links
 
 
+def row_hash(row: Iterable[object]) -> str:
+    """The hash (hex) of a row that is added and never changed: over every other column of its table, in their order."""
+    digest = _ROW.copy()
+    digest.update(_fields(*(None if value is None else str(value) for value in row)))
+    return digest.hexdigest()
+
+
 def personal_digest(
     salt: str, customer_id: str | None, customer_name: str | None, phone: str | None, address: str | None
 ) -> str:
@@ -75,8 +88,8 @@ def personal_digest(
 class Flaw(NamedTuple):
     """The first thing wrong with one case; `seq` is the event it shows at (0: the case as a whole).
 
-    `code`: gap, foreign, link, altered, head, missing, rewritten or orphan; of a record of another system, whose id
-    then stands for the case, record_missing or record_changed.
+    `code`: gap, foreign, link, altered, head, missing, rewritten or orphan; of a record of another system or an entry
+    in the history of a finding, whose id then stands for the case, record_missing or record_changed.
     """
 
     case_id: str
@@ -98,8 +111,8 @@ _FLAWS = {
     "missing": "检查点中的申请已不存在 / a case of the checkpoint is gone",
     "rewritten": "第 {seq} 号事件与检查点不符 / event {seq} is not the one of the checkpoint",
     "orphan": "有事件而无申请记录 / there are events but no application",
-    "record_missing": "检查点中的外部记录已不存在 / a record of the checkpoint is gone",
-    "record_changed": "外部记录与检查点不符 / the record is not the one of the checkpoint",
+    "record_missing": "检查点中的外部记录或发现经过已不存在 / a record of the checkpoint is gone",
+    "record_changed": "外部记录或发现经过与检查点不符 / the record is not the one of the checkpoint",
 }
 
 
@@ -120,7 +133,7 @@ def verify_case(
         if flaw is not None:
             return Flaw(case_id, seq, flaw)
         prev_hash = event.hash
-    if head is not None and seq < head.seq:
+    if head is not None and type(head.seq) is int and seq < head.seq:
         return Flaw(case_id, seq + 1, "gap")
     if checkpoint is not None and not seen:
         return Flaw(case_id, seq + 1, "gap")
@@ -276,6 +289,7 @@ class Checkpoint:
     cases: int
     records: int
     root: str
+    format: str = CHECKPOINT_FORMAT
 
     def heads(self) -> Iterator[Head]:
         """The heads, sorted by case id. Raises StorageError when the file is damaged."""
@@ -346,11 +360,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
             header = json.loads("".join(islice(lines, 1)).rstrip() + "]}")
     except (OSError, ValueError) as error:
         raise _damaged(path, "无法读取", "cannot be read") from error
-    if not isinstance(header, dict) or header.get("format") not in (CHECKPOINT_FORMAT, *OLDER_FORMATS):
+    written_as = header.get("format") if isinstance(header, dict) else None
+    if written_as not in (CHECKPOINT_FORMAT, *OLDER_FORMATS):
         raise _damaged(path, f"格式不是 {CHECKPOINT_FORMAT}", f"its format is not {CHECKPOINT_FORMAT}")
     try:
-        records = 0 if header["format"] in OLDER_FORMATS else int(header["records"])
-        checkpoint = Checkpoint(path, str(header["created_at"]), int(header["cases"]), records, str(header["root"]))
+        records = 0 if written_as == WITHOUT_RECORDS else int(header["records"])
+        made, cases, root = str(header["created_at"]), int(header["cases"]), str(header["root"])
+        checkpoint = Checkpoint(path, made, cases, records, root, written_as)
     except (KeyError, ValueError, TypeError) as error:
         raise _damaged(path, "缺少字段", "a field is missing") from error
     checkpoint.check()

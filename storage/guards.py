@@ -51,8 +51,18 @@ GUARDS: Final[dict[str, dict[str, dict[str, str]]]] = {
             **_unchanged("event", "event"),
             **_unreplaced("event", "case_id = NEW.case_id AND case_seq = NEW.case_seq", "RAISE(ABORT, 'event exists')"),
         },
-        "finding_event": _unchanged("finding_event", "event"),
-        "complaint": _unchanged("complaint", "complaint"),
+        "finding_event": {
+            **_unchanged("finding_event", "event"),
+            **_unreplaced(
+                "finding_event",
+                "id = NEW.id OR (finding_id = NEW.finding_id AND seq = NEW.seq)",
+                "RAISE(ABORT, 'finding_event exists')",
+            ),
+        },
+        "complaint": {
+            **_unchanged("complaint", "complaint"),
+            **_unreplaced("complaint", "id = NEW.id", "RAISE(ABORT, 'complaint exists')"),
+        },
         # What is handed in again is passed over.
         "definition": {
             **_unchanged("definition", "definition"),

@@ -414,11 +414,12 @@ class CalendarNotice(Table, table=True):
 
 
 class EvidenceRecord(Table, table=True):
-    """Records of other systems, kept for replay."""
+    """Records of other systems, kept for replay; `hash` is over the whole row. Append-only by triggers."""
 
     __tablename__ = "evidence_record"
     __table_args__ = (
         sa.UniqueConstraint("digest", name="uq_evidence_record_digest"),
+        sa.CheckConstraint("length(hash) = 64", name="ck_evidence_record_hash"),
         *_moments("evidence_record", "received_at"),
         sa.Index("ix_evidence_record_case", "case_id"),
     )
@@ -428,6 +429,7 @@ class EvidenceRecord(Table, table=True):
     digest: str = _text()
     received_at: str = _text()
     received_by: str = _text()
+    hash: str = _text()
 
 
 class Setting(Table, table=True):
@@ -662,19 +664,23 @@ class Finding(Table, table=True):
 
 
 class FindingEvent(Table, table=True):
-    """What happened to a finding, from its ground to its review. Append-only by triggers."""
+    """What happened to a finding, from its ground to its review; `seq` counts from 1 for each finding, `hash` is over
+    the whole row. Append-only by triggers."""
 
     __tablename__ = "finding_event"
     __table_args__ = (
+        sa.UniqueConstraint("finding_id", "seq", name="uq_finding_event_seq"),
+        sa.CheckConstraint("seq >= 1 AND length(hash) = 64", name="ck_finding_event_seq"),
         *_moments("finding_event", "at"),
-        sa.Index("ix_finding_event_finding", "finding_id", "id"),
     )
     id: str = _text(primary_key=True)
     finding_id: str = _text()
+    seq: int
     type: str = _text()
     at: str = _text()
     by: str = _text()
     payload: str = _text()
+    hash: str = _text()
 
 
 class Judgement(Table, table=True):

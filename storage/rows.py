@@ -251,7 +251,8 @@ class NoticeRow(NamedTuple):
 
 
 class EvidenceRow(NamedTuple):
-    """A record of another system, kept for replay; `digest` makes a second delivery of it harmless."""
+    """A record of another system, kept for replay; `digest` makes a second delivery of it harmless. A hash over all of
+    it is stored beside it."""
 
     id: str
     case_id: str | None
@@ -582,7 +583,8 @@ class FindingRow(NamedTuple):
 
 
 class FindingEventRow(NamedTuple):
-    """What happened to a finding. `payload` is JSON."""
+    """What happened to a finding. `payload` is JSON. It is stored with its number among the events of the finding and a
+    hash over all of it."""
 
     id: str
     finding_id: str

@@ -6,9 +6,9 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
+from storage._lists import by_id
 from storage.evidence import Checkpoint, Flaw, verify_case
 from storage.rows import EventRow, Head
 from storage.transaction import Tx
@@ -32,19 +32,20 @@ class Verification:
 def verify(
     tx: Tx, checkpoint: Checkpoint | None = None, progress: Callable[[int], object] | None = None
 ) -> Verification:
-    """Verify every case that has an application, events or a place in the checkpoint, and the records of other systems
-    that have one.
+    """Verify every case that has an application, events or a place in the checkpoint, and the rows that are only ever
+    added (`Tx.records`) and have one.
 
     Reads each table once, in step, and holds one case at a time.  `progress` is told the number of cases done.
     `checkpoint` comes from `read_checkpoint`, which has checked it against itself.
     """
     result = Verification(missing_triggers=tx.missing_triggers())
-    marks, records = ((), ()) if checkpoint is None else (checkpoint.heads(), tx.records())
+    marks, records = ((), ()) if checkpoint is None else (checkpoint.heads(), tx.records(checkpoint.format))
     streams = (
         _named("head", tx.heads()), _named("mark", marks), _named("record", records), _named("event", tx.all_events()),
     )  # fmt: skip
-    merged = heapq.merge(*streams, key=itemgetter(0))  # by case, and within a case in the order of the streams
-    for id_, found in groupby(merged, key=itemgetter(0)):
+    merged = heapq.merge(*streams, key=by_id)  # by case, and within a case in the order of the streams
+    for (foreign, stored), found in groupby(merged, key=by_id):
+        id_ = f"X'{stored.hex()}'" if foreign else stored  # as SQL names it
         parts: dict[str, list[Any]] = {"head": [None], "mark": [None], "record": [None], "event": []}
         for _, name, part in found:
             parts[name].append(part)

@@ -198,7 +198,7 @@ def test_a_checkpoint_is_plain_json_and_comes_back(tmp_path: Path, count):
     path = tmp_path / "checkpoint.json"
     written = write_checkpoint(path, "2026-01-05T10:00:00.000000+08:00", lambda: heads(count))
     assert json.loads(path.read_text(encoding="utf-8")) == {
-        "format": "baozhuang-checkpoint-2",
+        "format": "baozhuang-checkpoint-3",
         "created_at": "2026-01-05T10:00:00.000000+08:00",
         "cases": count,
         "records": 0,
@@ -224,7 +224,7 @@ def test_a_checkpoint_of_heads_that_change_meanwhile_is_not_written(tmp_path: Pa
         ("case-0001", "case-0009", "not sorted"),
         ('"case-0002", 3', '"case-0002", 4', "root"),
         ('"cases": 3', '"cases": 2', "root"),
-        ("baozhuang-checkpoint-2", "baozhuang-checkpoint-9", "format"),
+        ("baozhuang-checkpoint-3", "baozhuang-checkpoint-9", "format"),
         ("\n]}\n", "\n", "cut short"),
         ('["case-0002", 3', '["case-0002" 3', "line 4"),
         ('"case-0002", 3', '"case-0002", "3"', "line 4"),

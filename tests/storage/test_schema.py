@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,58 @@ def test_every_case_is_judged_anew_after_the_upgrade_that_counts_times_of_record
     database = Database.open(url, migrate=True)
     with database.read() as tx:
         assert tx.judgement("c1") == ("c1", 3, "", at, "2026-01-08", None)
+    database.close()
+
+
+def test_records_and_histories_of_findings_are_sealed_by_the_upgrade(database_url, tmp_path, request):
+    if database_url.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'old.db'}"
+    else:
+        server = request.getfixturevalue("postgresql")
+        url = server.create(template="template0")
+        request.addfinalizer(lambda: server.drop(url))
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.__file__).with_name("migrations")))
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    at, later = "2026-01-05T10:00:00.000000+08:00", "2026-01-06T10:00:00.000000+08:00"
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0016")
+        connection.exec_driver_sql(f"INSERT INTO evidence_record VALUES ('r1', NULL, '装表', 'd1', '{at}', 'k1')")
+        for id_, finding, type_, when in (
+            ("e3", "f1", "state", later),
+            ("e1", "f1", "found", at),
+            ("e2", "f2", "found", at),
+        ):
+            connection.exec_driver_sql(
+                f"INSERT INTO finding_event VALUES ('{id_}', '{finding}', '{type_}', '{when}', 'who', '甲')"
+            )
+    Database.open(url, migrate=True).close()
+    # Written out by hand: a Chinese character is three bytes.
+    record = f"2:r1,-6:装表,2:d1,32:{at},2:k1,"
+    entry = "2:{},2:{},1:{},5:{},32:{},3:who,3:甲,".format
+    entries = {
+        "e1": (1, entry("e1", "f1", 1, "found", at)),
+        "e2": (1, entry("e2", "f2", 1, "found", at)),
+        "e3": (2, entry("e3", "f1", 2, "state", later)),
+    }
+
+    def sealed(fields: str) -> str:
+        return sha256(b"baozhuang row 1\0" + fields.encode()).hexdigest()
+
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT id, case_id, content, received_at, hash FROM evidence_record").all()
+        assert rows == [("r1", None, "装表", at, sealed(record))]
+        rows = connection.exec_driver_sql("SELECT id, seq, hash FROM finding_event ORDER BY id").all()
+        assert rows == [(id_, seq, sealed(fields)) for id_, (seq, fields) in entries.items()]
+    database = Database.open(url)
+    with database.read() as tx:
+        assert tx.missing_triggers() == []
+        assert [whole for _, whole in tx.all_evidence()] == [True]
+        assert [(id_, len(events), whole) for id_, _, events, whole in tx.all_findings()] == [
+            ("f1", 2, True),
+            ("f2", 1, True),
+        ]
     database.close()
 
 

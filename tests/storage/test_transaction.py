@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from storage import (
     AppendOnly,
     CaseRow,
+    ComplaintRow,
     Contention,
     Database,
     Duplicate,
     EventRow,
+    FindingEventRow,
     PersonalRow,
     Rejected,
     Remembered,
@@ -406,6 +408,27 @@ def test_events_cannot_be_replaced_on_sqlite(database: Database, sql, recursive)
         tx._execute(sql.format(values(before[0]._replace(payload="forged"))), ())
     with database.read() as tx:
         assert tx.events("c1") == before
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "REPLACE INTO finding_event SELECT id, finding_id, seq, type, at, by, '{}', hash FROM finding_event",
+        "REPLACE INTO finding_event SELECT 'e2', finding_id, seq, type, at, by, '{}', hash FROM finding_event",
+        "REPLACE INTO complaint SELECT id, case_id, answers, '无', by, at FROM complaint",
+    ],
+)
+def test_reviews_and_complaints_cannot_be_replaced_on_sqlite(database: Database, sql):
+    with database.write() as tx:
+        tx.append_finding_events([FindingEventRow("e1", "f1", "state", MOMENT, "unit", '{"text":"轮换"}')])
+        tx.add_complaint(ComplaintRow("k1", "c1", None, "未按期送电", "customer", MOMENT))
+    database._writer().driver.execute("PRAGMA recursive_triggers = OFF")  # another program may not set it
+    with pytest.raises(Duplicate), database.write() as tx:
+        tx._execute(sql, ())
+    with database.read() as tx:
+        assert [row.payload for row in tx.finding_events("f1")] == ['{"text":"轮换"}']
+        assert [row.text for row in tx.complaints("c1")] == ["未按期送电"]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import Database, EvidenceRow, Flaw, read_checkpoint, verify, write_checkpoint
-from storage.guards import GUARDS
-from tests.storage.samples import MOMENT, case, event, store
+from storage import Database, EvidenceRow, FindingEventRow, Flaw, Head, read_checkpoint, verify, write_checkpoint
+from tests.storage.samples import MOMENT, case, event, store, unguarded
 
 CASES = ["c1", "c2", "c3"]
 
@@ -19,22 +18,6 @@ def filled(database: Database) -> Database:
         for case_id in CASES:
             store(tx, case_id, events=3)
     return database
-
-
-def unguarded(database: Database, *statements: str, table: str = "event") -> None:
-    """What an administrator of the database can do: switch off the guards, change rows, switch them on again."""
-    triggers = GUARDS[database.dialect][table]
-    with database.write() as tx:
-        if database.dialect == "sqlite":
-            for name in triggers:
-                tx._execute(f"DROP TRIGGER {name}", ())
-        else:
-            tx._execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL", ())
-        for statement in statements:
-            tx._execute(statement, ())
-        for name, create in triggers.items():
-            again = create if database.dialect == "sqlite" else f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
-            tx._execute(again, ())
 
 
 def test_an_untouched_database_holds(filled: Database):
@@ -110,33 +93,65 @@ def test_a_case_rewritten_as_a_whole_is_known_to_the_checkpoint(filled: Database
         assert verify(tx, checkpoint).flaws == [Flaw("c2", 3, "rewritten")]
 
 
+RECORD = EvidenceRow("r1", "c1", '{"case_id":"c1"}', "d1", MOMENT, "k1")
+SAID = FindingEventRow("s1", "f1", "state", MOMENT, "unit", '{"text":"当日装表"}')
+# The forger works the hash out anew, so that the row holds in itself; here any other will do.
+FORGED = f"hash = '{'f' * 64}'"
+
+
 @pytest.mark.parametrize(
-    ("statement", "code"),
+    ("table", "statement", "flaw"),
     [
-        ("DELETE FROM evidence_record WHERE id = 'r1'", "record_missing"),
-        # The forger works the digest out anew, so that the row holds in itself.
-        ("UPDATE evidence_record SET content = '{}', digest = 'd9' WHERE id = 'r1'", "record_changed"),
+        ("evidence_record", "DELETE FROM evidence_record WHERE id = 'r1'", Flaw("r1", 0, "record_missing")),
+        (
+            "evidence_record",
+            f"UPDATE evidence_record SET received_at = '{MOMENT.replace('10:', '09:')}', {FORGED} WHERE id = 'r1'",
+            Flaw("r1", 0, "record_changed"),
+        ),
+        ("finding_event", "DELETE FROM finding_event WHERE id = 's1'", Flaw("s1", 0, "record_missing")),
+        (
+            "finding_event",
+            f"UPDATE finding_event SET payload = '{{}}', {FORGED} WHERE id = 's1'",
+            Flaw("s1", 0, "record_changed"),
+        ),
     ],
 )
-def test_a_record_of_another_system_that_vanished_or_changed_is_known_to_the_checkpoint(
-    filled: Database, tmp_path: Path, statement: str, code: str
+def test_a_row_that_is_only_ever_added_and_vanished_or_changed_is_known_to_the_checkpoint(
+    filled: Database, tmp_path: Path, table: str, statement: str, flaw: Flaw
 ):
-    record = EvidenceRow("r1", "c1", '{"case_id":"c1"}', "d1", MOMENT, "k1")
     with filled.write() as tx:
-        tx.add_evidence(record)
-        tx.add_evidence(record._replace(id="r2", digest="d2"))
+        for place in (1, 2):
+            tx.add_evidence(RECORD._replace(id=f"r{place}", digest=f"d{place}"))
+            tx.append_finding_events([SAID._replace(id=f"s{place}")])
     with filled.read() as tx:
         checkpoint = write_checkpoint(tmp_path / "checkpoint.json", MOMENT, tx.marks)
-    assert (checkpoint.cases, checkpoint.records) == (3, 2)
+    assert (checkpoint.cases, checkpoint.records) == (3, 4)
     with filled.write() as tx:
-        tx.add_evidence(record._replace(id="r3", digest="d3"))
+        tx.add_evidence(RECORD._replace(id="r3", digest="d3"))
+        tx.append_finding_events([SAID._replace(id="s3")])
     with filled.read() as tx:
         found = verify(tx, read_checkpoint(checkpoint.path))
     assert (found.holds, found.cases, found.events) == (True, 3, 9)
-    unguarded(filled, statement, table="evidence_record")
+    unguarded(filled, statement, table=table)
     with filled.read() as tx:
         assert verify(tx).holds
-        assert verify(tx, checkpoint).flaws == [Flaw("r1", 0, code)]
+        assert verify(tx, checkpoint).flaws == [flaw]
+
+
+def test_a_checkpoint_of_before_rows_had_a_hash_knows_what_came_in_by_its_digest(filled: Database, tmp_path: Path):
+    with filled.write() as tx:
+        tx.add_evidence(RECORD)
+        tx.append_finding_events([SAID])
+    path = tmp_path / "old.json"
+    with filled.read() as tx:
+        heads = [*tx.heads(), Head("r1", 0, "d1")]
+        write_checkpoint(path, MOMENT, lambda: heads)
+    path.write_text(path.read_text(encoding="utf-8").replace("checkpoint-3", "checkpoint-2"), encoding="utf-8")
+    with filled.read() as tx:
+        assert verify(tx, read_checkpoint(path)).holds
+    unguarded(filled, "UPDATE evidence_record SET digest = 'd9'", table="evidence_record")
+    with filled.read() as tx:
+        assert verify(tx, read_checkpoint(path)).flaws == [Flaw("r1", 0, "record_changed")]
 
 
 def test_guards_that_are_gone_are_reported(filled: Database):

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 
 from definitions.alerting import Ladder
@@ -13,13 +11,10 @@ from workflow.alerts.raising import Raiser
 from workflow.alerts.recipients import Directory
 from workflow.alerts.sweep import Run
 from workflow.core.times import write
+from workflow.service.law import LADDERS_SETTING, ladders_hash
 from workflow.service.portal import uploads
 
 PAGE = 500
-
-LADDERS_SETTING = "ladders"
-"""The hash of the ladders that open timers were last looked at by; while they are being gone through, with the last
-timer that was reached."""
 
 FROM_THE_START = "2021-01-01"
 """Any day gone by: to look from the start of a timer on."""
@@ -51,10 +46,7 @@ def stale(run: Run) -> None:
 def ladders(run: Run) -> None:
     """Once the ladders in force have changed, by a new version of the program or a day from which another one holds,
     have every open timer looked at again from its start: what was raised does not come twice [D-LADDER]."""
-    book = run.service.law.book
-    in_force = {id(one): one for one in (book.ladder(on=run.today, region=code) for code in ("000000", *book.regions))}
-    encoded = msgspec.json.encode([one.rules for one in in_force.values()], order="sorted")
-    digest = hashlib.sha256(encoded).hexdigest()
+    digest = ladders_hash(run.service.law.book, run.today)
     with run.service.database.read() as tx:
         known, *at = (tx.setting(LADDERS_SETTING) or "").split(" ")
     if known == digest and not at:

@@ -25,10 +25,10 @@ def verify(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """核验全部证据链、规则、放假通知、外部记录和客户资料; 有问题时列出每件的首个坏事件和每条被改动的记录, 退出码为 1。
+    """核验全部证据链、规则、放假通知、外部记录、发现和客户资料; 有问题时列出首个坏事件和被改动的记录, 退出码为 1。
 
-    Verify every chain, and definitions, notices, records of other systems and personal data against their hashes; names
-    the first bad event of each bad case and every changed row, and exits 1 when there is one.
+    Verify every chain, and definitions, notices, records of other systems, findings and personal data against their
+    hashes; names the first bad event of each bad case and every changed row, and exits 1 when there is one.
     """
     with opened(database) as service, progress("核验 / verifying") as report:
         found = upkeep.verify(service, checkpoint, projections, report)
@@ -56,7 +56,7 @@ def _say(found: upkeep.Verified) -> None:
     wrong = f"{bad} 件有问题 / bad cases: {bad}"
     if found.damaged:
         many = len(found.damaged)
-        wrong += f", 规则、放假通知、外部记录和客户资料 {many} 条有问题 / bad rows: {many}"
+        wrong += f", 规则、放假通知、外部记录、发现和客户资料 {many} 条有问题 / bad rows: {many}"
     if found.differing_months:
         many = len(found.differing_months)
         wrong += f", 录入时间的汇总 {many} 项有问题 / bad sums of times of recording: {many}"
@@ -72,13 +72,14 @@ def checkpoint(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """写出全部证据链和外部记录的检查点, 请留存于本机之外。
+    """写出全部证据链、外部记录和发现经过的检查点, 请留存于本机之外。
 
-    Write a checkpoint of every chain and of the records of other systems, to be kept elsewhere.
+    Write a checkpoint of every chain, of the records of other systems and of the history of findings, to be kept
+    elsewhere.
     """
     with opened(database) as service:
         made = upkeep.checkpoint(service, out)
-    counts = f"{made['cases']} 件 / cases, {made['records']} 条外部记录 / records"
+    counts = f"{made['cases']} 件 / cases, {made['records']} 条外部记录和发现经过 / records"
     say(made, f"{made['file']}: {counts}, 根 / root {made['root']}", as_json=as_json)
 
 

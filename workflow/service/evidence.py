@@ -15,16 +15,19 @@ from typing import Annotated, Any, Final
 import msgspec
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
+from definitions.alerting import Ladder
 from definitions.calendar import WorkingCalendar
 from definitions.records import LIFECYCLES, OBSERVED
-from storage import Damaged, EvidenceRow, PersonalRow, Tx, personal_digest
+from storage import Damaged, DeadlineRow, EvidenceRow, FindingEventRow, FindingRow, PersonalRow, Tx, personal_digest
+from workflow.core import review
 from workflow.core.commands import Code, Line, Moment, Prose, Source, Strict
 from workflow.core.evolve import replay
+from workflow.core.rungs import course_of_row, next_look
 from workflow.core.timers import timers
 from workflow.core.times import BUSINESS_ZONE, write
 from workflow.replay.tables import FORETOLD, VALUES
 from workflow.service.cases import from_row
-from workflow.service.law import Law
+from workflow.service.law import LADDERS_SETTING, Law, ladders_hash
 from workflow.service.projection import begun, case_row, deadline_row, pending_rows, rounds_changed
 
 TOLD: Final[Mapping[str, tuple[str, ...]]] = {
@@ -125,9 +128,8 @@ def evidence_row(id_: str, case_id: str, record: dict[str, Any], received_at: st
 
 def rewritten(tx: Tx) -> Iterator[Damaged]:
     """The records of other systems that are no longer what came in, or stand with another application."""
-    for row in tx.all_evidence():
-        content = row.content.encode()
-        if hashlib.sha256(content).hexdigest() == row.digest and _case_of(content) == row.case_id:
+    for row, whole in tx.all_evidence():
+        if whole and hashlib.sha256(row.content.encode()).hexdigest() == row.digest and _case_of(row) == row.case_id:
             continue
         yield Damaged(
             f"外部记录 {row.id} (申请 {row.case_id}) 与收到时不符, 被改动过; 请由备份恢复 evidence_record 表中的这一行",
@@ -140,11 +142,43 @@ class _Named(msgspec.Struct):
     case_id: str
 
 
-def _case_of(content: bytes) -> str | None:
+def _case_of(row: EvidenceRow) -> str | None:
     try:
-        return msgspec.json.decode(content, type=_Named).case_id
+        return msgspec.json.decode(row.content, type=_Named).case_id
     except msgspec.DecodeError:
         return None
+
+
+def restated(tx: Tx) -> Iterator[Damaged]:
+    """The findings whose history is no longer what was written, or that do not stand as it tells."""
+    for id_, row, events, whole in tx.all_findings():
+        if not whole:
+            table, zh = "finding_event", "的处理经过被改动或移除过"
+        elif row is None or not _stands_as_told(row, events):
+            table, zh = "finding", "与其处理经过不符, 被改动或移除过"
+        else:
+            continue
+        yield Damaged(
+            f"发现 {id_} {zh}; 请由备份恢复 {table} 表中的有关各行",
+            f"rows of {table} about the finding {id_} were changed or removed; restore them from a backup",
+        )
+
+
+def _stands_as_told(row: FindingRow, events: list[FindingEventRow]) -> bool:
+    """Whether a finding is what its history gives. When the inspectors were told is no part of it."""
+    told: dict[str, Any] = {"stands": False, "status": "open", "reply_by": None}
+    for event in events:
+        said = msgspec.json.decode(event.payload)
+        if event.type in review.ACTS:
+            told |= {name: said[name] for name in ("status", "reply_by") if name in said}
+        else:
+            told |= {**said, "stands": event.type != "lapsed"}
+    told |= {"found_at": events[0].at, "changed_at": events[-1].at} if events else {}
+    try:
+        there = {**row._asdict(), "evidence": msgspec.json.decode(row.evidence)}
+    except msgspec.DecodeError:
+        return False
+    return all(told.get(name) == value for name, value in there.items() if name not in ("id", "told_at"))
 
 
 def disowned(tx: Tx, broken: Container[str]) -> Iterator[Damaged]:
@@ -165,7 +199,8 @@ def disowned(tx: Tx, broken: Container[str]) -> Iterator[Damaged]:
 
 
 def _chained(payload: str, row: PersonalRow) -> bool:
-    if row.salt is None:
+    # SQLite keeps bytes where text belongs, when somebody writes them there.
+    if row.salt is None or not all(value is None or isinstance(value, str) for value in row):
         return False
     digest: str = msgspec.json.decode(payload)["personal_digest"]
     return digest == personal_digest(row.salt, *row[2:])
@@ -184,9 +219,9 @@ def rebuilt(
     ladder = None if today is None else law.book.ladder(on=today, region=state.facts.region)
     return {
         "application": [case_row(state, fresh, rows[-1].hash)],
-        "rounds": sorted(rounds_changed(case_id, state.steps, ()).rows),
-        "deadlines": sorted(deadline_row(case_id, timer, calendar, ladder) for timer in begun(fresh)),
-        "pending": sorted(pending_rows(state, {row.case_seq: row.recorded_at for row in rows})),
+        "rounds": rounds_changed(case_id, state.steps, ()).rows,
+        "deadlines": [deadline_row(case_id, timer, calendar, ladder) for timer in begun(fresh)],
+        "pending": pending_rows(state, {row.case_seq: row.recorded_at for row in rows}),
     }
 
 
@@ -195,21 +230,37 @@ def stored(tx: Tx, case_id: str) -> dict[str, list[Any]]:
     row = tx.case(case_id)
     return {
         "application": [] if row is None else [row],
-        "rounds": sorted(tx.rounds(case_id)),
-        "deadlines": sorted(tx.deadlines(case_id)),
-        "pending": sorted(tx.pending(case_id)),
+        "rounds": tx.rounds(case_id),
+        "deadlines": tx.deadlines(case_id),
+        "pending": tx.pending(case_id),
     }
 
 
-def differing(tx: Tx, law: Law, calendar: WorkingCalendar) -> Iterator[str]:
-    """The ids of the cases whose projections are not what their events give. The calendar a due date was counted by is
-    not compared, as an untouched case keeps the mark of the calendar of its day; nor is where the sweep goes on."""
+def differing(tx: Tx, law: Law, calendar: WorkingCalendar, today: dt.date) -> Iterator[str]:
+    """The ids of the cases whose projections are not what their events give, or for which the sweep would look too late
+    (by the ladders of `today`, once it has gone by them). The calendar a due date was counted by is not compared, as an
+    untouched case keeps the mark of the calendar of its day."""
+    swept = tx.setting(LADDERS_SETTING) == ladders_hash(law.book, today)
     for row in tx.cases():
         fresh, there = rebuilt(tx, law, calendar, row.id), stored(tx, row.id)
+        ladder = law.book.ladder(on=today, region=row.region)
+        overlooked = swept and any(_overlooked(calendar, ladder, one, today) for one in there["deadlines"])
         for rows in (fresh, there):
             rows["deadlines"] = [one._replace(calendar_hash="", look_on=None) for one in rows["deadlines"]]
-        if fresh != there:
+        if overlooked or any(set(rows) != set(there[name]) for name, rows in fresh.items()):
             yield row.id
+
+
+def _overlooked(calendar: WorkingCalendar, ladder: Ladder, row: DeadlineRow, today: dt.date) -> bool:
+    """Whether a deadline has a rung after `today` that the sweep, which only ever looks too early, would miss."""
+    try:
+        course = course_of_row(
+            calendar, scope=row.scope, budget=row.budget, due_on=row.due_on, ledger=row.ledger, status=row.status
+        )
+        rung = next_look(calendar, ladder, course, today)
+    except (TypeError, ValueError, LookupError, msgspec.MsgspecError):  # such a row is not what the events give either
+        return True
+    return rung is not None and not (isinstance(row.look_on, str) and row.look_on <= rung.isoformat())
 
 
 def rebuild(tx: Tx, law: Law, calendar: WorkingCalendar, case_id: str, today: dt.date) -> None:

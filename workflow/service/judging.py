@@ -231,7 +231,7 @@ class Judging:
         return self.rules.site(calendar, told.case, event_rows(told.events, self.steps))
 
     def _keep(self, tx: Tx, case: CaseRow, found: tuple[Found, ...], at: str) -> bool:
-        there = {row.rule: row for row in tx.findings_of("", case.id)}
+        there = {row.rule: row for row in tx.findings_of("", case.id, lock=True)}
         changed = False
         for one in found:
             fresh = _row(case, one, at)

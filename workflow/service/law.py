@@ -11,11 +11,23 @@ import threading
 from collections.abc import Iterator
 from hashlib import sha256
 
+import msgspec
+
 from definitions.book import Book, decode, encode
 from definitions.calendar import Notice, WorkingCalendar, read_notice, shipped
 from definitions.model import ClassificationRule, Definition, LegalBasisRule, RoleRule
 from storage import Damaged, DefinitionRow, NoticeRow, Tx
 from workflow.core.times import write
+
+LADDERS_SETTING = "ladders"
+"""The hash of the ladders that open timers were last looked at by; while they are being gone through, with the last
+timer that was reached."""
+
+
+def ladders_hash(book: Book, on: dt.date) -> str:
+    """The hash of all ladders in force on a date."""
+    in_force = {id(one): one for one in (book.ladder(on=on, region=code) for code in ("000000", *book.regions))}
+    return sha256(msgspec.json.encode([one.rules for one in in_force.values()], order="sorted")).hexdigest()
 
 
 class Law:
@@ -136,7 +148,7 @@ def damaged(tx: Tx) -> Iterator[Damaged]:
 
 def _definition(row: DefinitionRow) -> Definition:
     try:
-        definition = decode(row.content.encode())
+        definition = decode(_bytes(row.content))
     except ValueError as error:
         raise _changed("definition", "规则", row.hash) from error
     if definition.hash != row.hash:
@@ -145,9 +157,14 @@ def _definition(row: DefinitionRow) -> Definition:
 
 
 def _notices(row: NoticeRow) -> tuple[Notice, ...]:
-    if sha256(row.content.encode()).hexdigest() != row.hash:
+    if sha256(_bytes(row.content)).hexdigest() != row.hash:
         raise _changed("calendar_notice", "放假通知", row.hash)
     return read_notice(row.content)
+
+
+def _bytes(content: object) -> bytes:
+    """SQLite keeps bytes where text belongs, when somebody writes them there; nothing of ours has their hash."""
+    return content.encode() if isinstance(content, str) else b""
 
 
 def _changed(table: str, zh: str, hash_: str) -> Damaged:

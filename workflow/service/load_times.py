@@ -68,21 +68,28 @@ def settle(database: Database, org: str, gates: Mapping[str, Any]) -> None:
 
 def differing(tx: Tx, gates: Mapping[str, Any]) -> Iterator[str]:
     """The months, as `unit source month`, that do not hold what is kept of the cases; those that are marked are still
-    to be summed up."""
+    to be summed up. `unit ? ?`: there are rows of the unit that cannot be read."""
     for org in tx.units_of_months():
-        rows = {_month(row): row for row in tx.load_months(org)}
-        marked = any(row.marks > row.settled for row in rows.values())
-        answers = load_times.loaded({month: _read(row) for month, row in rows.items()}, gates)
-        for one in tx.unit_months(org):
-            month = (one.source, one.month)
-            row = rows.get(month)
-            holds = (
-                row is not None
-                and (row.marks > row.settled or _read(row) == _summed(tx, org, month))
-                and (marked or row.loaded == (month in answers))
-            )
-            if not holds:
-                yield " ".join(one)
+        try:
+            yield from _differing(tx, org, gates)
+        except (TypeError, msgspec.MsgspecError):  # what somebody wrote there is no text, number or sum
+            yield f"{org} ? ?"
+
+
+def _differing(tx: Tx, org: str, gates: Mapping[str, Any]) -> Iterator[str]:
+    rows = {_month(row): row for row in tx.load_months(org)}
+    marked = any(row.marks > row.settled for row in rows.values())
+    answers = load_times.loaded({month: _read(row) for month, row in rows.items()}, gates)
+    for one in tx.unit_months(org):
+        month = (one.source, one.month)
+        row = rows.get(month)
+        holds = (
+            row is not None
+            and (row.marks > row.settled or _read(row) == _summed(tx, org, month))
+            and (marked or row.loaded == (month in answers))
+        )
+        if not holds:
+            yield " ".join(one)
 
 
 def _summed(tx: Tx, org: str, month: Month) -> Times:

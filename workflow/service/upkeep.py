@@ -37,9 +37,9 @@ def prepare(url: str | Path) -> str:
 
 class Verified(msgspec.Struct, frozen=True):
     """What verification found. `flaws`: the first bad event of each bad case. `damaged`: definitions, notices, records
-    of other systems and personal data that are not what their hashes name, or are gone. `differing`: cases whose
-    projections are not what their events give, and `differing_months`: those of a unit and source (`unit source month`)
-    whose load times are not what its cases give; None when not compared."""
+    of other systems, findings and personal data that are not what their hashes name, or are gone. `differing`: cases
+    whose projections are not what their events give, and `differing_months`: those of a unit and source (`unit source
+    month`) whose load times are not what its cases give; None when not compared."""
 
     cases: int
     events: int
@@ -57,23 +57,27 @@ class Verified(msgspec.Struct, frozen=True):
 
 def verify(service: Service, checkpoint: Path | None, projections: bool, progress: Progress) -> Verified:
     """Verify every chain against its application and the checkpoint file; definitions, notices, the records of other
-    systems and personal data against their hashes; on request the projections. Raises StorageError when the checkpoint
-    cannot be used."""
+    systems, findings and personal data against their hashes; on request the projections. Raises StorageError when the
+    checkpoint cannot be used."""
     mark = None if checkpoint is None else read_checkpoint(checkpoint)
     with service.database.read() as tx:
         found = verify_chains(tx, mark, lambda done: progress(done, None))
         rows = [str(one) for one in damaged(tx)]
-        told = [str(one) for one in evidence.rewritten(tx)]
+        records = [str(one) for one in evidence.rewritten(tx)]
+        reviews = [str(one) for one in evidence.restated(tx)]
         people = [str(one) for one in evidence.disowned(tx, {flaw.case_id for flaw in found.flaws})]
         differing = months = None
-        # A case whose chain is broken has no trustworthy events to compare with, nor rules whose row is changed.
-        if projections and not (found.flaws or rows):
+        # A case whose chain is broken has no trustworthy events to compare with, nor has one whose records, or whose
+        # rules, were changed.
+        if projections and not (found.flaws or rows or records):
             calendar = service.calendars.refresh(tx)
             miscounted = service.judging.miscounted(tx)
-            differing = sorted({*evidence.differing(tx, service.law, calendar), *miscounted})
+            today = business_date(service.clock.now())
+            differing = sorted({*evidence.differing(tx, service.law, calendar, today), *miscounted})
             months = list(load_times.differing(tx, service.judging.detectors.gates))
     flaws = [_told(flaw) for flaw in found.flaws]
-    return Verified(found.cases, found.events, flaws, found.missing_triggers, rows + told + people, differing, months)
+    damage = rows + records + reviews + people
+    return Verified(found.cases, found.events, flaws, found.missing_triggers, damage, differing, months)
 
 
 def _told(flaw: Flaw) -> dict[str, Any]:
@@ -81,8 +85,8 @@ def _told(flaw: Flaw) -> dict[str, Any]:
 
 
 def checkpoint(service: Service, path: Path) -> dict[str, Any]:
-    """Write a checkpoint of every chain and of the records of other systems to `path`; its counts and root, which the
-    pages show from then on. Raises OSError."""
+    """Write a checkpoint of every chain, of the records of other systems and of the history of findings to `path`; its
+    counts and root, which the pages show from then on. Raises OSError."""
     at = write(service.clock.now())
     with service.database.read() as tx:
         made = write_checkpoint(path, at, tx.marks)
