@@ -18,10 +18,10 @@ class Link:
     """One connection, seen twice: the driver's cursor for the hot path, and SQLAlchemy's view of the same connection.
 
     SQLAlchemy is told that the connection commits by itself, so it never begins or ends anything; `Database` does.
-    `epoch`: see `Tx.epoch`.
+    `epoch`: see `Tx.epoch`; `known`: the one in which the schema was found to be the one of this program.
     """
 
-    __slots__ = ("cursor", "driver", "epoch", "sa", "seen")
+    __slots__ = ("cursor", "driver", "epoch", "known", "sa", "seen")
 
     def __init__(self, connection: sa.Connection) -> None:
         self.sa = connection
@@ -29,6 +29,7 @@ class Link:
         self.driver = driver
         self.cursor = driver.cursor()
         self.epoch = object()
+        self.known: object = None
         self.seen: object = None
         """What the database said, when the epoch began, of what others had written."""
 

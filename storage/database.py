@@ -92,7 +92,7 @@ class Database:
         try:
             if migrate:
                 database.migrate()
-            database._check_schema()
+            _check_schema(database._schema())
         except BaseException:
             database.close()
             raise
@@ -108,8 +108,8 @@ class Database:
         """Bring the schema up to date. Raises NotMigrated when it is newer than this program."""
         from storage.schema import upgrade  # noqa: PLC0415  # see there
 
-        if self._schema() not in (None, *SCHEMAS):
-            self._check_schema()
+        if (found := self._schema()) not in (None, *SCHEMAS):
+            _check_schema(found)
         with self._transaction() as link:
             link.sa.begin()  # tells Alembic that it is inside a transaction already; ended by ours
             upgrade(link.sa)
@@ -142,11 +142,15 @@ class Database:
         """A transaction that commits when the block ends and is undone when it raises.
 
         Raises Contention when another writer kept it waiting too long or stood in the way, OutcomeUnknown when the
-        connection broke while committing, and whatever `Tx` raises.  One at a time per thread.
+        connection broke while committing, NotMigrated when the schema has become another one meanwhile, and whatever
+        `Tx` raises.  One at a time per thread.
         """
         with self._transaction() as link:
             tx = Tx(self._backend, link)
             try:
+                if tx.epoch is not link.known:  # others have written: perhaps a later version of this program
+                    _check_schema(tx.revision())
+                    link.known = tx.epoch
                 yield tx
                 tx.check()
             except (self._backend.driver_error, sa.exc.DBAPIError) as error:
@@ -302,24 +306,6 @@ class Database:
         with self.read() as tx:
             return tx.schema()
 
-    def _check_schema(self) -> None:
-        found = self._schema()
-        if found == SCHEMAS[-1]:
-            return
-        if found is None:
-            raise NotMigrated(
-                "数据库尚未初始化, 请先运行 baozhuang init", "the database is empty: run baozhuang init first"
-            )
-        if found in SCHEMAS:
-            raise NotMigrated(
-                f"数据库结构版本 {found} 较旧, 请备份后运行 baozhuang init 升级",
-                f"the schema {found} is older than this program: back it up, then run baozhuang init",
-            )
-        raise NotMigrated(
-            f"数据库结构版本 {found} 比本程序新, 请升级程序",
-            f"the schema {found} is newer than this program: upgrade the program",
-        )
-
 
 class _Release(AbstractContextManager["_Release"]):
     """Releases a lock that was acquired with a time limit."""
@@ -329,6 +315,24 @@ class _Release(AbstractContextManager["_Release"]):
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+def _check_schema(found: str | None) -> None:
+    if found == SCHEMAS[-1]:
+        return
+    if found is None:
+        raise NotMigrated(
+            "数据库尚未初始化, 请先运行 baozhuang init", "the database is empty: run baozhuang init first"
+        )
+    if found in SCHEMAS:
+        raise NotMigrated(
+            f"数据库结构版本 {found} 较旧, 请备份后运行 baozhuang init 升级",
+            f"the schema {found} is older than this program: back it up, then run baozhuang init",
+        )
+    raise NotMigrated(
+        f"数据库结构版本 {found} 比本程序新, 请升级程序",
+        f"the schema {found} is newer than this program: upgrade the program",
+    )
 
 
 def _address(url: str | Path) -> tuple[sa.URL, Backend]:

@@ -232,6 +232,9 @@ class Tx(
 
     def schema(self) -> str | None:
         """The revision of the schema, or None when there is none."""
-        if not sa.inspect(self._link.sa).has_table("alembic_version"):
-            return None
-        return self._query(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        return self.revision() if sa.inspect(self._link.sa).has_table("alembic_version") else None
+
+    def revision(self) -> str | None:
+        """The revision of the schema, where there is one."""
+        row = self._execute("SELECT version_num FROM alembic_version", ()).fetchone()
+        return None if row is None else str(row[0])

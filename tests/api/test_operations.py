@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -155,6 +156,25 @@ def test_not_ready_says_why(face: Face, monkeypatch: pytest.MonkeyPatch) -> None
     assert (answer.status_code, answer.json()["code"]) == (503, "not-ready")
     assert answer.json()["checks"] == {"schema": False}
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_store_that_a_later_version_has_migrated_takes_no_more_commands_from_this_one(
+    face: Face, sqlite_url: str
+) -> None:
+    client = face.as_("admin")
+    assert client.post("/api/v1/applications", json=RESIDENTIAL).status_code == 201
+    connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    ((ours,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["schema"]) == (503, False)
+    refused = client.post("/api/v1/applications", json=RESIDENTIAL)
+    assert (refused.status_code, refused.json()["code"]) == (503, "not-ready")
+    assert "schema 9999 is newer" in refused.json()["detail_en"]
+    assert len(client.get("/api/v1/applications").json()["items"]) == 1
+    connection.execute("UPDATE alembic_version SET version_num = ?", (ours,))
+    connection.close()
+    assert client.post("/api/v1/applications", json=RESIDENTIAL).status_code == 201
 
 
 def test_a_full_disk_is_not_ready_and_reads_go_on(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,6 +301,19 @@ def test_another_schema_is_refused_with_what_to_do(database: Database, database_
             Database.open(database_url, migrate=True)
 
 
+def test_whoever_has_it_open_writes_no_more_into_another_schema(database: Database, database_url: str):
+    with database.write() as tx:
+        tx.put_setting("a", "b")
+    other = Database.open(database_url)
+    with other.write() as tx:
+        tx._query(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    other.close()
+    with pytest.raises(NotMigrated, match="newer"), database.write() as tx:
+        tx.put_setting("a", "c")
+    with database.read() as tx:
+        assert tx.setting("a") == "b"
+
+
 def test_an_older_schema_is_refused_with_what_to_do(database_url: str, monkeypatch):
     monkeypatch.setattr("storage.database.SCHEMAS", (*SCHEMAS, "9999"))
     with pytest.raises(NotMigrated, match="older"):

@@ -17,7 +17,16 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from workflow.api.context import log, record_of
-from workflow.service import Contention, Damaged, OutcomeUnknown, Refusal, Refused, StorageError, StorageUnavailable
+from workflow.service import (
+    Contention,
+    Damaged,
+    NotMigrated,
+    OutcomeUnknown,
+    Refusal,
+    Refused,
+    StorageError,
+    StorageUnavailable,
+)
 from workflow.service.validation import describe
 
 MEDIA_TYPE = "application/problem+json"
@@ -159,6 +168,10 @@ def _of_storage(error: StorageError) -> Problem:
                 "The system is busy and nothing was saved; please try again",
                 {"Retry-After": "1"},
             )
+        case NotMigrated():
+            return Problem(
+                "not-ready", f"{error.zh}; 本次操作未保存", f"Nothing was saved: {error.en}", {"Retry-After": "5"}
+            )
         case Damaged():
             return Problem("store-damaged", f"{error.zh}; 请联系管理员", f"Tell the administrator: {error.en}")
         case _:
@@ -196,7 +209,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StorageError)
     async def _storage(request: Request, error: StorageError) -> Response:
-        if not isinstance(error, Contention | StorageUnavailable | Damaged):
+        if not isinstance(error, Contention | StorageUnavailable | Damaged | NotMigrated):
             raise error  # a fault of the program, not of the moment
         log.error("storage", kind=type(error).__name__, reason=error.en)
         return of_problem(request, _of_storage(error))

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storage import Contention, OutcomeUnknown, StorageError, StorageUnavailable
+    from storage import Contention, NotMigrated, OutcomeUnknown, StorageError, StorageUnavailable
     from workflow.core.commands import COMMAND_NAMES, COMMANDS, Command, Submission
     from workflow.core.events import Principal
     from workflow.core.refusals import Refusal, Refused, refusal, refuse
@@ -25,6 +25,7 @@ __all__ = [
     "Answer",
     "Command",
     "Contention",
+    "NotMigrated",
     "OutcomeUnknown",
     "Principal",
     "Refusal",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "storage": ("Contention", "Damaged", "OutcomeUnknown", "StorageError", "StorageUnavailable"),
+    "storage": ("Contention", "Damaged", "NotMigrated", "OutcomeUnknown", "StorageError", "StorageUnavailable"),
     "workflow.core.commands": ("COMMANDS", "COMMAND_NAMES", "Command", "Submission"),
     "workflow.core.events": ("Principal",),
     "workflow.core.refusals": ("Refusal", "Refused", "refusal", "refuse"),

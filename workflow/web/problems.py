@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from workflow.service import Contention, Damaged, OutcomeUnknown, Refused, StorageError, StorageUnavailable
+from workflow.service import Contention, Damaged, NotMigrated, OutcomeUnknown, Refused, StorageError, StorageUnavailable
 from workflow.service.tables import BadFile
 from workflow.service.validation import describe
 from workflow.web.area import N_
@@ -115,7 +115,7 @@ def install(app: FastAPI) -> None:
             log.error("storage", kind="Damaged", reason=error.en)
             visit = _nobody(request)
             return _page(visit, 500, details=[error.zh if visit.language == "zh" else error.en])
-        if not isinstance(error, Contention | OutcomeUnknown | StorageUnavailable):
+        if not isinstance(error, Contention | NotMigrated | OutcomeUnknown | StorageUnavailable):
             raise error  # a fault of the program, not of the moment
         log.error("storage", kind=type(error).__name__, reason=error.en)
         return _page(_nobody(request), 503)
