@@ -14,6 +14,7 @@ import pytest
 
 from storage import Database, Filter, OrgRow
 from tests.imports.conftest import ADMIN
+from workflow.core.commands import Countersign
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused
 from workflow.core.state import State, from_snapshot
@@ -135,6 +136,18 @@ def test_the_same_person_is_no_second_person(service, bring):
     done = bring({**HIGH, "history": [*UNTIL_DESIGN, WAIVED, {**SIGNED, "actor": "张敏"}]})
     assert "countersign-own-record" in done.rejected[0]["reason"]
     assert done.rejected[0]["place"] == "旧系统.jsonl:1 history[6]"
+
+
+@pytest.mark.parametrize(
+    ("who", "signs"),
+    [("张敏", False), ("local:clerk", False), ("clerk", False), ("local:张敏", False), ("李强", True), ("敏", True)],
+)
+def test_whoever_a_record_names_and_whoever_brought_it_over_cannot_sign_it_afterwards(service, bring, who, signs):
+    bring({**HIGH, "history": [*UNTIL_DESIGN, WAIVED]})
+    case_id = state_of(service, "OLD-1").case_id
+    reply = service.command(Principal(who, "supervisor"), case_id, Countersign(command="countersign"))
+    refusal = reply.result().refusal
+    assert (refusal.code if refusal else None) == (None if signs else "countersign-own-record")
 
 
 def test_a_countersignature_may_say_which_entry_it_signs(service, bring):
@@ -284,6 +297,37 @@ def test_two_csv_files(service, tmp_path):
     )
     events.write_text("\n".join(",".join(str(v or "") for v in row) for row in EVENTS), encoding="utf-8-sig")
     assert import_cases(service, ADMIN, cases, events, lambda *_: None).imported == 2
+
+
+@pytest.mark.parametrize(
+    ("activity", "lifecycle", "said"),
+    [
+        ("acceptance", "办结", "lifecycle of acceptance is one of start, complete, return, waive"),
+        ("acceptance", "", "acceptance. is not known"),
+        ("业务受理", "complete", "step-not-allowed"),
+        ("业务受理", "办结", "业务受理.办结 is not known"),
+        ("document", "handed_in", "one of requested, received"),
+        ("suspension", "begin", "one of start, end"),
+        ("first_energy", "complete", "first_energy is one of observed"),
+        ("meter_fitted", "observed", "meter_fitted.observed is not known"),
+    ],
+)
+def test_a_row_that_nobody_can_read_is_not_put_aside_as_evidence(service, tmp_path, activity, lifecycle, said):
+    cases, events = tmp_path / "c.csv", tmp_path / "e.csv"
+    cases.write_text(
+        "case_id,customer_id,premises_id,customer_kind,capacity_kw,voltage,area,region,channel\n"
+        "OLD-1,C1,P1,residential,8,low,urban,960102,hall\n",
+        encoding="utf-8",
+    )
+    events.write_text(
+        "case_id,activity,lifecycle,occurred_at\nOLD-1,application,submit,2026-11-20 9:00\n"
+        f"OLD-1,{activity},{lifecycle},2026-11-21 9:00\n",
+        encoding="utf-8",
+    )
+    done = import_cases(service, ADMIN, cases, events, lambda *_: None)
+    assert (done.imported, done.kept, len(done.rejected)) == (0, 0, 1)
+    assert "e.csv:3" in done.rejected[0]["place"] + done.rejected[0]["reason"]
+    assert said in done.rejected[0]["reason"]
 
 
 def test_cases_without_their_history_are_refused_with_the_way_to_name_it(service, tmp_path):

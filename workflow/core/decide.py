@@ -405,8 +405,12 @@ def _to_sign(deed: Deed, command: commands.Countersign) -> Pending:
 
 
 def own_record(event: int, actor: str, who: str) -> Refusal | None:
-    """Why `who` may not sign the record `event` made by `actor`: four eyes are two people. None when he may."""
-    if folded(actor) != folded(who):
+    """Why `who` may not sign the record `event` made by `actor`: four eyes are two people. None when he may.
+
+    A record that came over is its importer's and that of the person it names (`importer:person`); who works on the
+    machine itself (`local:person`) is the person whom a key of that name belongs to."""
+    made, signs = (folded(name).removeprefix("local:") for name in (actor, who))
+    if signs != made and not made.startswith(f"{signs}:") and not made.endswith(f":{signs}"):
         return None
     return refusal(
         "countersign-own-record",

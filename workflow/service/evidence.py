@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from definitions.alerting import Ladder
 from definitions.calendar import WorkingCalendar
-from definitions.records import LIFECYCLES, OBSERVED
+from definitions.records import LIFECYCLES, OBSERVED, STEP_LIFECYCLES
 from storage import Damaged, DeadlineRow, EvidenceRow, FindingEventRow, FindingRow, PersonalRow, Tx, personal_digest
 from workflow.core import review
 from workflow.core.commands import Code, Line, Moment, Prose, Source, Strict
@@ -81,8 +81,9 @@ def _checked(record: Any, history: bool) -> tuple[dict[str, Any], str | None]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "record"
         return {}, f"{where} 无法读取 / cannot read {where}: {first['msg']}"
-    if not history and not observed(read.activity, read.lifecycle):
-        return {}, _not_told(read)
+    reason = _not_known(read) if history else _not_told(read)
+    if reason is not None:
+        return {}, reason
     if (known := VALUES.get((read.activity, "observed"))) is not None and read.value not in known:
         words = ", ".join(known)
         return {}, f"{read.activity} 的 value 应为 {words} 之一 / the value of {read.activity} is one of {words}"
@@ -110,7 +111,24 @@ def observed(activity: str, lifecycle: str | None) -> bool:
     return (lifecycle or "observed") in TOLD.get(activity, ())
 
 
-def _not_told(read: Record) -> str:
+def _not_known(read: Record) -> str | None:
+    """Why a row of a history tells nothing; None when it does. Whether an activity that the contract does not name is
+    a step of the application is for the engine to say."""
+    lives = LIFECYCLES.get(read.activity, STEP_LIFECYCLES)
+    alone = lives[0] if len(lives) == 1 else None  # goes without saying
+    known = lives if alone else (*lives, "countersign")
+    if (read.lifecycle or alone) in known:
+        return None
+    what, words = f"{read.activity}.{read.lifecycle or ''}", ", ".join(known)
+    return (
+        f"不认识 {what}; {read.activity} 的 lifecycle (阶段) 应为 {words} 之一 / {what} is not known; the lifecycle of "
+        f"{read.activity} is one of {words}"
+    )
+
+
+def _not_told(read: Record) -> str | None:
+    if observed(read.activity, read.lifecycle):
+        return None
     what = f"{read.activity}.{read.lifecycle or 'observed'}"
     of = ", ".join(f"{activity}.{life}" for activity, lives in TOLD.items() for life in lives)
     return (
