@@ -135,3 +135,27 @@ def test_a_step_that_is_not_due_is_told_by_its_name_and_by_where_the_case_stands
     assert refusal is not None
     assert refusal.detail.zh == "现在办到供电方案答复 (办理中), 不能办理中间检查"
     assert refusal.detail.en == "The application is at Supply plan (in hand); Intermediate inspection is not due now"
+
+
+@pytest.mark.parametrize(
+    ("approval", "said"),
+    [("道路挖掘", "审批「道路挖掘」已有批复"), ("1", "审批「1」已有批复"), ("9", "审批「9」没有登记过送审")],
+)
+def test_a_decision_on_no_approval_that_waits_is_refused_by_its_name(approval: str, said: str):
+    case = submitted("hv_single")
+    for name in ("道路挖掘", "占用绿地", "占道施工"):
+        case.do("add_approval", approval=name)
+    case.do("decide_approval", approval="道路挖掘", decision="granted")
+    refusal = case.do("decide_approval", approval=approval, decision="refused").refusal
+    assert refusal is not None
+    assert (refusal.code, said in refusal.detail.zh) == ("transition-not-allowed", True)
+    several = case.do("decide_approval", decision="granted").refusal
+    assert several is not None
+    assert "(2 占用绿地、3 占道施工)" in several.detail.zh
+
+
+def test_an_ended_application_says_in_words_how_it_ended_and_what_it_still_takes():
+    case = submitted("residential").drive("2024-01-08")
+    refusal = case.do("complete_step", step="metering").refusal
+    assert refusal is not None
+    assert refusal.detail.zh == "申请已结束 (已送电), 只能登记评价或会签补录"

@@ -47,9 +47,10 @@ def decide(context: Context, definition: Definition, state: State, command: Any)
     """Decide one command on one application. `command` is one of `commands.Command`."""
     try:
         if state.closed and command.command not in AFTER_CLOSING:
+            ended = stands(state.state, {})
             raise _not_now(
-                f"申请已结束 ({state.state}), 不能再办理 {command.command}",
-                f"The application has ended ({state.state}); {command.command} is no longer possible",
+                f"申请已结束 ({ended.zh}), 只能登记评价或会签补录",
+                f"The application has ended ({ended.en}); it takes a rating or the signature of a late record only",
             )
         deed = Deed(context, definition, state, command)
         deed.check_order()
@@ -395,10 +396,11 @@ def _to_sign(deed: Deed, command: commands.Countersign) -> Pending:
         raise _not_now("没有等待会签的记录", "Nothing is waiting for a signature")
     if len(candidates) > 1:
         numbers = [p.event for p in candidates]
+        which = ", ".join(str(number) for number in numbers)
         raise refuse(
             "say-which",
-            f"有多条记录等待会签 {numbers}, 请用 event 指明一条",
-            f"Several records are waiting {numbers}; name one in `event`",
+            f"有多条记录等待会签 ({which}), 请用 event 指明一条",
+            f"Several records are waiting ({which}); name one in `event`",
             events=numbers,
         )
     return candidates[0]
@@ -492,17 +494,21 @@ def _add_approval(deed: Deed, command: commands.AddApproval) -> None:
 
 
 def _decide_approval(deed: Deed, command: commands.DecideApproval) -> None:
-    waiting = [a for a in deed.open_state.approvals if a.decided_at is None]
-    if command.approval is not None:
-        waiting = [a for a in waiting if command.approval in (a.name, str(a.number))]
+    named = [a for a in deed.open_state.approvals if command.approval in (None, a.name, str(a.number))]
+    waiting = [a for a in named if a.decided_at is None]
+    if not waiting and command.approval is not None:
+        raise _not_now(
+            f"审批「{command.approval}」{'已有批复' if named else '没有登记过送审'}, 不能登记批复",
+            f"The approval '{command.approval}' {'has its decision already' if named else 'was never asked for'}",
+        )
     if not waiting:
         raise _not_now("没有等待批复的审批事项", "No approval is waiting for a decision")
     if len(waiting) > 1:
         names = [f"{a.number} {a.name}" for a in waiting]
         raise refuse(
             "say-which",
-            f"有多项审批等待批复 {names}, 请用 approval 指明一项",
-            f"Several approvals are waiting {names}; name one in `approval`",
+            f"有多项审批等待批复 ({'、'.join(names)}), 请用 approval 指明一项",
+            f"Several approvals are waiting ({', '.join(names)}); name one in `approval`",
         )
     approval = waiting[0]
     if deed.occurred_at < approval.started_at:
