@@ -326,8 +326,9 @@ class WorkingCalendar:
 
         A notice for the year after the last covered one extends the horizon and must give every statutory festival; a
         notice for a covered year is a change: it must be newer than those it changes, and what it does not mention
-        stays.  They apply in the order of their dates; a notice already in the calendar changes nothing.  Raises
-        `NoticeError` with every contradiction, each with the file and line of its notice.
+        stays, unless it gives every statutory festival again: then it stands in their place.  They apply in the order
+        of their dates; a notice already in the calendar changes nothing.  Raises `NoticeError` with every
+        contradiction, each with the file and line of its notice.
         """
         known = {notice.hash for notice in self.notices}
         fresh = {notice.hash: notice for notice in notices if notice.hash not in known}
@@ -362,13 +363,17 @@ class _Draft:
         if any(notice.number == other.number for other in self.notices):
             self.refuse(
                 notice,
-                f"{notice.number} 已在日历中且内容不同；改正录入错误请替换原文件",
-                f"{notice.number} is in the calendar with other content; to mend a typing error, replace its file",
+                f"{notice.number} 已在日历中且内容不同；改正录入错误：尚未导入的改原文件，已导入的另写一份，"
+                "number 注明“更正”，published_on 写更正之日",
+                f"{notice.number} is in the calendar with other content; to mend a typing error, change its file, or "
+                "once it is imported write another: its number marked as a correction, published_on the day of it",
             )
         elif notice.year == last + 1 <= LAST_DAY.year:
             self.begin_year(notice)
         elif FIRST_DAY.year <= notice.year <= last:
             self.check_newer(notice)
+            if _statutory(notice.year) and not _forgotten(notice):
+                self.begin_again(notice)
         else:
             self.refuse(
                 notice,
@@ -397,16 +402,21 @@ class _Draft:
 
     def begin_year(self, notice: Notice) -> None:
         """Clear what was provisional for the year, after checking that no statutory festival was forgotten."""
-        given = set(notice.rest_days) | set(notice.cancelled)
-        for day, (name, in_lieu) in _festivals().days.items():
+        for day, name in _forgotten(notice).items():
+            self.refuse(
+                notice,
+                f"缺少法定节日 {name.zh} {day}；若通知确已取消，请写入 cancelled",
+                f"the festival {name.en} {day} is missing; if the notice takes it away, list it as cancelled",
+            )
+        for day in _festivals().days:
             if day.year == notice.year:
-                if not in_lieu and day not in given:
-                    self.refuse(
-                        notice,
-                        f"缺少法定节日 {name.zh} {day}；若通知确已取消，请写入 cancelled",
-                        f"the festival {name.en} {day} is missing; if the notice takes it away, list it as cancelled",
-                    )
                 self.clear(day)
+
+    def begin_again(self, notice: Notice) -> None:
+        """Clear what the notices before it arranged for its year."""
+        before = {other.number for other in self.notices if other.year == notice.year}
+        for day in [day for day, mark in self.marks.items() if mark.notice in before]:
+            self.clear(day)
 
     def clear(self, day: dt.date) -> None:
         self.kinds[day.toordinal() - _ORIGIN] = _by_weekday(day)
@@ -424,6 +434,17 @@ class _Draft:
         self.notices.append(notice)
         self.notices.sort(key=lambda other: (other.year, other.published_on))
         self.dropped_in.append(notice)
+
+
+def _statutory(year: int) -> dict[dt.date, Text]:
+    """The statutory festivals of a year that the shipped calendar has no notice for; none for the others."""
+    return {day: name for day, (name, in_lieu) in _festivals().days.items() if day.year == year and not in_lieu}
+
+
+def _forgotten(notice: Notice) -> dict[dt.date, Text]:
+    """The statutory festivals of its year that a notice neither gives nor takes away."""
+    given = {*notice.rest_days, *notice.cancelled}
+    return {day: name for day, name in _statutory(notice.year).items() if day not in given}
 
 
 def _nearest_festival(day: dt.date, notice: Notice) -> Text:

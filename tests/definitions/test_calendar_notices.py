@@ -185,6 +185,41 @@ def test_a_change_can_cancel_an_arranged_day():
     assert "2026-06-23 原本没有安排" in problem
 
 
+def again(**fields: object) -> Notice:
+    """The invented notice for 2027 issued again without its days of late December 2026, altered by `fields`."""
+    new_year = msgspec.structs.replace(NOTICE.holidays[0], days=(on("2027-01-01"), on("2027-01-02"), on("2027-01-03")))
+    worked = tuple(day for day in NOTICE.makeup_workdays if day.year == 2027)
+    issued = msgspec.structs.replace(
+        NOTICE,
+        number="测试〔2026〕3号",
+        published_on=on("2026-11-20"),
+        holidays=(new_year, *NOTICE.holidays[1:]),
+        makeup_workdays=worked,
+    )
+    return msgspec.structs.replace(issued, **fields)
+
+
+def test_a_notice_that_gives_the_whole_year_again_stands_in_place_of_the_one_before():
+    calendar = SHIPPED.with_notices([NOTICE]).with_notices([again()])
+    # Thursday 31 December is worked again, Saturday 26 December a weekend again, Sunday 3 January off.
+    assert [calendar.is_working(on(day)) for day in ("2026-12-31", "2026-12-26", "2027-01-03")] == [True, False, False]
+    assert [calendar.is_working(on(day)) for day in ("2027-02-20", "2027-02-11")] == [True, False]
+    assert calendar.day(on("2027-02-11")).notice == "测试〔2026〕3号"
+
+
+def test_a_change_of_some_festivals_of_2027_leaves_the_others_and_late_december():
+    new_year = again().holidays[:1]
+    calendar = SHIPPED.with_notices([NOTICE, again(holidays=new_year, makeup_workdays=())])
+    assert [calendar.is_working(on(day)) for day in ("2026-12-31", "2026-12-26", "2027-01-03")] == [False, True, False]
+
+
+def test_a_change_of_2026_stays_when_2027_is_given_again():
+    late = change(published_on=on("2026-11-15"), holidays=(), makeup_workdays=(on("2026-12-20"),))
+    calendar = SHIPPED.with_notices([NOTICE, late, again()])
+    assert calendar.is_working(on("2026-12-20"))
+    assert not calendar.is_working(on("2026-12-26"))
+
+
 @pytest.mark.parametrize("published_on", ["2025-11-04", "2025-06-01"])
 def test_a_second_notice_for_a_year_must_be_newer(published_on):
     (problem,) = refusals(change(published_on=on(published_on)))
@@ -196,6 +231,8 @@ def test_the_same_number_with_other_content_is_refused():
     assert "内容不同" in problem
     with pytest.raises(NoticeError, match="内容不同"):
         SHIPPED.with_notices([NOTICE, msgspec.structs.replace(NOTICE, makeup_workdays=())])
+    # What the refusal advises can be done: the number says that it is a correction.
+    assert SHIPPED.with_notices([NOTICE, again(number=f"{NOTICE.number}（更正）")]).is_working(on("2026-12-31"))
 
 
 def test_contradictions_are_found_without_a_file_too():
