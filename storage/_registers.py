@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from storage._execution import Execution
+from storage._execution import Execution, rendered
 from storage._lists import in_org
 from storage._statements import tables
+from storage.dialects import POSTGRESQL, Backend
 from storage.errors import StorageError
 from storage.evidence import row_hash
 from storage.rows import DefinitionRow, EvidenceRow, KeyRow, NoticeRow, OrgRow, StaffRow
@@ -38,6 +40,12 @@ class Registers(Execution):
         key = tables["api_key"]
         revoke = sa.update(key).where(key.c.id == key_id, key.c.revoked_at.is_(None)).values(revoked_at=revoked_at)
         return self._query(revoke).rowcount == 1
+
+    def hold_registers(self) -> None:
+        """Let nobody else change units or staff until this transaction ends, for whoever decides by all of them; they
+        are read as before. As the first of a write transaction. Raises Contention when that takes too long."""
+        if self._backend is POSTGRESQL:  # the write transaction of SQLite is the lock
+            self._execute("LOCK TABLE org, staff IN SHARE ROW EXCLUSIVE MODE", ())
 
     def put_orgs(self, rows: Iterable[OrgRow]) -> None:
         """Insert or replace orgs, parents and children in any order; `path` is derived for them and all below them.
@@ -172,17 +180,22 @@ class Registers(Execution):
         return [row._make(values) for values in self._query(statement)]
 
     def _put(self, table: str, rows: Sequence[OrgRow | StaffRow]) -> None:
-        target = tables[table]
-        keys = [column.name for column in target.primary_key]
-        for row in rows:
-            insert = self._backend.insert(target).values(row._asdict())
-            rest = {column.name: insert.excluded[column.name] for column in target.c if column.name not in keys}
-            self._query(insert.on_conflict_do_update(index_elements=keys, set_=rest))
+        if rows:
+            self._execute_many(_upsert(self._backend, table, rows[0]._fields), rows)
 
     def _add_if_new(self, table: str, row: DefinitionRow | NoticeRow | EvidenceRow, unique: str, **more: str) -> bool:
         target, values = tables[table], {**row._asdict(), **more}
         insert = self._backend.insert(target).values(values).on_conflict_do_nothing(index_elements=[unique])
         return self._query(insert.returning(target.c[unique])).first() is not None
+
+
+@cache
+def _upsert(backend: Backend, table: str, fields: tuple[str, ...]) -> str:
+    target = tables[table]
+    keys = [column.name for column in target.primary_key]
+    insert = backend.insert(target).values({field: sa.bindparam(field) for field in fields})
+    rest = {field: insert.excluded[field] for field in fields if field not in keys}
+    return rendered(backend, insert.on_conflict_do_update(index_elements=keys, set_=rest), fields)
 
 
 def _path(orgs: dict[str, OrgRow], code: str) -> str:

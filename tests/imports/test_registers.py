@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage import OrgRow
+from storage import OrgRow, StaffRow
 from tests.imports.conftest import ADMIN
 from workflow.core.commands import Submission
 from workflow.core.events import Principal
@@ -240,3 +241,28 @@ def test_a_record_that_goes_on_behind_its_header_is_rejected_by_itself(service, 
     )
     done = import_evidence(service, ADMIN, path, lambda *_: None)
     assert (done.accepted, [one["place"] for one in done.rejected]) == (1, ["e.csv:3"])
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_imports_at_one_moment_follow_one_another(database_url: str, tmp_path):
+    """Each decides by what the one before has written, in whatever order their files have the rows."""
+    path = tmp_path / "staff.csv"
+    path.write_text("工号,姓名,单位,角色\nA,甲,P,manager\nB,乙,P,manager\n", encoding="utf-8")
+    with Service.open(database_url) as service, ThreadPoolExecutor(1) as other:
+        with service.database.write() as tx:
+            tx.put_orgs([OrgRow("P", None, "province", "云泽省公司", None, None)])
+        with service.database.write() as tx:
+            tx.hold_registers()
+            done = other.submit(import_staff, service, ADMIN, path)
+            while not _waits_for_a_table(service):
+                assert not done.done(), done.result()
+            tx.put_staff(
+                [StaffRow("B", "乙", "P", "manager", None, None), StaffRow("A", "甲", "P", "manager", None, None)]
+            )
+        brought = done.result(30)
+    assert (brought.added, brought.changed, brought.unchanged) == (0, 0, 2)
+
+
+def _waits_for_a_table(service: Service) -> bool:
+    with service.database.read() as tx:
+        return bool(tx._execute("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'relation'", ()).fetchone())

@@ -186,6 +186,7 @@ def _org(row: Row, levels: dict[str, str], problems: _Problems) -> OrgRow:
 
 
 def _put_orgs(tx: Tx, orgs: list[OrgRow], places: dict[str, str], problems: _Problems) -> Brought:
+    tx.hold_registers()
     there = {org.code: org for org in tx.orgs()}
     known = {**there, **{org.code: org for org in orgs if org.code}}
     _check_levels(known, places, problems)
@@ -272,6 +273,7 @@ class _Named(NamedTuple):
 
 
 def _put_staff(tx: Tx, rows: list[tuple[str, StaffRow]], problems: _Problems) -> Brought:
+    tx.hold_registers()
     there = {member.id: member for member in tx.staff()}
     orgs = {org.code for org in tx.orgs()}
     everybody = {**there, **{member.id: member for _, member in rows}}
