@@ -387,15 +387,18 @@ class _Draft:
         self.problems.append(f"{notice.origin or notice.number}: {zh} / {en}")
 
     def check_newer(self, notice: Notice) -> None:
-        newest = max((other for other in self.notices if other.year == notice.year), key=lambda n: n.published_on)
+        before = [other for other in self.notices if other.year == notice.year]
+        newest = max(before, key=lambda n: n.published_on)
         if notice.published_on <= newest.published_on:
             self.refuse(
                 notice,
                 f"{notice.year} 年已有 {newest.number}（{newest.published_on}），只有更晚成文的通知才能调整它",
                 f"{notice.year} rests on {newest.number} ({newest.published_on}); only a later notice changes it",
             )
+        # What a notice that was replaced since had arranged may be taken away: said too much, but nothing wrong.
+        arranged = {day for other in before for day in (*other.rest_days, *other.makeup_workdays)}
         for day in notice.cancelled:
-            if day not in self.marks:
+            if day not in self.marks and day not in arranged:
                 self.refuse(
                     notice, f"{day} 原本没有安排，无从取消", f"{day} is not arranged, so it cannot be cancelled"
                 )

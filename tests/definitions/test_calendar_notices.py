@@ -207,6 +207,15 @@ def test_a_notice_that_gives_the_whole_year_again_stands_in_place_of_the_one_bef
     assert calendar.day(on("2027-02-11")).notice == "测试〔2026〕3号"
 
 
+def test_a_later_change_may_take_away_what_the_year_given_again_left_out_already():
+    gone = (on("2026-12-31"), on("2026-12-26"))
+    late = msgspec.structs.replace(
+        NOTICE, number="测试〔2026〕4号", published_on=on("2026-11-21"), holidays=(), makeup_workdays=(), cancelled=gone
+    )
+    calendar = SHIPPED.with_notices([NOTICE, again(), late])
+    assert [calendar.is_working(day) for day in gone] == [True, False]
+
+
 def test_a_change_of_some_festivals_of_2027_leaves_the_others_and_late_december():
     new_year = again().holidays[:1]
     calendar = SHIPPED.with_notices([NOTICE, again(holidays=new_year, makeup_workdays=())])
