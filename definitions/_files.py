@@ -29,6 +29,7 @@ from definitions._shapes import (
     Str,
 )
 from definitions.alerting import LEVELS
+from definitions.json_schema import published
 
 _WORD: Final = r"^[a-z][a-z0-9_]*$"
 REGION_PATTERN: Final = r"^[1-9]\d{5}$"
@@ -526,11 +527,4 @@ REGION_FILE: Final = Record(
 def schemas() -> dict[str, dict[str, Any]]:
     """The JSON Schema of every kind of file, by name; a date is its ISO text, as editors read YAML."""
     shapes = {"class": CLASS_FILE, **FILES, "region": REGION_FILE}
-    return {
-        name: {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": f"baozhuang definitions: {name}",
-            **shape.schema(),
-        }
-        for name, shape in shapes.items()
-    }
+    return {name: published(f"baozhuang definitions: {name}", shape) for name, shape in shapes.items()}

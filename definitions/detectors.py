@@ -44,7 +44,6 @@ from definitions.model import STEPS, Frozen, Text
 
 __all__ = [
     "PLACE", "Branch", "Detector", "Detectors", "Fact", "Statistic", "Threshold", "check_detectors", "load_detectors",
-    "schemas",
 ]  # fmt: skip
 
 SHIPPED: Final = Path(__file__).parent / "data" / "detectors"
@@ -236,25 +235,6 @@ _FACTS_FILE: Final = Record(
 _NUMBERS_FILE: Final = Record(
     {"values": _THRESHOLDS, "clauses": Citations(), "last_verified_on": Date()},
 )
-
-_SHAPES: Final[Mapping[str, Record]] = {
-    "detector": _DETECTOR,
-    "statistic": _STATISTIC,
-    "detector_facts": _FACTS_FILE,
-    "detector_numbers": _NUMBERS_FILE,
-}
-
-
-def schemas() -> dict[str, dict[str, Any]]:
-    """The JSON Schema of every kind of file of a detectors folder, by name."""
-    return {
-        name: {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": f"baozhuang definitions: {name}",
-            **shape.schema(),
-        }
-        for name, shape in _SHAPES.items()
-    }
 
 
 def _order(rule: str) -> tuple[int, int]:

@@ -118,12 +118,6 @@ _PROCESS: Final = Record(
 )
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a process file."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "baozhuang definitions: process"}
-    return {**head, **_PROCESS.schema()}
-
-
 def find_process(name: str | Path) -> Path | None:
     """The file of a process: a path, or the name of a shipped one; None when there is none."""
     path = Path(name)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
-from definitions._files import schemas
+from definitions._files import CLASS_FILE, FILES, REGION_FILE, schemas
 from definitions._loader import SHIPPED
 from definitions.book import DefinitionError, check, load
 from definitions.schemas.__main__ import texts
@@ -142,6 +143,23 @@ def test_published_schemas_are_those_of_the_loader():
     assert {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")} == texts()
     for schema in schemas().values():
         jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_what_a_schema_says_once_holds_wherever_it_is_meant():
+    def whole(part: Any, shared: dict[str, Any]) -> Any:
+        if isinstance(part, list):
+            return [whole(one, shared) for one in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return whole(shared[part["$ref"].removeprefix("#/$defs/")], shared)
+        return {name: whole(one, shared) for name, one in part.items()}
+
+    for name, schema in schemas().items():
+        shape = {"class": CLASS_FILE, "region": REGION_FILE, **FILES}[name]
+        for head in ("$schema", "title"):
+            schema.pop(head)
+        assert whole(schema, schema.pop("$defs", {})) == shape.schema(), name
 
 
 def test_all_faults_are_told_together_in_order_and_in_both_languages(data, edit):

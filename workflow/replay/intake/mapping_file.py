@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from definitions.json_schema import published
 from definitions.records import lifecycles
 from definitions.shapes import INVALID, At, Bool, Int, ListOf, MapOf, OneOf, Problem, Reader, Record, Shape, Str
 from workflow.replay import tables
@@ -237,11 +238,7 @@ SHAPE: Final = Record(
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a mapping file."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "baozhuang replay: mapping",
-        **SHAPE.schema(),
-    }
+    return published("baozhuang replay: mapping", SHAPE)
 
 
 def ready() -> tuple[str, ...]:
