@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.bulk import into
 from bench.recording import Written
 from storage import CaseRow, Database, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
 from storage.database import SQLITE_WRITER_PRAGMAS
@@ -39,21 +40,17 @@ class Prepared(NamedTuple):
     statements: list[Statement]
 
 
-def _insert(table: str, fields: Iterable[str], keys: tuple[str, ...] = ()) -> str:
-    names = list(fields)
-    sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-    if keys:
-        rest = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
-        sql += f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {rest}"
-    return sql
+def _put(table: str, fields: Sequence[str], keys: Sequence[str]) -> str:
+    rest = ", ".join(f"{name} = excluded.{name}" for name in fields if name not in keys)
+    return into(table, fields) + f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {rest}"
 
 
-_CASE = _insert("application", CaseRow._fields)
-_EVENT = _insert("event", EventRow._fields)
-_ROUND = _insert("step_round", RoundRow._fields, ("case_id", "step", "round"))
-_DEADLINE = _insert("deadline", DeadlineRow._fields, ("case_id", "key"))
-_REMEMBERED = _insert("idempotency", Remembered._fields)
-_PERSONAL = _insert("personal", PersonalRow._fields)
+_CASE = into("application", CaseRow._fields)
+_EVENT = into("event", EventRow._fields)
+_ROUND = _put("step_round", RoundRow._fields, ("case_id", "step", "round"))
+_DEADLINE = _put("deadline", DeadlineRow._fields, ("case_id", "key"))
+_REMEMBERED = into("idempotency", Remembered._fields)
+_PERSONAL = into("personal", PersonalRow._fields)
 
 
 def prepare(commands: Iterable[Written]) -> list[Prepared]:

@@ -9,20 +9,21 @@ from __future__ import annotations
 import datetime as dt
 import http.client
 import random
-import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import psutil
+
+from bench.bulk import batches, filling, insert
+from bench.cases import CLASSES
 from bench.engine import prepared_database
-from bench.over_http import busy, served
+from bench.over_http import served
 from bench.report import Section, Target
 from storage import GENESIS, CaseRow, DeadlineRow, OrgRow, PersonalRow, StaffRow
 from workflow.core.times import BUSINESS_ZONE, business_date, write
 from workflow.service import Principal, Service, accounts
+from workflow.service.board import PER_PAGE
 
 MINE = 2_000
 """Applications of the manager who looks."""
@@ -32,9 +33,6 @@ WHO, TEAM = "bench", "T0"
 PASSWORD = "a sentence to measure by"
 _SNAPSHOT = "x" * 2_400
 """As long as a snapshot usually is."""
-_BATCH = 5_000
-_BULK = ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -262144")
-_CLASSES = ("residential", "lv_zero", "lv_other", "hv_single", "hv_dual")
 _PAGES = (
     ("the board", "/board"),
     ("the board, English", "/board?lang=en"),
@@ -58,21 +56,11 @@ def fill(path: Path, stored: int) -> None:
         )
         service.put_staff([StaffRow(WHO, "测量员", TEAM, "manager", None, None)])
         accounts.create(service, Principal("bench", "admin"), WHO, PASSWORD, must_change=False)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for pragma in _BULK:
-            connection.execute(pragma)
-        connection.execute("BEGIN")
-        source = _rows(stored)
-        while batch := list(islice(source, _BATCH)):
-            _insert(connection, "application", CaseRow._fields, [one[0] for one in batch])
-            _insert(connection, "personal", PersonalRow._fields, [one[1] for one in batch])
-            _insert(connection, "deadline", DeadlineRow._fields, [row for one in batch for row in one[2]])
-        connection.execute("COMMIT")
-
-
-def _insert(connection: sqlite3.Connection, table: str, fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    marks = ", ".join("?" * len(fields))
-    connection.executemany(f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({marks})", rows)
+    with filling(path) as connection:
+        for batch in batches(_rows(stored)):
+            insert(connection, "application", CaseRow._fields, [one[0] for one in batch])
+            insert(connection, "personal", PersonalRow._fields, [one[1] for one in batch])
+            insert(connection, "deadline", DeadlineRow._fields, [row for one in batch for row in one[2]])
 
 
 def _rows(stored: int) -> Iterator[tuple[CaseRow, PersonalRow, list[DeadlineRow]]]:
@@ -84,7 +72,7 @@ def _rows(stored: int) -> Iterator[tuple[CaseRow, PersonalRow, list[DeadlineRow]
         own = number % mine == 0
         team = 0 if own else chance.randrange(TEAMS)
         case_id = f"019c{number // 65536:04x}-{number % 65536:04x}-7000-8000-{number:012x}"
-        user_class = _CLASSES[number % 5]
+        user_class = CLASSES[number % 5]
         submitted = now - dt.timedelta(days=(stored - number) * 300 / stored)
         is_open = chance.random() < OPEN
         runs = is_open and chance.random() < 0.6
@@ -146,18 +134,16 @@ def section(folder: Path, *, stored: int, quick: bool) -> Section:
         for name, address in _PAGES:
             for _ in range(10):
                 _ask(connection, address, token)
-            before = busy(server.pid)
+            before = psutil.Process(server.pid).cpu_times()
             taken = sorted(_ask(connection, address, token) for _ in range(times))
-            spent = (busy(server.pid) - before) / times
+            after = psutil.Process(server.pid).cpu_times()
+            spent = (after.user + after.system - before.user - before.system) / times
             made.add(f"{name}, p50", taken[times // 2], "seconds")
             made.add(f"{name}, p95", taken[times * 95 // 100], "seconds", Target(0.1, below=True))
             made.add(f"{name}, processor time of the server", spent, "seconds")
         connection.close()
-    made.notes.append(f"{times} times each after 10 to warm up; {_PER_PAGE} lines a page, as whole HTML pages")
+    made.notes.append(f"{times} times each after 10 to warm up; {PER_PAGE} lines a page, as whole HTML pages")
     return made
-
-
-_PER_PAGE = 50
 
 
 def _ask(connection: http.client.HTTPConnection, address: str, token: str) -> float:

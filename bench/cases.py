@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count, zip_longest
 from typing import Any
 
+from workflow.replay.lists import HANDED_IN
 from workflow.service import COMMANDS, Answer, Command, Principal, Service, Submission
 
 FRONT_LINE = Principal("bench", "front_line")
@@ -20,11 +21,6 @@ FRONT_LINE = Principal("bench", "front_line")
 UNITS = tuple(f"county-{number:02d}" for number in range(10))
 """The units the applications belong to, round robin; each numbers its own."""
 
-_HANDED_IN = {
-    "design_review": ("designer_qualification", "design_documents"),
-    "mid_inspection": ("contractor_qualification", "concealed_works_records"),
-    "completion_inspection": ("completion_report",),
-}
 _LOW = {"voltage": "low", "documents": [{"kind": "identity"}, {"kind": "premises_title"}]}
 _HIGH = {
     "voltage": "high",
@@ -47,7 +43,7 @@ def _complete(step: str) -> dict[str, Any]:
 
 
 def _hand_in(step: str) -> dict[str, Any]:
-    documents = [{"kind": kind} for kind in _HANDED_IN.get(step, ())]
+    documents = [{"kind": kind} for kind in HANDED_IN.get(step, ())]
     return {"command": "submit_step", "step": step, "documents": documents}
 
 

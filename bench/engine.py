@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from bench.bare import Bare, Prepared, ThroughStorage, prepare
+from bench.bare import Bare, ThroughStorage, prepare
 from bench.cases import CLASSES, UNITS, Case, Marks, SteadyClock, in_turn
 from bench.recording import Names, Pattern, Written, again, record, written
 from bench.report import Section, Spread, Target, in_rounds
@@ -122,11 +122,7 @@ class _Beside:
         return lambda: drive(service or self._service, self._marks.cases(self._classes, self._many))
 
     def _by_bare(self, per_commit: int) -> Callable[[], float]:
-        def run() -> float:
-            commands: list[Prepared] = prepare(self._again())
-            return self._bare.run(commands, per_commit)
-
-        return run
+        return lambda: self._bare.run(prepare(self._again()), per_commit)
 
     def measure(self, rounds: int) -> dict[str, Spread]:
         """Commands per second of every way."""

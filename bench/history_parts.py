@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from definitions.calendar import shipped
+from definitions.model import UserClass
+from workflow.replay.lists import HANDED_IN
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-CLASSES = ("residential", "lv_zero", "lv_other", "hv_single", "hv_dual")
+CLASSES = get_args(UserClass)
 RESIDENTIAL, LV_ZERO, LV_OTHER, HV_SINGLE, HV_DUAL = range(5)
 SHARES = (0.55, 0.2, 0.1, 0.12, 0.03)
 DAY = 86_400
@@ -56,12 +59,8 @@ class Days:
         return worked
 
 
-SHARED: dict[str, Days] = {}
-
-
-def calendar_days() -> Days:
-    """Built once."""
-    return SHARED.setdefault("days", Days())
+calendar_days = functools.cache(Days)
+"""Built once."""
 
 
 @dataclass
@@ -169,16 +168,8 @@ class Part:
         whole = np.flatnonzero(self.cls <= LV_ZERO)
         stepped = np.flatnonzero(self.cls >= LV_OTHER)
         high = np.flatnonzero(self.high)
-        papers = Stream(
-            "document",
-            "received",
-            high,
-            self.submitted[high],
-            self.submitted[high] + 30,
-            "marketing",
-            "project_approval",
-        )
-        self.extra.append(papers)
+        at = self.submitted[high]
+        self.extra.append(Stream("document", "received", high, at, at + 30, "marketing", "project_approval"))
         ready = accepted.copy()
         limit = np.array([0, 0, 3, 10, 20])[self.cls[stepped]]
         planned = accepted.copy()
@@ -207,13 +198,8 @@ class Part:
         rng = self.rng
         self._see("design_dated", high, self.days.add(planned // DAY, 2) * DAY, "archive")
         at = self._later(planned, rng.integers(4, 9, high.size))
-        papers = {
-            "design_review": ("designer_qualification", "design_documents"),
-            "mid_inspection": ("contractor_qualification", "concealed_works_records"),
-            "completion_inspection": ("completion_report",),
-        }
         passed = planned
-        for code, kinds in papers.items():
+        for code, kinds in HANDED_IN.items():
             for kind in kinds:
                 self.extra.append(Stream("document", "received", high, at - 180, at - 150, "marketing", kind))
             if code == "mid_inspection":

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench.engine import CALLERS, prepared_database
 from bench.report import Section
 from workflow.service import Service
@@ -42,17 +44,6 @@ def _ready(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[int, str, subprocess.Popen[bytes]]]:
-    """A server over a new database in `folder`: its port, a front-line key, its process. As `served`."""
-    path = folder / "http.db"
-    prepared_database(path)
-    with Service.open(path) as service:
-        key = str(service.create_key("bench", "front_line")["key"])
-    with served(path) as (port, server):
-        yield port, key, server
-
-
-@contextmanager
 def served(path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A server over the database at `path`: its port, its process. Stopped at the end; raises RuntimeError when it did
     not stop cleanly."""
@@ -74,34 +65,20 @@ def served(path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         raise RuntimeError(f"the server ended with {server.returncode}:\n{log.read_text(encoding='utf-8')[-4000:]}")
 
 
-def resident(pid: int) -> int:
-    """Resident memory of a process, in bytes."""
-    status = Path(f"/proc/{pid}/status")
-    if status.exists():
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) * 1024
-    shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], check=True, capture_output=True, text=True)
-    return int(shown.stdout) * 1024
-
-
-def busy(pid: int) -> float:
-    """Processor seconds a process has used; NaN where the system does not tell."""
-    status = Path(f"/proc/{pid}/stat")
-    if not status.exists():
-        return float("nan")
-    user, system = status.read_text(encoding="ascii").rpartition(") ")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
 def section(folder: Path, *, quick: bool) -> Section:
     """Measure."""
     each = 2 if quick else 20
-    with serving(folder) as (port, key, server):
-        fresh = resident(server.pid)
+    path = folder / "http.db"
+    prepared_database(path)
+    with Service.open(path) as service:
+        key = str(service.create_key("bench", "front_line")["key"])
+    with served(path) as (port, server):
+        resident = psutil.Process(server.pid).memory_info
+        fresh = resident().rss
         command = [sys.executable, "-m", "bench.http_clients", str(port), str(CALLERS), str(each)]
         environment = {**os.environ, "BAOZHUANG_KEY": key}
         done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
-        loaded = resident(server.pid)
+        loaded = resident().rss
     found: dict[str, Any] = json.loads(done.stdout)
     made = Section("HTTP, 32 concurrent clients on loopback, one serving process", "python -m bench --only http")
     made.add("commands, all classes", found["commands"] / found["seconds"], "commands/s")

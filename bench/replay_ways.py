@@ -18,12 +18,12 @@ from typing import Any, Final
 import duckdb
 import pyarrow.parquet as pq
 
+from definitions.model import STEPS
 from definitions.records import OBSERVED
 
 AS_OF: Final = dt.date(2026, 10, 31)
-_STEPS: Final = ("acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering")
 _KINDS: Final = (
-    *((step, life) for step in _STEPS for life in ("start", "complete", "return", "waive")),
+    *((step, life) for step in STEPS for life in ("start", "complete", "return", "waive")),
     *(("application", life) for life in ("submit", "withdraw", "terminate", "refuse")),
     *((name, "observed") for name in OBSERVED),
 )

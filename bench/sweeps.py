@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.util import datetime_to_utc_timestamp
 
+from bench.bulk import batches, filling, insert
 from bench.cases import UNITS
 from bench.engine import prepared_database
 from bench.report import Section, Target, in_rounds
@@ -44,8 +44,6 @@ MORNING = dt.datetime(2026, 3, 16, 6, tzinfo=BUSINESS_ZONE)
 SHARE_DUE = 0.1
 """Share of the applications of which one timer reaches a rung on that morning."""
 
-_BATCH = 5_000
-_BULK = ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -262144")
 _IDLE_RUNS = 50
 _DUE = Sweep("due", due.run)
 _SCHEDULER_SECONDS = 10.0
@@ -66,22 +64,12 @@ def fill(path: Path, many: int) -> int:
             tx.put_staff([StaffRow(f"{unit}-{n}", f"{unit} {n}", unit, "manager", None, None) for n in (1, 2, 3)])
             tx.put_staff([StaffRow(f"{unit}-0", unit, unit, "supervisor", "json://192.0.2.1/", None)])
     due_now = int(many * SHARE_DUE)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for pragma in _BULK:
-            connection.execute(pragma)
-        connection.execute("BEGIN")
-        source = _rows(many, due_now)
-        while batch := list(islice(source, _BATCH)):
-            _insert(connection, "application", CaseRow._fields, [case for case, _ in batch])
-            _insert(connection, "deadline", DeadlineRow._fields, [row for _, rows in batch for row in rows])
-        connection.execute("COMMIT")
+    with filling(path) as connection:
+        for batch in batches(_rows(many, due_now)):
+            insert(connection, "application", CaseRow._fields, [case for case, _ in batch])
+            insert(connection, "deadline", DeadlineRow._fields, [row for _, rows in batch for row in rows])
         connection.execute("ANALYZE")
     return due_now
-
-
-def _insert(connection: sqlite3.Connection, table: str, fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    marks = ", ".join("?" * len(fields))
-    connection.executemany(f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({marks})", rows)
 
 
 def _rows(many: int, due_now: int) -> Iterator[tuple[CaseRow, list[DeadlineRow]]]:
@@ -109,22 +97,11 @@ def _rows(many: int, due_now: int) -> Iterator[tuple[CaseRow, list[DeadlineRow]]
         if number < due_now or number % 2:
             start, budget, due_on = reached[number % 4]
             look = MORNING.date().isoformat() if number < due_now else later
-            rows.append(
-                DeadlineRow(
-                    case_id,
-                    "step:supply_plan:1",
-                    "step",
-                    "supply_plan",
-                    1,
-                    budget,
-                    ledger % start,
-                    due_on,
-                    False,
-                    "running",
-                    "c" * 64,
-                    look,
-                )
-            )
+            step = DeadlineRow(
+                case_id, "step:supply_plan:1", "step", "supply_plan", 1, budget, ledger % start, due_on, False,
+                "running", "c" * 64, look,
+            )  # fmt: skip
+            rows.append(step)
         yield case, rows
 
 
@@ -235,12 +212,9 @@ def fill_jobs(path: Path, many: int, due_now: int) -> None:
             pickled = pickle.dumps({**state, "id": id_, "args": (id_, "total"), "next_run_time": at})
             yield id_, stamps[number >= due_now], pickled
 
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for pragma in _BULK:
-            connection.execute(pragma)
-        connection.execute("BEGIN")
+    with filling(path) as connection:
         connection.executemany("INSERT INTO apscheduler_jobs VALUES (?, ?, ?)", rows())
-        connection.execute("COMMIT")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for pragma in SQLITE_WRITER_PRAGMAS:
             connection.execute(pragma)
 

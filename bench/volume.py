@@ -20,15 +20,15 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import definitions
 import storage
 import workflow
-from bench.cases import CLASSES, Case, Marks
-from bench.engine import CALLERS, prepared_database, tasks
+from bench.bulk import batches, filling, insert
+from bench.cases import CLASSES, Case, Marks, SteadyClock
+from bench.engine import CALLERS, START, prepared_database, tasks
 from bench.recording import Names, Pattern, Standing, names_of, record
 from bench.report import Section, Target, in_rounds
 from storage import (
@@ -36,8 +36,10 @@ from storage import (
     CaseRow,
     Database,
     DeadlineRow,
+    DefinitionRow,
     EventRow,
     Head,
+    NewEvent,
     PersonalRow,
     Remembered,
     RoundRow,
@@ -45,8 +47,6 @@ from storage import (
     personal_digest,
     verify_case,
 )
-from storage.rows import NewEvent
-from workflow.core.times import BUSINESS_ZONE
 from workflow.service import Service, SystemClock
 
 FEW = 1_000
@@ -66,15 +66,6 @@ _POOL = 100_000
 """How many open applications, drawn at random, the commands are spread over; fewer when there are fewer."""
 
 _WARM_UP = 300
-_BATCH = 5_000
-_START = dt.datetime(2025, 3, 3, 9, tzinfo=BUSINESS_ZONE)
-_BULK = (
-    # The file is thrown away when filling it is broken off, so nothing has to be durable before the end.
-    "PRAGMA journal_mode = OFF",
-    "PRAGMA synchronous = OFF",
-    "PRAGMA locking_mode = EXCLUSIVE",
-    "PRAGMA cache_size = -524288",
-)
 _TABLES: dict[str, tuple[str, ...]] = {
     "application": CaseRow._fields,
     "event": EventRow._fields,
@@ -115,14 +106,14 @@ def fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
-def moulds(folder: Path) -> tuple[dict[str, list[list[Mould]]], list[tuple[Any, ...]]]:
+def moulds(folder: Path) -> tuple[dict[str, list[list[Mould]]], list[DefinitionRow]]:
     """By class: the moulds of each driven case, after its first command to after its last; and the definitions they are
     pinned to, as rows."""
     cast: dict[str, list[list[Mould]]] = {user_class: [] for user_class in CLASSES}
     path = folder / "moulds.db"
     prepared_database(path)
     marks = Marks(secrets.token_hex(4))
-    clock = _SetClock()
+    clock = SteadyClock(START, dt.timedelta(hours=8))  # a set of five cases takes some eleven days
     with Service.open(path, clock=clock) as service:
         for _ in range(SETS):
             stages: dict[str, list[Mould]] = defaultdict(list)
@@ -131,29 +122,15 @@ def moulds(folder: Path) -> tuple[dict[str, list[list[Mould]]], list[tuple[Any, 
                 if case.turn == case.length:
                     cast[case.user_class].append(stages[case.mark])
         with service.database.read() as tx:
-            published = [tuple(row) for row in tx.definitions()]
+            published = list(tx.definitions())
     return cast, published
-
-
-class _SetClock:
-    """Eight hours to a command: a set of five cases takes some eleven days."""
-
-    def __init__(self) -> None:
-        self._now = _START
-
-    def now(self) -> dt.datetime:
-        """The present moment of this clock."""
-        self._now += dt.timedelta(hours=8)
-        return self._now
 
 
 def _mould(case: Case, standing: Standing) -> Mould:
     own = names_of(case.mark, standing)
     row, person = standing.row, standing.personal
     # Each table's rows as a list, in the order of `_TABLES`.
-    rows = [
-        [row], standing.events, standing.rounds, standing.deadlines, standing.remembered[-1:], [person],
-    ]  # fmt: skip
+    rows = [[row], standing.events, standing.rounds, standing.deadlines, standing.remembered[-1:], [person]]
     submitted = dt.datetime.fromisoformat(row.submitted_at)
     return Mould(
         Pattern(rows, own), own, submitted, (row.org or "", submitted.year), str(person.salt),
@@ -203,26 +180,20 @@ def fill(path: Path, many: int) -> float:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         cast, published = moulds(Path(folder))
     serials: Counter[tuple[str, int]] = Counter()
-    with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
-        for pragma in _BULK:
-            connection.execute(pragma)
-        connection.execute("BEGIN")
-        connection.executemany("INSERT INTO definition (hash, content, published_at) VALUES (?, ?, ?)", published)
-        source = copies(cast, many, serials)
+    with filling(draft) as connection:
+        insert(connection, "definition", DefinitionRow._fields, published)
         done = 0
-        while batch := list(islice(source, _BATCH)):
+        for batch in batches(copies(cast, many, serials)):
             for place, (table, fields) in enumerate(_TABLES.items()):
-                sql = f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({', '.join('?' * len(fields))})"
                 rows = [row for case in batch for row in case[place]]
                 if table in _CAME_AT:
                     rows.sort(key=_moment(fields.index(_CAME_AT[table])))
-                connection.executemany(sql, rows)
+                insert(connection, table, fields, rows)
             done += len(batch)
             if sys.stderr.isatty():
                 print(f"\r{done:,} of {many:,} applications", end="", file=sys.stderr)
         last = [(org, year, number) for (org, year), number in serials.items()]
-        connection.executemany("INSERT INTO serial (org, year, last) VALUES (?, ?, ?)", last)
-        connection.execute("COMMIT")
+        insert(connection, "serial", ("org", "year", "last"), last)
     if sys.stderr.isatty():
         print(file=sys.stderr)
     _check(draft)

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-STEPS = ("acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering")
-"""The path of a high-voltage application: the longest the rules know."""
 WARM = 32
 """Cases before the clock starts."""
 

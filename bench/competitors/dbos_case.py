@@ -14,7 +14,8 @@ from pathlib import Path
 
 from dbos import DBOS, DBOSConfig
 
-from bench.competitors import STEPS, WARM, Result, durable, main, versions
+from bench.competitors import WARM, Result, durable, main, versions
+from definitions.model import STEPS
 
 
 def _step(case: int, step: str) -> dict[str, object]:

@@ -22,7 +22,8 @@ from SpiffWorkflow.bpmn.specs.event_definitions.simple import NoneEventDefinitio
 from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
 from SpiffWorkflow.util.task import TaskState
 
-from bench.competitors import STEPS, WARM, Result, durable, main, versions
+from bench.competitors import WARM, Result, durable, main, versions
+from definitions.model import STEPS
 
 
 def _process() -> BpmnProcessSpec:
