@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from definitions._files import SCOPES
-from definitions._law import NATION, Law
-from definitions._shapes import INHERIT, Mark, Problem
+from definitions._law import Law
 from definitions.alerting import LEVELS, Band
+from definitions.model import NATION
+from definitions.shapes import INHERIT, Mark, Problem
 
 BUDGETS: Final = range(1, 121)
 """Budgets on which ladders are compared and their bands checked: beyond the last of them nothing changes, which is

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from definitions._alerting import check_alerting
-from definitions._law import NATION, Law, timelines
-from definitions._shapes import INHERIT, Mark, Problem, Timeline
+from definitions._law import Law, timelines
+from definitions.model import NATION
+from definitions.shapes import INHERIT, Mark, Problem, Timeline
 
 
 def check_between_files(law: Law) -> Iterator[Problem]:

@@ -11,7 +11,13 @@ from typing import Any, Final
 
 import yaml
 
-from definitions._shapes import (
+from definitions.alerting import LEVELS
+from definitions.json_schema import published
+from definitions.model import ORG_LEVELS
+from definitions.shapes import (
+    CODE,
+    NAME,
+    WORD,
     At,
     Bool,
     Citations,
@@ -28,15 +34,10 @@ from definitions._shapes import (
     Share,
     Str,
 )
-from definitions.alerting import LEVELS
-from definitions.json_schema import published
 
-_WORD: Final = r"^[a-z][a-z0-9_]*$"
 REGION_PATTERN: Final = r"^[1-9]\d{5}$"
 _TEXT = Str()
-_CODE = Str(_WORD, ("编码(小写字母、数字、下划线)", "a code in lower case"))
-_NAME = Record({"zh": _TEXT, "en": _TEXT})
-_CODES = ListOf(_CODE)
+_CODES = ListOf(CODE)
 _SOURCES = MapOf(
     r"^[A-Z0-9][A-Z0-9-]*$",
     Record({"title": _TEXT, "kind": OneOf(("regulator", "public", "weak", "project", "regional"))}),
@@ -96,15 +97,15 @@ _FACTS = (
 _ROW = Marked(
     Record(
         {"when": MapOf(f"^({_FACTS})$", _FactTest(), minimum=1), "clauses": Citations()},
-        {"then": _CODE, "ask": OneOf(tuple(_FACTS.split("|"))), "refuse": _TEXT},
+        {"then": CODE, "ask": OneOf(tuple(_FACTS.split("|"))), "refuse": _TEXT},
     )
 )
-_FORM = Record({"code": _CODE, "name": _NAME}, {"aliases": ListOf(_TEXT)})
+_FORM = Record({"code": CODE, "name": NAME}, {"aliases": ListOf(_TEXT)})
 _STARTS = OneOf(("submission", "previous_step", "hand_in"))
 _REQUIRED = OneOf(("all", "important_customers"))
 _VOLTAGE = OneOf(("low", "high"))
 _MERGED = ListOf(
-    Record({"name": _NAME, "parts": ListOf(_CODE, minimum=2)}, {"limit": Int(0)}),
+    Record({"name": NAME, "parts": ListOf(CODE, minimum=2)}, {"limit": Int(0)}),
 )
 
 
@@ -145,16 +146,16 @@ _INDICATOR = Marked(
             "standard": Maybe(_TEXT),
             "ledger": ListOf(Str(r"^L([1-9]|[1-4]\d|5[0-7])$", ("台账项号", "an item of the ledger")), minimum=1),
             "measure": OneOf(MEASURES),
-            "reported_by": _CODE,
+            "reported_by": CODE,
         },
         {
             "starred": Bool(only=True),
             "at_most": Dated(Int(1)),
-            "notice": _CODE,
+            "notice": CODE,
             "cases": Record(
                 {},
                 {
-                    "user_class": ListOf(_CODE, minimum=1),
+                    "user_class": ListOf(CODE, minimum=1),
                     "voltage": _VOLTAGE,
                     "area": OneOf(("urban", "rural")),
                     "enterprise_size": ListOf(OneOf(("micro", "small", "medium", "large")), minimum=1),
@@ -170,11 +171,9 @@ _INDICATOR = Marked(
 SCOPES: Final = ("step", "total", "approval", "milestone", "plan", "report", "order", "horizon", "finding")
 """What a ladder may stand for; every one of them has exactly one."""
 
-_ORG_LEVELS: Final = ("team", "county", "city", "province")
-
 _BAND = Marked(
     Record(
-        {"level": OneOf(LEVELS), "left": Int(-999), "recipients": ListOf(_CODE, minimum=1)},
+        {"level": OneOf(LEVELS), "left": Int(-999), "recipients": ListOf(CODE, minimum=1)},
         {"at_least": Int(1), "at_most": Int(1), "every": Int(1)},
     )
 )
@@ -196,10 +195,10 @@ _N, _R = _subjects(inherit=False), _subjects(inherit=True)
 
 CLASS_FILE: Final = Record(
     {
-        "class": _CODE,
-        "name": _NAME,
+        "class": CODE,
+        "name": NAME,
         "voltage": _VOLTAGE,
-        "path": Dated(ListOf(_CODE, minimum=1)),
+        "path": Dated(ListOf(CODE, minimum=1)),
         "total": Record(
             {
                 "kind": Dated(OneOf(("whole_process", "step_sum"))),
@@ -209,7 +208,7 @@ CLASS_FILE: Final = Record(
             }
         ),
         "steps": MapOf(
-            _WORD,
+            WORD,
             Record(
                 {"starts": Dated(_STARTS), "documents": _N["documents"]},
                 {"limit": _N["limit"], "required_for": _N["required_for"]},
@@ -225,31 +224,29 @@ CLASS_FILE: Final = Record(
 
 FILES: Final[Mapping[str, Record]] = {
     "clauses": Record({"sources": _SOURCES, "clauses": _CLAUSES}),
-    "steps": Record({"steps": MapOf(_WORD, _NAME, minimum=1), "waivable": Dated(_CODES)}),
+    "steps": Record({"steps": MapOf(WORD, NAME, minimum=1), "waivable": Dated(_CODES)}),
     "documents": Record(
         {
             "kinds": MapOf(
-                _WORD, Record({"name": _NAME, "forms": Dated(ListOf(_FORM, minimum=1))}, {"aliases": ListOf(_TEXT)})
+                WORD, Record({"name": NAME, "forms": Dated(ListOf(_FORM, minimum=1))}, {"aliases": ListOf(_TEXT)})
             ),
             "outside_the_list": MapOf(
-                _WORD,
+                WORD,
                 Record(
-                    {"name": _NAME, "effect": Dated(OneOf(("forbidden", "agent", "deferral")))},
+                    {"name": NAME, "effect": Dated(OneOf(("forbidden", "agent", "deferral")))},
                     {"aliases": ListOf(_TEXT)},
                 ),
             ),
         }
     ),
     "charges": Record(
-        {"fees": MapOf(_WORD, Record({"name": _NAME, "clauses": Citations()}, {"aliases": ListOf(_TEXT)}))}
+        {"fees": MapOf(WORD, Record({"name": NAME, "clauses": Citations()}, {"aliases": ListOf(_TEXT)}))}
     ),
-    "notices": Record(
-        {"notices": MapOf(_WORD, Record({"name": _NAME, "at_step": _CODE, "channels": Dated(_CHANNELS)}))}
-    ),
+    "notices": Record({"notices": MapOf(WORD, Record({"name": NAME, "at_step": CODE, "channels": Dated(_CHANNELS)}))}),
     "approvals": Record(
         {
             "approvals": MapOf(
-                _WORD, Record({"voltage": _VOLTAGE, "max_kv": Maybe(Int(1)), "limit": _N["approval"]}), minimum=1
+                WORD, Record({"voltage": _VOLTAGE, "max_kv": Maybe(Int(1)), "limit": _N["approval"]}), minimum=1
             )
         }
     ),
@@ -257,7 +254,7 @@ FILES: Final[Mapping[str, Record]] = {
         {"rest_day_submission": _N["rest_day_submission"], "opens": Dated(_TIME), "closes": Dated(_TIME)}
     ),
     "late": Record(
-        {"working_days": _N["days"], "by_source": MapOf(_WORD, _N["days"]), "client_ahead_seconds": _N["days"]}
+        {"working_days": _N["days"], "by_source": MapOf(WORD, _N["days"]), "client_ahead_seconds": _N["days"]}
     ),
     "chaining": Record(
         {"window_days": Dated(Int(0)), "before_working_days": Dated(Int(0)), "capacity_tolerance": Dated(Share())}
@@ -274,13 +271,13 @@ FILES: Final[Mapping[str, Record]] = {
     "ladder": Record(
         {
             "recipients": MapOf(
-                _WORD, Record({"name": _NAME, "level": Maybe(OneOf(_ORG_LEVELS))}, {"role": _CODE}), minimum=1
+                WORD, Record({"name": NAME, "level": Maybe(OneOf(ORG_LEVELS))}, {"role": CODE}), minimum=1
             ),
             "ladders": MapOf(
-                _WORD,
+                WORD,
                 Record(
                     {
-                        "name": _NAME,
+                        "name": NAME,
                         "scopes": ListOf(OneOf(SCOPES), minimum=1),
                         "unit": OneOf(("working_days", "natural_days")),
                         "bands": _N["bands"],
@@ -292,18 +289,18 @@ FILES: Final[Mapping[str, Record]] = {
     ),
     "milestones": Record(
         {
-            "owners": MapOf(_WORD, _NAME, minimum=1),
+            "owners": MapOf(WORD, NAME, minimum=1),
             "milestones": MapOf(
-                _WORD,
+                WORD,
                 Marked(
                     Record(
                         {
-                            "name": _NAME,
-                            "owner": _CODE,
-                            "reached_by": ListOf(_CODE, minimum=1),
+                            "name": NAME,
+                            "owner": CODE,
+                            "reached_by": ListOf(CODE, minimum=1),
                             "implies": _CODES,
                             "needed": OneOf(("always", "for_works")),
-                            "until": _CODE,
+                            "until": CODE,
                         },
                         {"keeps_plan": Bool(only=True)},
                     )
@@ -312,12 +309,12 @@ FILES: Final[Mapping[str, Record]] = {
             ),
             "totals": ListOf(OneOf(("whole_process", "step_sum"))),
             "budgets": Dated(
-                ListOf(Marked(Record({"limit_at_least": Int(1), "days": MapOf(_WORD, Int(1), minimum=1)})), minimum=1)
+                ListOf(Marked(Record({"limit_at_least": Int(1), "days": MapOf(WORD, Int(1), minimum=1)})), minimum=1)
             ),
         }
     ),
     "breach_causes": Record(
-        {"causes": MapOf(_WORD, _NAME, minimum=1), "clauses": Citations(), "last_verified_on": Date()}
+        {"causes": MapOf(WORD, NAME, minimum=1), "clauses": Citations(), "last_verified_on": Date()}
     ),
     "board": Record(
         {
@@ -326,9 +323,9 @@ FILES: Final[Mapping[str, Record]] = {
                     Marked(
                         Record(
                             {
-                                "code": _CODE,
+                                "code": CODE,
                                 "at_most": Maybe(Int(-1)),
-                                "name": _NAME,
+                                "name": NAME,
                                 "tone": OneOf(("black", "red", "orange", "yellow", "green", "blue", "grey")),
                             }
                         )
@@ -347,7 +344,7 @@ FILES: Final[Mapping[str, Record]] = {
     ),
     "portal": Record(
         {
-            "hotlines": ListOf(Record({"number": Str(r"^\d{3,12}$"), "name": _NAME}), minimum=1),
+            "hotlines": ListOf(Record({"number": Str(r"^\d{3,12}$"), "name": NAME}), minimum=1),
             "uploads": Record(
                 {
                     "largest_bytes": Dated(Int(1)),
@@ -380,10 +377,10 @@ FILES: Final[Mapping[str, Record]] = {
             "jitter": Dated(Share()),
             "lease_seconds": Dated(Int(1)),
             "escalate_after_hours": Record({level: Dated(Maybe(Int(1))) for level in LEVELS}),
-            "escalation_chain": Dated(ListOf(_CODE, minimum=1)),
+            "escalation_chain": Dated(ListOf(CODE, minimum=1)),
             "verify_after_months": Dated(Int(1)),
             "customer_texts": MapOf(
-                _WORD, Marked(Record({"text": _TEMPLATE}, {"zero_investment": _TEMPLATE})), minimum=1
+                WORD, Marked(Record({"text": _TEMPLATE}, {"zero_investment": _TEMPLATE})), minimum=1
             ),
         }
     ),
@@ -396,8 +393,8 @@ FILES: Final[Mapping[str, Record]] = {
             "levels": ListOf(
                 Record(
                     {
-                        "level": _CODE,
-                        "name": _NAME,
+                        "level": CODE,
+                        "name": NAME,
                         "endings": ListOf(_TEXT, minimum=1),
                         "not_endings": ListOf(_TEXT),
                         "lifts_document_ban": Bool(),
@@ -413,8 +410,8 @@ FILES: Final[Mapping[str, Record]] = {
     "roles": Record(
         {
             "roles": MapOf(
-                _WORD,
-                Record({"name": _NAME, "commands": _CODES, "reads": _CODES, "administers": _CODES}, {"public": Bool()}),
+                WORD,
+                Record({"name": NAME, "commands": _CODES, "reads": _CODES, "administers": _CODES}, {"public": Bool()}),
                 minimum=1,
             ),
             "clauses": Citations(),
@@ -433,10 +430,10 @@ FILES: Final[Mapping[str, Record]] = {
             "conflicts": ListOf(
                 Record(
                     {
-                        "subject": _NAME,
+                        "subject": NAME,
                         "dates": MapOf(r"^[LI][1-9]\d?$", Date(), minimum=2),
                         "followed": Str(r"^[LI][1-9]\d?$"),
-                        "reason": _NAME,
+                        "reason": NAME,
                         "clauses": Citations(),
                     }
                 )
@@ -449,8 +446,8 @@ FILES: Final[Mapping[str, Record]] = {
             "first_half_due": _MONTH_DAY,
             "whole_year_due": _MONTH_DAY,
             "enterprise_kw": Dated(Int(1)),
-            "reporters": MapOf(_WORD, _NAME, minimum=1),
-            "measures": MapOf(f"^({'|'.join(MEASURES)})$", _NAME, minimum=len(MEASURES)),
+            "reporters": MapOf(WORD, NAME, minimum=1),
+            "measures": MapOf(f"^({'|'.join(MEASURES)})$", NAME, minimum=len(MEASURES)),
             "indicators": MapOf(r"^I([1-9]|[12]\d|3[0-8])$", _INDICATOR, minimum=38),
             "clauses": Citations(),
             "last_verified_on": Date(),
@@ -462,7 +459,7 @@ FILES: Final[Mapping[str, Record]] = {
                 r"^[a-z][a-z0-9-]*$",
                 Record(
                     {
-                        "name": _NAME,
+                        "name": NAME,
                         "in_force_from": Date(),
                         "in_force_to": Maybe(Date()),
                         "status": OneOf(("not_established",)),
@@ -477,12 +474,12 @@ FILES: Final[Mapping[str, Record]] = {
 }
 
 REGION_FILE: Final = Record(
-    {"region": Str(REGION_PATTERN, ("六位行政区划代码", "a six-digit GB/T 2260 code")), "name": _NAME},
+    {"region": Str(REGION_PATTERN, ("六位行政区划代码", "a six-digit GB/T 2260 code")), "name": NAME},
     {
         "sources": _SOURCES,
         "clauses": _REGION_CLAUSES,
         "classes": MapOf(
-            _WORD,
+            WORD,
             Record(
                 {},
                 {
@@ -491,7 +488,7 @@ REGION_FILE: Final = Record(
                         {"limit": Dated(Int(0), inherit=True), "deductible": _R["deductible"], "rounds": _R["rounds"]},
                     ),
                     "steps": MapOf(
-                        _WORD,
+                        WORD,
                         Record(
                             {},
                             {
@@ -506,11 +503,11 @@ REGION_FILE: Final = Record(
                 },
             ),
         ),
-        "approvals": MapOf(_WORD, Record({}, {"limit": Dated(Int(0), inherit=True)})),
+        "approvals": MapOf(WORD, Record({}, {"limit": Dated(Int(0), inherit=True)})),
         "counting": Record({}, {"rest_day_submission": _R["rest_day_submission"]}),
-        "ladders": MapOf(_WORD, Record({}, {"bands": _R["bands"]})),
+        "ladders": MapOf(WORD, Record({}, {"bands": _R["bands"]})),
         "late": Record(
-            {}, {"working_days": _R["days"], "by_source": MapOf(_WORD, _R["days"]), "client_ahead_seconds": _R["days"]}
+            {}, {"working_days": _R["days"], "by_source": MapOf(WORD, _R["days"]), "client_ahead_seconds": _R["days"]}
         ),
         "classification": Record(
             {},

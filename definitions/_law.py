@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from definitions._shapes import Entry, Timeline
 from definitions.alerting import BreachCauses
 from definitions.model import (
+    NATION,
     BoardBand,
     Clause,
     FeeItem,
@@ -25,8 +25,8 @@ from definitions.model import (
     SignInRule,
     Text,
 )
+from definitions.shapes import Entry, Timeline
 
-NATION: Final = "000000"
 """The code under which the national rules stand."""
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from definitions._consistency import check_between_files
 from definitions._files import CLASS_FILE, FILES, REGION_FILE, REGION_PATTERN
-from definitions._law import NATION, Law, Layer, timelines
-from definitions._shapes import INVALID, DefinitionError, Mark, Problem, Reader
-from definitions.model import Clause, Text
+from definitions._law import Law, Layer, timelines
+from definitions.model import NATION, Clause, Text
+from definitions.shapes import INVALID, DefinitionError, Mark, Problem, Reader
 
 SHIPPED: Final = Path(__file__).parent / "data"
 

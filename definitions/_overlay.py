@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from definitions._alerting import tighter
-from definitions._law import NATION, Law, Layer
-from definitions._shapes import INHERIT, Entry, Mark, Problem
+from definitions._law import Law, Layer
 from definitions._view import Found, Profile, View, cited, in_force
+from definitions.model import NATION
+from definitions.shapes import INHERIT, Entry, Mark, Problem
 
 
 def _number_at_most(above: int | None, here: int | None) -> bool:

@@ -13,9 +13,9 @@ import yaml
 
 from definitions._expressions import THIS, ExpressionError, Threshold
 from definitions._meaning import Meaning, stated
-from definitions._shapes import Mark, Problem, Reader
 from definitions.model import STEPS, Text
 from definitions.records import event_kinds
+from definitions.shapes import Mark, Problem, Reader
 
 if TYPE_CHECKING:
     from definitions.detectors import Detector, Detectors, Fact, Statistic

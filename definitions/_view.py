@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from definitions._alerting import bands
-from definitions._law import NATION, Law, Layer
-from definitions._shapes import INHERIT, Entry, Timeline
+from definitions._law import Law, Layer
 from definitions.alerting import LEVELS, DeliveryRule, Ladder, LadderRule, Recipient
 from definitions.model import (
+    NATION,
     ApprovalRule,
     ChainRule,
     ChargeRule,
@@ -32,6 +32,7 @@ from definitions.model import (
     Text,
     TotalRule,
 )
+from definitions.shapes import INHERIT, Entry, Timeline
 
 
 class Found(NamedTuple):

@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import msgspec
 
-from definitions._law import NATION, Law, Layer
+from definitions._law import Law, Layer
 from definitions._loader import SHIPPED, read
 from definitions._overlay import check_overlays
-from definitions._shapes import DefinitionError, Problem
 from definitions._view import View, build, classification, delivery, ladder
 from definitions.alerting import BreachCauses, DeliveryRule, Ladder
 from definitions.model import (
+    NATION,
     BoardBand,
     ClassificationRule,
     Clause,
@@ -35,6 +35,7 @@ from definitions.model import (
     SignInRule,
     Text,
 )
+from definitions.shapes import DefinitionError, Problem
 
 __all__ = [
     "Book",
@@ -239,7 +240,7 @@ class Book:
         return self._law.nation[path][0].start
 
     def _chain(self, region: str) -> tuple[Layer, ...]:
-        if not (len(region) == 6 and region.isascii() and region.isdigit()):
+        if not is_region(region):
             raise ValueError(f"地区应为六位行政区划代码: {region!r} / a region is six digits (GB/T 2260): {region!r}")
         return self._law.chain(region)
 
@@ -410,6 +411,11 @@ def check(directory: Path | str | None = None, regions: Path | str | None = None
     except DefinitionError as error:
         return error.problems
     return ()
+
+
+def is_region(text: str) -> bool:
+    """Whether it is written like the code of a region: six digits (GB/T 2260)."""
+    return len(text) == 6 and text.isascii() and text.isdigit()
 
 
 def resolve(*, on: dt.date, user_class: str, region: str = NATION) -> Definition:

@@ -22,8 +22,12 @@ import yaml
 from definitions import _rule_checks as checks
 from definitions._expressions import Threshold
 from definitions._rule_checks import PLACE
-from definitions._shapes import (
+from definitions.book import load
+from definitions.model import STEPS, Frozen, Text
+from definitions.shapes import (
     INVALID,
+    NAME,
+    WORD,
     At,
     Bool,
     Citations,
@@ -39,8 +43,6 @@ from definitions._shapes import (
     Shape,
     Str,
 )
-from definitions.book import load
-from definitions.model import STEPS, Frozen, Text
 
 __all__ = [
     "PLACE", "Branch", "Detector", "Detectors", "Fact", "Statistic", "Threshold", "check_detectors", "load_detectors",
@@ -179,21 +181,19 @@ class _Expression(Str):
         return {"type": "string", "pattern": r"\S"}
 
 
-_WORD: Final = r"^[a-z][a-z0-9_]*$"
-_NAME: Final = Record({"zh": Str(), "en": Str()})
 _EXPRESSION: Final = _Expression()
 _KIND: Final = Str(r"^[a-z_]+\.[a-z]+$", ("活动.状态", "activity.lifecycle"))
 _FACT: Final = Record({"of": ListOf(_KIND, minimum=1), "take": OneOf(TAKES)}, {"where": _EXPRESSION})
-_FACTS: Final = MapOf(_WORD, _FACT)
-_THRESHOLDS: Final = MapOf(_WORD, _NumberOrWords())
+_FACTS: Final = MapOf(WORD, _FACT)
+_THRESHOLDS: Final = MapOf(WORD, _NumberOrWords())
 _BRANCH: Final = Record(
-    {"severity": OneOf(SEVERITIES), "when": _EXPRESSION, "witness": ListOf(Str(_WORD))},
-    {"against": ListOf(Str(_WORD)), "witness_if": _EXPRESSION, "each_enough": Bool(), "explanation": _NAME},
+    {"severity": OneOf(SEVERITIES), "when": _EXPRESSION, "witness": ListOf(Str(WORD))},
+    {"against": ListOf(Str(WORD)), "witness_if": _EXPRESSION, "each_enough": Bool(), "explanation": NAME},
 )
 _COMMON: Final[Mapping[str, Shape]] = {
-    "name": _NAME,
+    "name": NAME,
     "tag": OneOf(TAGS),
-    "explanation": _NAME,
+    "explanation": NAME,
     "clauses": Citations(),
     "last_verified_on": Date(),
 }
@@ -222,14 +222,14 @@ _STATISTIC: Final = Record(
     },
     {"enabled": Bool()},
 )
-_PAIR: Final = Record({"if": _EXPRESSION, "when": _EXPRESSION, "take": MapOf(_WORD, Str())})
+_PAIR: Final = Record({"if": _EXPRESSION, "when": _EXPRESSION, "take": MapOf(WORD, Str())})
 _FACTS_FILE: Final = Record(
     {
         "folded": _FACTS,
         "each_step": _FACTS,
-        "derived": MapOf(_WORD, _EXPRESSION),
+        "derived": MapOf(WORD, _EXPRESSION),
         "pairs": ListOf(_PAIR),
-        "supplied": MapOf(_WORD, _NAME),
+        "supplied": MapOf(WORD, NAME),
     },
 )
 _NUMBERS_FILE: Final = Record(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from definitions._shapes import Shape
+from definitions.shapes import Shape
 
 _SHORTEST: Final = 80
 """Characters of a part that is worth a name of its own."""

@@ -20,8 +20,13 @@ class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 UserClass = Literal["residential", "lv_zero", "lv_other", "hv_single", "hv_dual"]
 StepCode = Literal["acceptance", "supply_plan", "design_review", "mid_inspection", "completion_inspection", "metering"]
+USER_CLASSES: Final[tuple[str, ...]] = get_args(UserClass)
 STEPS: Final[tuple[str, ...]] = get_args(StepCode)
 """The steps in the order of the longest process, that of high voltage."""
+ORG_LEVELS: Final = ("team", "county", "city", "province")
+"""The levels of units, from the lowest up."""
+NATION: Final = "000000"
+"""The code that stands for the whole country where a region is asked for (GB/T 2260)."""
 
 
 class Text(Frozen, frozen=True):

@@ -14,8 +14,13 @@ from typing import Any, Final, Literal
 from definitions import _rule_checks as checks
 from definitions._expressions import ExpressionError, Threshold
 from definitions._meaning import Meaning, stated
-from definitions._shapes import (
+from definitions.detectors import SEVERITIES, TAGS, Severity, Tag, load_detectors
+from definitions.model import Frozen, Text
+from definitions.records import STEP_LIFECYCLES
+from definitions.shapes import (
     INVALID,
+    NAME,
+    WORD,
     Bool,
     DefinitionError,
     Int,
@@ -26,9 +31,6 @@ from definitions._shapes import (
     Record,
     Str,
 )
-from definitions.detectors import SEVERITIES, TAGS, Severity, Tag, load_detectors
-from definitions.model import Frozen, Text
-from definitions.records import STEP_LIFECYCLES
 
 __all__ = ["Moment", "Process", "ProcessRule", "find_process", "load_process"]
 
@@ -83,23 +85,21 @@ class Process(Frozen, frozen=True):
     rules: tuple[ProcessRule, ...]
 
 
-_WORD: Final = r"^[a-z][a-z0-9_]*$"
-_NAME: Final = Record({"zh": Str(), "en": Str()})
 _KINDS: Final = ListOf(Str(r"^[a-z_]+\.[a-z]+$", ("活动.状态", "activity.lifecycle")), minimum=1)
 _RULE: Final = Record(
     {
         "rule": Str(r"^P\d{2}$", ("规则编号, 如 P01", "the number of a rule, such as P01")),
-        "name": _NAME,
+        "name": NAME,
         "tag": OneOf(TAGS),
         "severity": OneOf(SEVERITIES),
         "when": Str(),
-        "explanation": _NAME,
+        "explanation": NAME,
     },
     {
         "each": _KINDS,
-        "facts": MapOf(_WORD, Record({"of": _KINDS, "take": OneOf(("first", "last"))})),
-        "derived": MapOf(_WORD, Str()),
-        "thresholds": MapOf(_WORD, Int()),
+        "facts": MapOf(WORD, Record({"of": _KINDS, "take": OneOf(("first", "last"))})),
+        "derived": MapOf(WORD, Str()),
+        "thresholds": MapOf(WORD, Int()),
         "needs": Str(),
         "load": Int(),
         "enabled": Bool(),
@@ -107,11 +107,11 @@ _RULE: Final = Record(
 )
 _PROCESS: Final = Record(
     {
-        "process": Str(_WORD),
-        "name": _NAME,
+        "process": Str(WORD),
+        "name": NAME,
         "origin": Str(),
         "days": OneOf(("natural", "weekdays")),
-        "steps": ListOf(Str(_WORD), minimum=1),
+        "steps": ListOf(Str(WORD), minimum=1),
         "closes": _KINDS,
         "rules": ListOf(_RULE, minimum=1),
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from definitions._shapes import DefinitionError
 from definitions.detectors import SHIPPED, load_detectors
 from definitions.processes import SHIPPED as PROCESSES
 from definitions.processes import load_process
+from definitions.shapes import DefinitionError
 
 RULE = """rule: D90
 name: {zh: "未见用电", en: "No energy"}

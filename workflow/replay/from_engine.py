@@ -18,6 +18,7 @@ from workflow.core.events import Event
 from workflow.core.evolve import replay
 from workflow.core.state import Facts, Step
 from workflow.core.times import BUSINESS_ZONE
+from workflow.replay.lists import HV_REQUEST
 
 Row = dict[str, Any]
 
@@ -29,7 +30,6 @@ class Rows(NamedTuple):
     events: list[Row]
 
 
-HV_REQUEST: Final = "hv_request"
 _SEQ: Final = "#seq"
 """While rows are collected: the number of the event each came from."""
 

@@ -10,6 +10,8 @@ from definitions.model import Definition
 ACCEPTED_ON: Final = ("identity", "premises_title")
 """The papers of acceptance; high voltage needs `PROJECT` too."""
 PROJECT: Final = "project_approval"
+HV_REQUEST: Final = "hv_request"
+"""The customer's written request for high voltage, as a document that was received (D26)."""
 HANDED_IN: Final = {
     "design_review": ("designer_qualification", "design_documents"),
     "mid_inspection": ("contractor_qualification", "concealed_works_records"),

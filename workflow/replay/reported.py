@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pyarrow.parquet as pq
 
-from workflow.replay.tables import USER_CLASSES
+from definitions.model import USER_CLASSES
 
 MEASURES: Final = ("accepted", "energised", "on_time", "late", "ended")
 """Cases submitted, energised, energised in time, energised late, and ended without energy, in the period."""

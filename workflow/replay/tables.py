@@ -42,7 +42,8 @@ class Column:
 
 
 SOURCES: Final[tuple[str, ...]] = get_args(Source)
-USER_CLASSES: Final = ("residential", "lv_zero", "lv_other", "hv_single", "hv_dual")
+SOURCE_NUMBERS: Final = {source: at for at, source in enumerate(SOURCES, start=1)}
+"""By what number both executions know a source; 0 is none of them."""
 BUSINESS_TYPES: Final = ("new", "increase", "temporary", "transfer", "reconnect", "split", "decrease")
 
 CASES: Final = (

@@ -10,8 +10,9 @@ from definitions.model import STEPS
 from workflow.core.chain import SLACK_KW
 from workflow.replay.columnar.clocks import day, not_after, resting
 from workflow.replay.columnar.engines import Engine, listed, quoted
-from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS, months, refs_expected, systems
+from workflow.replay.columnar.fold import HOUR, KINDS, months, refs_expected, systems
 from workflow.replay.references import SEPARATORS
+from workflow.replay.tables import SOURCE_NUMBERS
 
 _STEP_EVENTS: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return", "waive")]
 _COMPLETES: Final = [KINDS[f"{s}.complete"] for s in STEPS]

@@ -19,9 +19,8 @@ from definitions.model import STEPS
 from definitions.records import event_kinds
 from workflow.replay.columnar.engines import EPOCH_MICROS, Engine, arrow, listed, quoted
 from workflow.replay.references import SEPARATORS, UPLOADS
-from workflow.replay.tables import EVENTS, FORETOLD, SOURCES
+from workflow.replay.tables import EVENTS, FORETOLD, SOURCE_NUMBERS
 
-SOURCE_NUMBERS: Final = {source: at for at, source in enumerate(SOURCES, start=1)}
 HOUR: Final = 3_600_000_000 * MOMENT_UNIT
 DAY: Final = 24 * HOUR
 

@@ -12,7 +12,7 @@ from definitions._expressions import MOMENT_DAY
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, Fact, load_detectors
-from definitions.model import STEPS
+from definitions.model import STEPS, USER_CLASSES
 from definitions.records import STEP_LIFECYCLES
 from workflow.replay.columnar import across, clocks, corrections, papers, statistics, verdicts
 from workflow.replay.columnar.engines import (
@@ -29,7 +29,7 @@ from workflow.replay.columnar.law import Law
 from workflow.replay.columnar.plan import Plan
 from workflow.replay.columnar.wide import Wide
 from workflow.replay.reported import Reported
-from workflow.replay.tables import PRESENT_COLUMNS, USER_CLASSES, lost_value
+from workflow.replay.tables import PRESENT_COLUMNS, lost_value
 
 Progress = Callable[[str, float], None]
 

@@ -7,13 +7,12 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from definitions.book import Book
-from definitions.model import STEPS, ClassificationRule, Definition
+from definitions.book import Book, is_region
+from definitions.model import NATION, STEPS, ClassificationRule, Definition
 from workflow.replay.columnar.engines import EPOCH, Engine, arrow, day_number, quoted
 from workflow.replay.lists import papers_of
 from workflow.replay.tables import lost_value
 
-NATION: Final = "000000"
 _FACTS: Final = ("customer_kind", "voltage", "capacity_kw", "enterprise_size", "supply_count", "area")
 _TEXT, _INT, _FLAG = pa.string(), pa.int32(), pa.bool_()
 
@@ -86,7 +85,7 @@ class Law:
         laws: list[Any] = []
         tables: list[Any] = []
         for (region,) in self.engine.rows("SELECT DISTINCT COALESCE(region, '') FROM c ORDER BY 1"):
-            code = region if len(region) == 6 and region.isascii() and region.isdigit() else NATION
+            code = region if is_region(region) else NATION
             lines = {one: self.book.timeline(one, code) for one in self.book.classes}
             hashes = tuple(item.hash for line in lines.values() for _, _, item in line)
             spans = self._classifications(code, first, last)

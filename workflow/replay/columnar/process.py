@@ -10,8 +10,9 @@ from definitions._expressions import DIALECT, bind, parse
 from definitions.detectors import PLACE, load_detectors
 from definitions.processes import Process, ProcessRule
 from workflow.replay.columnar.engines import EPOCH, Engine, day_number, json_text, opened, quoted, rows_in
-from workflow.replay.columnar.fold import SOURCE_NUMBERS, moment, names_of_sources
+from workflow.replay.columnar.fold import moment, names_of_sources
 from workflow.replay.columnar.judge import MARGIN, Judged, Progress
+from workflow.replay.tables import SOURCE_NUMBERS
 
 _MOMENTS: Final = ("occurred", "recorded", "was", "now")
 

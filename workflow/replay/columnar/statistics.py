@@ -20,8 +20,9 @@ from definitions.detectors import Detectors, Statistic
 from definitions.model import STEPS
 from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, arrow, day_number, quoted
-from workflow.replay.columnar.fold import HOUR, KINDS, SOURCE_NUMBERS
+from workflow.replay.columnar.fold import HOUR, KINDS
 from workflow.replay.reported import Reported
+from workflow.replay.tables import SOURCE_NUMBERS
 
 Row = tuple[str, str, int, int, int, int]
 """org, unit, hits, of, hits of the peers, peers."""

@@ -11,14 +11,13 @@ import itertools
 from typing import Any
 
 from definitions.book import Book, NoRuleInForce
-from definitions.model import ClassificationRule, Definition
+from definitions.model import NATION, ClassificationRule, Definition
 from workflow.core.classify import classify
 from workflow.core.refusals import Refused
 from workflow.core.state import Facts
 from workflow.replay.exact.rows import Row
+from workflow.replay.lists import HV_REQUEST
 
-NATION = "000000"
-HV_REQUEST = "hv_request"
 """Kind of a received document: the customer's written request for high voltage (D-HV-REQUEST)."""
 
 _ANY: dict[str, tuple[Any, ...]] = {

@@ -19,7 +19,7 @@ from workflow.replay.exact import papers, suspensions
 from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list, lawful
 from workflow.replay.exact.judge import HV_STEPS, ExactVerdict, JudgedRound, judge_case
-from workflow.replay.exact.language import EPOCH, SOURCE_NUMBERS, Compiled, compiled, moment
+from workflow.replay.exact.language import EPOCH, Compiled, compiled, moment
 from workflow.replay.exact.load_times import Month, loaded, minutes, month_of, times
 from workflow.replay.exact.needs import Site, explained, nearness, of_the_same_need
 from workflow.replay.exact.papers import Papers
@@ -27,6 +27,7 @@ from workflow.replay.exact.rounds import Reconstruction, reconstruct
 from workflow.replay.exact.rows import History, Record, Row, once
 from workflow.replay.exact.suspensions import Suspensions
 from workflow.replay.references import only_uploads, references
+from workflow.replay.tables import SOURCE_NUMBERS
 
 _DAY: Final = 86_400_000_000 * 64
 

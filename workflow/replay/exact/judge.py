@@ -12,18 +12,19 @@ from collections.abc import Iterable, Sequence
 
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
-from definitions.model import STEPS, Definition, Frozen, StepRule
+from definitions.model import NATION, STEPS, Definition, Frozen, StepRule
 from workflow.core import timers
 from workflow.core.chain import as_filed_and_chained, link_of
 from workflow.core.counting import Timer
 from workflow.core.machine import ENDINGS
 from workflow.core.state import State
 from workflow.core.times import business_date
-from workflow.replay.exact.classes import HV_REQUEST, NATION, class_by_rules, definition_of, high_voltage
+from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.documents import asked_outside_the_list, lawful
 from workflow.replay.exact.order import Walk
 from workflow.replay.exact.rounds import Reconstruction, reconstruct, suspension_lost
 from workflow.replay.exact.rows import History, Row, known_by
+from workflow.replay.lists import HV_REQUEST
 
 HV_STEPS = ("design_review", "mid_inspection", "completion_inspection")
 

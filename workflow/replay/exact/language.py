@@ -15,10 +15,8 @@ from typing import Any, Final
 from sqlglot import exp
 
 from definitions._expressions import MOMENT_UNIT, Threshold, bind, parse
-from workflow.replay.tables import SOURCES
+from workflow.replay.tables import SOURCE_NUMBERS, SOURCES
 
-SOURCE_NUMBERS: Final = {source: at for at, source in enumerate(SOURCES, start=1)}
-"""The number of each source in a moment."""
 EPOCH: Final = dt.datetime(1900, 1, 1)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 

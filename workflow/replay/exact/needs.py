@@ -13,7 +13,8 @@ from definitions._expressions import MOMENT_DAY
 from definitions.model import Frozen
 from workflow.core.chain import SLACK_KW
 from workflow.replay.exact.judge import ExactVerdict
-from workflow.replay.exact.language import SOURCE_NUMBERS, Worked
+from workflow.replay.exact.language import Worked
+from workflow.replay.tables import SOURCE_NUMBERS
 
 Thresholds = Mapping[str, Any]
 _OF_THE_CUSTOMER = (SOURCE_NUMBERS["customer_app"], SOURCE_NUMBERS["callcentre"])

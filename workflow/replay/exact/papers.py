@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from definitions._expressions import MOMENT_DAY, MOMENT_UNIT
-from definitions.book import Book
+from definitions.book import Book, is_region
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors
-from definitions.model import STEPS, Definition
+from definitions.model import NATION, STEPS, Definition
 from workflow.core.state import Round
-from workflow.replay.exact.classes import NATION, class_by_rules, definition_of, high_voltage
+from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
 from workflow.replay.exact.judge import looser
 from workflow.replay.exact.language import EPOCH, compiled, moment
 from workflow.replay.exact.rounds import Reconstruction
@@ -291,7 +291,7 @@ def _received(case: CaseFacts, book: Book, row: Row) -> dict[str, int]:
 @functools.lru_cache(maxsize=256)
 def _kinds(book: Book, region: str) -> Mapping[str, str]:
     """The kind of paper that each word means in a region, at whatever time."""
-    code = region if len(region) == 6 and region.isascii() and region.isdigit() else NATION
+    code = region if is_region(region) else NATION
     items = (item for one in book.classes for _, _, item in book.timeline(one, code))
     return {word: kind for item in items for word, (_, kind, _) in papers_of(item).items()}
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from definitions.model import USER_CLASSES
 from definitions.records import OBSERVED, lifecycles
 from workflow.replay import tables
 from workflow.replay.intake.faults import BadHistory
@@ -181,11 +182,6 @@ class Columns:
         )
 
 
-def columns_of(raw: Raw, table: Table) -> Columns:
-    """The columns of `raw` as `table` names them."""
-    return Columns(raw, table)
-
-
 def _coded(text: str, codes: Mapping[str, str], otherwise: str) -> str:
     cases = " ".join(f"WHEN {literal(code)} THEN {literal(ours)}" for code, ours in codes.items())
     rest = {"reject": f"bz_mark('code', {text})", "keep": text, "empty": "NULL"}[otherwise]
@@ -212,7 +208,7 @@ def part(
     target: tuple[tables.Column, ...], emitter: Emitter, name: str,
 ) -> Part:  # fmt: skip
     """One way in which `raw` gives rows of `target`. Raises BadHistory for columns that are missing."""
-    columns = columns_of(raw, table)
+    columns = Columns(raw, table)
     given = {column: columns.value(value) for column, value in emitter.columns.items()}
     ignored = [columns.holds(condition) for condition in table.ignore]
     if emitter.names:
@@ -298,7 +294,7 @@ class _Plan:
             found = found._replace(value=f"{scaled} * {value.scale!r}" if value.scale is not None else scaled)
         values = column.values
         if column.name == "user_class":
-            values = (*tables.USER_CLASSES, *self.mapping.classes)
+            values = (*USER_CLASSES, *self.mapping.classes)
         if values:
             outside = f"({x} IS NOT NULL AND NOT {among(x, values)})"
             found = found._replace(

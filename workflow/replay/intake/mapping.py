@@ -45,12 +45,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Rows in which `column` holds one of `values`, any value (`filled`) or none (`empty`), or
-    matches `pattern`."""
+    """Rows in which `column` holds one of `values`, matches `pattern`, is `empty`, or else holds any value."""
 
     column: tuple[str, ...]
     values: tuple[str, ...] = ()
-    filled: bool = False
     pattern: str | None = None
     because: tuple[str, str] = ("", "")
     empty: bool = False

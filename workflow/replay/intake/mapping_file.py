@@ -15,7 +15,22 @@ import yaml
 
 from definitions.json_schema import published
 from definitions.records import lifecycles
-from definitions.shapes import INVALID, At, Bool, Int, ListOf, MapOf, OneOf, Problem, Reader, Record, Shape, Str
+from definitions.shapes import (
+    CODE,
+    INVALID,
+    NAME,
+    At,
+    Bool,
+    Int,
+    ListOf,
+    MapOf,
+    OneOf,
+    Problem,
+    Reader,
+    Record,
+    Shape,
+    Str,
+)  # fmt: skip
 from workflow.replay import tables
 from workflow.replay.intake.faults import BadHistory
 from workflow.replay.intake.mapping import (
@@ -32,9 +47,7 @@ from workflow.replay.intake.mapping import (
 )  # fmt: skip
 
 _TEXT = Str()
-_WORD = Str(r"^[a-z][a-z0-9_]*$", ("编码(小写字母、数字、下划线)", "a code in lower case"))
 _TEXTS = ListOf(_TEXT, minimum=1)
-_SAID = Record({"zh": _TEXT, "en": _TEXT})
 _CODES = MapOf(r"(?s)^.*$", _TEXT)
 
 
@@ -187,7 +200,7 @@ _CONDITION = Record(
         "pattern": Str(None, ("正则表达式", "a regular expression"), _searched),
     },
 )
-_IGNORED = Record({**_CONDITION.required, "because": _SAID}, _CONDITION.optional)
+_IGNORED = Record({**_CONDITION.required, "because": NAME}, _CONDITION.optional)
 _EVENT_NAME: Final = r"^[a-z_]+\.[a-z_]+(=.+)?$"
 _EVENT = Str(_EVENT_NAME, ("活动.动作, 如 metering.complete", "activity.lifecycle such as metering.complete"))
 _GIVEN = {column.name for column in tables.EVENTS if not column.derived}
@@ -200,7 +213,7 @@ _EMITTER = Record(
     {**{name: _Value() for name in sorted(_GIVEN)}, "event": _EVENT, "names": _NAMES, "when": _CONDITION},
 )
 _TABLE = Record(
-    {"name": _WORD, "read": OneOf(("cases", "events", "changes", "any"))},
+    {"name": CODE, "read": OneOf(("cases", "events", "changes", "any"))},
     {
         "sheets": _TEXTS,
         "hidden": Bool(),
@@ -219,11 +232,11 @@ _TABLE = Record(
     },
 )
 SHAPE: Final = Record(
-    {"mapping": _WORD, "name": _SAID, "tables": ListOf(_TABLE, minimum=1)},
+    {"mapping": CODE, "name": NAME, "tables": ListOf(_TABLE, minimum=1)},
     {
         "origin": _TEXT,
-        "steps": ListOf(_WORD, minimum=1),
-        "classes": ListOf(_WORD, minimum=1),
+        "steps": ListOf(CODE, minimum=1),
+        "classes": ListOf(CODE, minimum=1),
         "offsets": OneOf(("convert", "drop")),
         "midnight_is_date": Bool(),
         "excel_serials": Bool(),
@@ -273,7 +286,6 @@ def _condition(found: dict[str, Any] | None) -> Condition | None:
     return Condition(
         found["column"],
         found.get("values", ()),
-        "filled" in found,
         found.get("pattern"),
         (because["zh"], because["en"]),
         "empty" in found,

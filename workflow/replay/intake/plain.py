@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from definitions.model import USER_CLASSES
 from definitions.records import lifecycles
 from workflow.replay import tables
 from workflow.replay.intake.columns import TYPES, WORD, Column, Mask, read, supported
@@ -184,7 +185,7 @@ class Plain:
                 yield np.asarray(one.values.is_null().to_numpy(zero_copy_only=False))
             values = column.values
             if column.name == "user_class":
-                values = (*tables.USER_CLASSES, *self.mapping.classes)
+                values = (*USER_CLASSES, *self.mapping.classes)
             if values:
                 yield ~one.among(values, empty=True)
         if self.target is tables.EVENTS and {"activity", "lifecycle"} <= found.keys():

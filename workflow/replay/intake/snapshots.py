@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workflow.replay.intake.compile import columns_of
+from workflow.replay.intake.compile import Columns
 from workflow.replay.intake.mapping import Emitter, Snapshots, Table, Value
 from workflow.replay.intake.raw import AT, ROW, Raw, identifier, literal
 from workflow.replay.intake.values import MOMENT, typed
@@ -119,7 +119,7 @@ def _united(raws: Sequence[Raw], table: Table) -> tuple[str, dict[str, str]]:
             used |= {names: names for names in (one.columns, *((name,) for name in one.joined)) if names}
     selects, start = [], 0
     for number, raw in enumerate(raws):
-        columns = columns_of(raw, table)
+        columns = Columns(raw, table)
         texts = ", ".join(f"{columns.text(names, optional=True)} AS {identifier(names[0])}" for names in used)
         key = columns.text_of(reports.key)
         day = columns.text_of(reports.by)
