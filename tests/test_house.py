@@ -76,9 +76,8 @@ def test_an_import_that_points_upwards_is_found(tmp_path, module, imported):
     ):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
-    (tmp_path / "definitions/model.py").touch()
-    (tmp_path / "workflow/core/times.py").touch()
-    (tmp_path / "workflow/server.py").touch()
+    for name in ("definitions/model", *(f"workflow/{part}" for part in ("core/times", "http", "logs", "server"))):
+        (tmp_path / f"{name}.py").touch()
     assert lint_imports(tmp_path) == ""
 
     (tmp_path / module).write_text(f"import {imported}\n", encoding="utf-8")

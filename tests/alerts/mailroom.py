@@ -36,7 +36,7 @@ class Mailroom:
         )
 
     def write(self, work: Any) -> Any:
-        return self.service.writer.submit((2, ""), work).result()
+        return self.service.transact(work)
 
     def case(self, number: int = 1, **more: Any) -> str:
         case_id = self.desk.submit("hv_single", number, org="JA", **more).case_id

@@ -47,7 +47,7 @@ def test_a_sweep_that_fails_is_told_although_it_is_not_late(office: Office):
     beat_all(office)
     office.pulse.beat(Sweep("due", crash))
     assert office.service.alert_health().late == ["due"]
-    facts = {fact.name: fact for fact in doctor.diagnose(office.service, "sqlite:///x")}
+    facts = {fact.name: fact for fact in doctor.diagnose(office.service)}
     assert facts["sweeps"].status == "wrong"
     assert "ZeroDivisionError" in facts["sweep_errors"].en
     # Nobody is asked for a key at /readyz: what went wrong is not told there word for word.
@@ -73,7 +73,7 @@ def test_what_waits_and_what_was_given_up_is_told(office: Office):
         tx.lease_messages("w", "2024-01-08T09:00:00.000000+08:00", "2024-01-08T09:01:00.000000+08:00", 1)
         tx.message_failed("m1", "w", "500", None)
     assert concerns(office) == ["dead_letters"]
-    assert {fact.name: fact.status for fact in doctor.diagnose(office.service, "sqlite:///x")}["dead_letters"] == "warn"
+    assert {fact.name: fact.status for fact in doctor.diagnose(office.service)}["dead_letters"] == "warn"
 
 
 def test_how_far_the_sweep_is_behind_is_counted_in_days(office: Office):

@@ -64,7 +64,7 @@ def test_a_feed_shows_the_due_dates_of_its_manager_until_they_are_met(face: Face
     due = dt.date.fromisoformat(shown["deadlines"][0]["due_on"])
     assert uid == f"{shown['id']}.total@baozhuang"
     assert (event.dtstart, event.dtend) == (due, due + dt.timedelta(days=1))
-    assert event.summary.removeprefix("〔暂定〕") == f"全程到期 {shown['application_no']}"
+    assert event.summary.removeprefix("〔暂定〕") == f"全过程到期 {shown['application_no']}"
     assert event.summary.startswith("〔暂定〕") == shown["deadlines"][0]["provisional"]
     assert "5 个工作日" in event.description
     assert event.sequence == 1

@@ -428,7 +428,7 @@ def test_doctor_says_when_calendar_and_rules_are_old(sqlite_url, tmp_path):
 
     moment = dt.datetime.fromisoformat("2027-08-01T09:00:00+08:00")
     with Service.open(sqlite_url, clock=SimulatedClock(moment)) as service:
-        facts = {fact.name: fact.status for fact in diagnose(service, sqlite_url)}
+        facts = {fact.name: fact.status for fact in diagnose(service)}
     assert (facts["calendar"], facts["definitions"]) == ("wrong", "wrong")
 
 

@@ -101,10 +101,10 @@ def test_beyond_the_horizon_the_answer_says_so_and_a_notice_firms_it_up(run):
 
 def test_in_a_pipe_the_answer_is_plain_lines_with_the_due_date_first(run):
     lines = run("due", "--start", "2026-09-30", "--working-days", "3").stdout.splitlines()
-    assert lines[0] == "到期日 / due on: 2026-10-10 星期六（确定 / firm）"
-    assert lines[1] == "2026-09-30\t星期三\t\t起始日，不计入"
-    assert lines[2] == "2026-10-01\t星期四\t\t国庆节；放假"
-    assert lines[-1] == "2026-10-10\t星期六\t3\t国庆节；调休上班"
+    assert lines[0] == "到期日 / due on: 2026-10-10 星期六 (确定 / firm)"
+    assert lines[1] == "2026-09-30\t星期三\t\t起始日, 不计入"
+    assert lines[2] == "2026-10-01\t星期四\t\t国庆节; 放假"
+    assert lines[-1] == "2026-10-10\t星期六\t3\t国庆节; 调休上班"
 
 
 def test_a_provisional_answer_names_the_horizon(run):
@@ -162,8 +162,8 @@ def test_a_bad_question_is_a_sentence_in_both_languages_and_status_2(run, words)
 def test_calendar_show_lists_the_year_its_notice_and_the_horizon(run):
     lines = run("calendar", "show", "2026").stdout.splitlines()
     assert lines[:3] == [
-        "2026 年：248 个工作日 / working days",
-        "通知 / notice: 国办发明电〔2025〕7号（2025-11-04）国务院办公厅关于2026年部分节假日安排的通知",
+        "2026 年: 248 个工作日 / working days",
+        "通知 / notice: 国办发明电〔2025〕7号 (2025-11-04) 国务院办公厅关于2026年部分节假日安排的通知",
         "暂定 / provisional: 2026-12-21 之后的日期待下一份通知确定 / days after it await the next notice",
     ]
     assert "02-15 星期日 至 02-23 星期一\t9\t放假\t春节\t国办发明电〔2025〕7号" in lines

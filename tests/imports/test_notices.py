@@ -182,12 +182,12 @@ def test_an_interrupted_recount_is_finished_by_importing_again(server, importer,
 
     with pytest.raises(KeyboardInterrupt):
         importer.import_notice(ADMIN, NOTICE, stop)
-    assert {fact.name: fact.status for fact in diagnose(importer, url)}["recount"] == "wrong"
+    assert {fact.name: fact.status for fact in diagnose(importer)}["recount"] == "wrong"
     done = importer.import_notice(ADMIN, NOTICE)
     assert (done.added, done.changed) == ([], 3)
     assert [total(server, one) for one in cases] == [(AFTER, False)] * 5
     assert [len(recounted(server, one)) for one in cases] == [1] * 5
-    assert "recount" not in {fact.name for fact in diagnose(importer, url)}
+    assert "recount" not in {fact.name for fact in diagnose(importer)}
 
 
 def test_a_notice_of_tomorrow_is_refused_and_nothing_is_kept(server, importer):

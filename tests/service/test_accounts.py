@@ -122,7 +122,7 @@ def test_a_session_ends_when_nobody_asks_for_an_hour(service, zhang, clock):
     for _ in range(3):
         clock.moment += dt.timedelta(minutes=59)
         assert accounts.session(service, token) is not None
-        service.writer.submit((2, ""), lambda _: None).result()  # noted by now
+        service.transact(lambda _: None)  # noted by now
     clock.moment += dt.timedelta(minutes=60)
     assert accounts.session(service, token) is None
 
@@ -132,7 +132,7 @@ def test_a_session_ends_after_twelve_hours_however_busy(service, zhang, clock):
     for _ in range(23):
         clock.moment += dt.timedelta(minutes=30)
         assert accounts.session(service, token) is not None
-        service.writer.submit((2, ""), lambda _: None).result()
+        service.transact(lambda _: None)
     clock.moment += dt.timedelta(minutes=30)
     assert accounts.session(service, token) is None
 

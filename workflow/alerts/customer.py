@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-import uuid6
 
 from definitions.model import Definition
 from storage import CaseRow, DestinationRow, MessageRow, Tx
@@ -28,6 +27,7 @@ from workflow.core.events import Principal
 from workflow.core.state import from_snapshot
 from workflow.core.times import business_date, write
 from workflow.service import Service
+from workflow.service.messages import fresh
 
 log = structlog.get_logger("baozhuang.delivery")
 
@@ -55,7 +55,7 @@ def sweep(run: Run) -> None:
         if not page:
             return
         run.begins()
-        done = run.service.writer.submit((2, ""), partial(_store, messages, _bookmark(run.now, page))).result()
+        done = run.service.transact(partial(_store, messages, _bookmark(run.now, page)))
         run.count(len(page), done)
         if len(page) < room:
             return
@@ -163,8 +163,7 @@ def _channel(url: str) -> str:
 
 
 def _message(row: CaseRow, body: dict[str, str], now: str, not_before: str) -> MessageRow:
-    return MessageRow(
-        str(uuid6.uuid7()), "customer_notice", None, row.id, row.org, "customer", "apprise",
-        msgspec.json.encode(body).decode(), "pending", 0, not_before, None, None, None, now, None, None, None,
-        f"{row.id}:customer:{body['notice']}",
+    return fresh(
+        "customer_notice", "customer", "apprise", msgspec.json.encode(body).decode(), now,
+        case_id=row.id, org=row.org, not_before=not_before, dedupe=f"{row.id}:customer:{body['notice']}",
     )  # fmt: skip

@@ -174,7 +174,7 @@ class Delivery:
 
     def _give_back(self) -> None:
         try:
-            self._service.writer.submit((2, ""), lambda tx: tx.release_messages(self._worker)).result()
+            self._service.transact(lambda tx: tx.release_messages(self._worker))
         except StorageError as error:
             log.warning("leases_not_released", error=type(error).__name__)  # they run out by themselves
 
@@ -311,8 +311,7 @@ class Delivery:
         return self._service.clock.now()
 
     async def _write(self, work: Callable[[Tx], Any], case_id: str | None = None) -> Any:
-        order = (2, "") if case_id is None else (0, case_id)
-        return await self._service.writer.submit(order, work)
+        return await self._service.queue(work, case_id=case_id)
 
     async def _recorded(self, work: Callable[[Tx], Any], case_id: str | None = None) -> None:
         """Write what became of a message, trying again while the database is away; in the end the lease runs out and

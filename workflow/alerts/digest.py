@@ -10,7 +10,6 @@ import datetime as dt
 from typing import Final, NamedTuple
 
 import msgspec
-import uuid6
 
 from definitions.calendar import WorkingCalendar
 from storage import CaseRow, Filter, MessageRow, StaffRow, Tx
@@ -19,6 +18,7 @@ from workflow.alerts.sweep import Run
 from workflow.alerts.texts import Told
 from workflow.core.next_act import next_act, whose_clock
 from workflow.core.times import BUSINESS_ZONE, write
+from workflow.service.messages import fresh
 
 DONE_SETTING: Final = "digest_done"
 """The date of the last morning on which everybody's list was made."""
@@ -61,7 +61,7 @@ def sweep(run: Run) -> None:
             return
         page, people = people[:room], people[room:]
         run.count(len(page), _make(run, directory, calendar, morning, page))
-    service.writer.submit((2, ""), lambda tx: tx.put_setting(DONE_SETTING, run.today.isoformat())).result()
+    service.transact(lambda tx: tx.put_setting(DONE_SETTING, run.today.isoformat()))
 
 
 def _make(run: Run, directory: Directory, calendar: WorkingCalendar, morning: Morning, page: list[StaffRow]) -> int:
@@ -81,7 +81,7 @@ def _make(run: Run, directory: Directory, calendar: WorkingCalendar, morning: Mo
         tx.queue_messages(messages)
         tx.put_setting(AT_SETTING, f"{run.today} {page[-1].id}")
 
-    run.service.writer.submit((2, ""), store).result()
+    run.service.transact(store)
     return len(messages)
 
 
@@ -132,9 +132,7 @@ def _line(calendar: WorkingCalendar, row: CaseRow, today: dt.date) -> str:
 
 def _message(member: StaffRow, recipient: str, channel: str, told: Told, run: Run) -> MessageRow:
     body = {"title": told.title, "text": told.text, "date": run.today.isoformat()}
-    at, stored = write(run.now), channel == "inbox"
-    return MessageRow(
-        str(uuid6.uuid7()), "digest", None, None, member.org, recipient, channel, msgspec.json.encode(body).decode(),
-        "sent" if stored else "pending", 0, at, None, None, None, at, at if stored else None, None, None,
-        f"digest:{run.today}:{recipient}:{channel}",
+    return fresh(
+        "digest", recipient, channel, msgspec.json.encode(body).decode(), write(run.now), org=member.org,
+        dedupe=f"digest:{run.today}:{recipient}:{channel}",
     )  # fmt: skip

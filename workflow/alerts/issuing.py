@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import uuid6
 
 from storage import AlertRow, MessageRow, OrderRow, Tx
 from workflow.alerts.policy import opening
@@ -15,6 +14,7 @@ from workflow.alerts.recipients import Directory, Receiver
 from workflow.core.events import Principal
 from workflow.core.times import business_date, write
 from workflow.service import orders
+from workflow.service.messages import fresh
 from workflow.service.orders import IssueOrder
 from workflow.service.service import Service
 
@@ -44,25 +44,9 @@ def _tell(service: Service, tx: Tx, order: OrderRow, alert: AlertRow) -> None:
 
 
 def _message(order: OrderRow, way: Receiver, at: str, people_from: str) -> MessageRow:
-    stored = way.channel == "inbox"
-    return MessageRow(
-        id=str(uuid6.uuid7()),
-        kind="order",
-        alert_id=None,  # the order stands when the alert it came from has been cleared
-        case_id=order.case_id,
-        org=order.org,
-        recipient=way.recipient,
-        channel=way.channel,
-        body=msgspec.json.encode({"order_id": order.id}).decode(),
-        status="sent" if stored else "pending",
-        attempts=0,
-        not_before=people_from if way.person else at,
-        claimed_by=None,
-        claimed_until=None,
-        last_error=None,
-        created_at=at,
-        sent_at=at if stored else None,
-        read_at=None,
-        proof=None,
+    # Of the order alone: it stands when the alert it came from has been cleared.
+    return fresh(
+        "order", way.recipient, way.channel, msgspec.json.encode({"order_id": order.id}).decode(), at,
+        case_id=order.case_id, org=order.org, not_before=people_from if way.person else at,
         dedupe=f"{order.id}:{way.recipient}:{way.channel}",
-    )
+    )  # fmt: skip

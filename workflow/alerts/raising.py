@@ -20,6 +20,7 @@ from workflow.alerts.policy import opening
 from workflow.alerts.recipients import Directory, Receiver
 from workflow.core.rungs import Rung
 from workflow.core.times import write
+from workflow.service.messages import fresh
 
 
 class Subject(NamedTuple):
@@ -124,10 +125,9 @@ class Raiser:
         )  # fmt: skip
 
     def _message(self, row: AlertRow, way: Receiver, body: str, again: str | None = None) -> MessageRow:
-        stored = way.channel == "inbox"
         once = f"{row.id}:{way.recipient}:{way.channel}"
-        return MessageRow(
-            str(uuid6.uuid7()), "alert", row.id, row.case_id, row.org, way.recipient, way.channel, body,
-            "sent" if stored else "pending", 0, self._people_from if way.person else self._at, None, None, None,
-            self._at, self._at if stored else None, None, None, once if again is None else f"{once}:{again}",
+        return fresh(
+            "alert", way.recipient, way.channel, body, self._at, alert_id=row.id, case_id=row.case_id, org=row.org,
+            not_before=self._people_from if way.person else self._at,
+            dedupe=once if again is None else f"{once}:{again}",
         )  # fmt: skip

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import msgspec
 
 from definitions.alerting import Recipient
+from definitions.model import ORG_LEVELS
 from storage import DestinationRow, OrgRow, StaffRow, Tx
 from workflow.alerts.texts import TYPES
 
-LEVELS_UP = ("team", "county", "city", "province")
 """The levels of the organisation, from below."""
 
 SUPERVISOR = "supervisor"
@@ -87,7 +87,7 @@ class Directory:
             return [named]
         # Nobody is named, or somebody who has left: the next level up, beginning with the case's own unit.
         units = self._above(org)
-        for wanted in LEVELS_UP if level is None else LEVELS_UP[LEVELS_UP.index(level) :]:
+        for wanted in ORG_LEVELS if level is None else ORG_LEVELS[ORG_LEVELS.index(level) :]:
             found = [
                 one for unit in units if unit.level == wanted for one in self._of_role.get((SUPERVISOR, unit.code), ())
             ]

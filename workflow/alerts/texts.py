@@ -30,7 +30,7 @@ _LEVELS = {
     "black": ("黑色", "Black"),
 }
 _SUBJECTS = {
-    "total": ("全流程", "the whole process"),
+    "total": ("全过程", "the whole process"),
     "approval": ("政府审批", "the government's approval"),
     "milestone": ("内部里程碑(不是法定时限)", "an internal milestone (no legal limit)"),
     "plan": ("供电方案有效期", "the validity of the supply plan"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from anyio import to_thread
 from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
@@ -13,10 +12,9 @@ from starlette.responses import Response
 
 from workflow.alerts import issuing
 from workflow.api import bodies, respond
+from workflow.api.alert_answers import Level
 from workflow.api.parameters import Caller, CaseId, Id, IdempotencyKey, ItemId, Name, PageQuery, StrictQuery, service_of
 from workflow.service import alerts, causes, orders
-
-Level = Literal["yellow", "orange", "red", "black"]
 
 
 class AlertNarrowing(StrictQuery):
@@ -60,12 +58,12 @@ class BreachQuery(StrictQuery):
 
 async def listed(request: Request, caller: Caller, query: Annotated[AlertQuery, Query()]) -> Response:
     """Alerts of the key's unit and those below, newest first."""
-    return await _read(request, partial(alerts.listed, service_of(request), caller, **_given(query)))
+    return await respond.found(request, alerts.listed, service_of(request), caller, **query.given())
 
 
 async def one(request: Request, caller: Caller, alert_id: ItemId) -> Response:
     """One alert."""
-    return await _read(request, partial(alerts.one, service_of(request), caller, alert_id))
+    return await respond.found(request, alerts.one, service_of(request), caller, alert_id)
 
 
 async def acknowledge(request: Request, caller: Caller, alert_id: ItemId) -> Response:
@@ -88,12 +86,12 @@ async def issue(request: Request, caller: Caller, alert_id: ItemId, key: Idempot
 
 async def listed_orders(request: Request, caller: Caller, query: Annotated[OrderQuery, Query()]) -> Response:
     """Supervision orders of the key's unit and those below, newest first."""
-    return await _read(request, partial(orders.listed, service_of(request), caller, **_given(query)))
+    return await respond.found(request, orders.listed, service_of(request), caller, **query.given())
 
 
 async def one_order(request: Request, caller: Caller, order_id: ItemId) -> Response:
     """One supervision order."""
-    return await _read(request, partial(orders.one, service_of(request), caller, order_id))
+    return await respond.found(request, orders.one, service_of(request), caller, order_id)
 
 
 async def answer(request: Request, caller: Caller, order_id: ItemId) -> Response:
@@ -117,22 +115,14 @@ async def state_cause(request: Request, caller: Caller, case_id: CaseId, key: Id
 
 async def listed_causes(request: Request, caller: Caller, case_id: CaseId) -> Response:
     """Every cause that was stated of an application's breaches, oldest first."""
-    return await _read(request, partial(causes.listed, service_of(request), caller, case_id))
+    return await respond.found(request, causes.listed, service_of(request), caller, case_id)
 
 
 async def milestones(request: Request, caller: Caller, case_id: CaseId) -> Response:
     """The internal milestones of the grid's works and the validity of the supply plan. They warn, and are no limits."""
-    return await _read(request, partial(alerts.milestones, service_of(request), caller, case_id))
+    return await respond.found(request, alerts.milestones, service_of(request), caller, case_id)
 
 
 async def breaches(request: Request, caller: Caller, query: Annotated[BreachQuery, Query()]) -> Response:
     """Legal limits that were broken: ended late, or overdue now."""
-    return await _read(request, partial(causes.breaches, service_of(request), caller, **_given(query)))
-
-
-def _given(query: StrictQuery) -> dict[str, Any]:
-    return query.model_dump(exclude_none=True)
-
-
-async def _read(request: Request, read: Any) -> Response:
-    return respond.read_value(request, await to_thread.run_sync(read))
+    return await respond.found(request, causes.breaches, service_of(request), caller, **query.given())

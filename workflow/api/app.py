@@ -43,6 +43,10 @@ nothing.
 """
 
 
+def _named(method: str, path: str) -> str:
+    return method + path.translate(str.maketrans("/.", "__", "{}"))
+
+
 @functools.cache
 def _api() -> APIRouter:
     """The routes of the interface, which no application changes: FastAPI reads their signatures once."""
@@ -115,7 +119,7 @@ def _api() -> APIRouter:
         subject = path.split("/")[1]
         router.get(
             path,
-            name="get" + path.replace("/", "_").replace("{", "").replace("}", ""),
+            name=_named("get", path),
             tags=[subject],
             response_class=Response,
             responses={200: openapi.answer(shape, says, tagged=True), **reading},
@@ -150,7 +154,7 @@ def _act_on_alerts(router: APIRouter) -> None:
     for path, endpoint, component, shape, status in _ACTS:
         router.post(
             path,
-            name="post" + path.replace("/", "_").replace("{", "").replace("}", ""),
+            name=_named("post", path),
             tags=[path.split("/")[1]],
             status_code=status,
             response_class=Response,
@@ -166,7 +170,7 @@ def _act_on_alerts(router: APIRouter) -> None:
     for path, sheet in (("/applications.xlsx", exports.applications), ("/alerts.xlsx", exports.alerts)):
         router.get(
             path,
-            name="get" + path.replace("/", "_").replace(".", "_"),
+            name=_named("get", path),
             tags=[path.removeprefix("/").removesuffix(".xlsx")],
             response_class=Response,
             responses={200: openapi.WORKBOOK, **openapi.REFUSED},

@@ -44,14 +44,12 @@ async def one(request: Request, caller: Caller, case_id: CaseId) -> Response:
 
 async def listed(request: Request, caller: Caller, query: Applications) -> Response:
     """Applications of the key's unit and those below, newest first."""
-    service = service_of(request)
-    page = await to_thread.run_sync(partial(service.applications, caller, **query.model_dump(exclude_none=True)))
-    return respond.read_value(request, page)
+    return await respond.found(request, service_of(request).applications, caller, **query.given())
 
 
 def _about(read: Callable[[Service, Principal, str], Any], says: str) -> Callable[..., Any]:
     async def about(request: Request, caller: Caller, case_id: CaseId) -> Response:
-        return respond.read_value(request, await to_thread.run_sync(read, service_of(request), caller, case_id))
+        return await respond.found(request, read, service_of(request), caller, case_id)
 
     about.__doc__ = says
     return about

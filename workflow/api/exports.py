@@ -11,9 +11,9 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from workflow.api import respond
 from workflow.api.alerts import AlertNarrowing
 from workflow.api.parameters import ApplicationNarrowing, Caller, StrictQuery, service_of
+from workflow.http import workbook
 from workflow.service import exports
 
 
@@ -31,11 +31,11 @@ class AlertSheet(AlertNarrowing, _Sheet):
 
 async def applications(request: Request, caller: Caller, query: Annotated[ApplicationSheet, Query()]) -> Response:
     """The whole list of applications as an Excel workbook; 422 `too-many-rows` beyond 20,000."""
-    made = partial(exports.applications, service_of(request), caller, **query.model_dump(exclude_none=True))
-    return respond.sheet("applications", await to_thread.run_sync(made))
+    made = partial(exports.applications, service_of(request), caller, **query.given())
+    return workbook("applications", await to_thread.run_sync(made))
 
 
 async def alerts(request: Request, caller: Caller, query: Annotated[AlertSheet, Query()]) -> Response:
     """The whole list of alerts as an Excel workbook; 422 `too-many-rows` beyond 20,000."""
-    made = partial(exports.raised, service_of(request), caller, **query.model_dump(exclude_none=True))
-    return respond.sheet("alerts", await to_thread.run_sync(made))
+    made = partial(exports.raised, service_of(request), caller, **query.given())
+    return workbook("alerts", await to_thread.run_sync(made))

@@ -6,7 +6,6 @@ import datetime as dt
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from anyio import to_thread
 from fastapi import Query
 from pydantic import Field
 from starlette.requests import Request
@@ -112,20 +111,17 @@ class PrecisionPage(Shape):
 async def listed(request: Request, caller: Caller, query: Annotated[FindingQuery, Query()]) -> Response:
     """Findings on applications of the key's unit and those below, newest first. A unit's own managers and supervisors
     see those on which its statement was invited."""
-    found = await to_thread.run_sync(
-        partial(findings.listed, service_of(request), caller, **query.model_dump(exclude_none=True))
-    )
-    return respond.read_value(request, found)
+    return await respond.found(request, findings.listed, service_of(request), caller, **query.given())
 
 
 async def precision(request: Request, caller: Caller) -> Response:
     """How often each rule was right, of the findings that were reviewed."""
-    return respond.read_value(request, await to_thread.run_sync(findings.precision, service_of(request), caller))
+    return await respond.found(request, findings.precision, service_of(request), caller)
 
 
 async def one(request: Request, caller: Caller, finding_id: ItemId) -> Response:
     """One finding with its history."""
-    return respond.read_value(request, await to_thread.run_sync(findings.one, service_of(request), caller, finding_id))
+    return await respond.found(request, findings.one, service_of(request), caller, finding_id)
 
 
 async def review(request: Request, caller: Caller, finding_id: ItemId) -> Response:

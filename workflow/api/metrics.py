@@ -7,10 +7,12 @@ worker answers `/metrics` adds them up.  No label holds anything a caller choose
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from workflow.api.alert_answers import Level
 
 if TYPE_CHECKING:
     from workflow.service.health import AlertHealth
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
-LEVELS = ("yellow", "orange", "red", "black")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -91,7 +92,9 @@ def _gauges(alerts: AlertHealth | None) -> CollectorRegistry:
         "sweep_failing", "Whether the last run failed", {s.name: float(bool(s.error)) for s in alerts.sweeps}, "sweep"
     )
     gauge("sweep_cut_short", "Whether work was left over", {s.name: float(s.cut_short) for s in alerts.sweeps}, "sweep")
-    gauge("alerts_standing", "Alerts that stand", dict.fromkeys(LEVELS, 0.0) | (alerts.standing or {}), "level")
+    gauge(
+        "alerts_standing", "Alerts that stand", dict.fromkeys(get_args(Level), 0.0) | (alerts.standing or {}), "level"
+    )
     for name, says, value in (
         ("looks_behind_days", "Days the oldest deadline has been waiting to be looked at", alerts.looks_behind_days),
         (

@@ -12,6 +12,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from workflow.api import answers
 from workflow.api.evidence import Records
+from workflow.http import XLSX
 from workflow.service import COMMANDS, Submission, alerts, causes, destinations, feeds, findings, orders
 from workflow.service.evidence import Record
 
@@ -70,11 +71,7 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
 NOT_NOW: dict[int | str, dict[str, Any]] = {409: problem("transition-not-allowed: not as it stands now")}
 WORKBOOK: dict[str, Any] = {
     "description": "The list as an Excel workbook",
-    "content": {
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
-            "schema": {"type": "string", "format": "binary"}
-        }
-    },
+    "content": {XLSX: {"schema": {"type": "string", "format": "binary"}}},
 }
 CALENDAR: dict[str, Any] = {
     "description": "The due dates as iCalendar (RFC 5545)",

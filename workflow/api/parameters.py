@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import Depends, Header, Path, Query, Request, Security
@@ -145,6 +145,10 @@ class StrictQuery(BaseModel):
     """Base: a parameter that is not known is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+    def given(self) -> dict[str, Any]:
+        """What was asked; what was not is left out."""
+        return self.model_dump(exclude_none=True)
 
 
 class PageQuery(StrictQuery):

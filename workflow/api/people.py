@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from anyio import to_thread
 from fastapi import Path, Query
@@ -37,7 +37,7 @@ class MessageQuery(PageQuery):
 
 async def inbox(request: Request, caller: Caller, query: Annotated[InboxQuery, Query()]) -> Response:
     """What was delivered to the person this key belongs to: the member of the staff whose id is the key's name."""
-    return await _read(request, partial(messages.inbox, service_of(request), caller, **_given(query)))
+    return await respond.found(request, messages.inbox, service_of(request), caller, **query.given())
 
 
 async def read(request: Request, caller: Caller, message_id: ItemId) -> Response:
@@ -47,7 +47,7 @@ async def read(request: Request, caller: Caller, message_id: ItemId) -> Response
 
 async def outbox(request: Request, caller: Caller, query: Annotated[MessageQuery, Query()]) -> Response:
     """The outbox: what waits, was sent, was cancelled, or (`dead`) could not be delivered, with the reason."""
-    return await _read(request, partial(messages.listed, service_of(request), caller, **_given(query)))
+    return await respond.found(request, messages.listed, service_of(request), caller, **query.given())
 
 
 async def retry(request: Request, caller: Caller, message_id: ItemId) -> Response:
@@ -65,7 +65,7 @@ async def register(request: Request, caller: Caller) -> Response:
 
 async def registered(request: Request, caller: Caller) -> Response:
     """The receivers of the key's unit and those below, without secrets."""
-    return await _read(request, partial(destinations.listed, service_of(request), caller))
+    return await respond.found(request, destinations.listed, service_of(request), caller)
 
 
 async def disable(request: Request, caller: Caller, destination_id: ItemId) -> Response:
@@ -86,7 +86,7 @@ async def subscribe(request: Request, caller: Caller) -> Response:
 
 async def subscribed(request: Request, caller: Caller) -> Response:
     """The feeds this key may revoke, without their addresses."""
-    return await _read(request, partial(feeds.listed, service_of(request), caller))
+    return await respond.found(request, feeds.listed, service_of(request), caller)
 
 
 async def revoke(request: Request, caller: Caller, feed_id: ItemId) -> Response:
@@ -110,11 +110,3 @@ async def calendar(request: Request, token: Annotated[str, Path(description="The
         # away leaves none behind.
         response.headers["Last-Modified"] = email.utils.format_datetime(changed_at.astimezone(dt.UTC), usegmt=True)
     return response
-
-
-def _given(query: PageQuery) -> dict[str, Any]:
-    return query.model_dump(exclude_none=True)
-
-
-async def _read(request: Request, read: Any) -> Response:
-    return respond.read_value(request, await to_thread.run_sync(read))

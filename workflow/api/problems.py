@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from workflow.api.context import log, record_of
+from workflow.http import CALLER_GONE, status_of
 from workflow.service import (
     Contention,
     Damaged,
@@ -30,11 +31,6 @@ from workflow.service import (
 from workflow.service.validation import describe
 
 MEDIA_TYPE = "application/problem+json"
-
-STATUS_OF_KIND = {"malformed": 400, "forbidden": 403, "unknown": 404, "not_now": 409, "stale": 412, "rule": 422}
-CALLER_GONE = 499
-"""The caller broke off before the request was there; the number that proxies have for it."""
-_STATUS_OF_CODE = {"not-authenticated": 401}
 
 _TITLES: dict[str, tuple[int, str, str]] = {
     "malformed-request": (400, "请求格式有误", "Malformed request"),
@@ -75,14 +71,14 @@ def _respond(
     title: tuple[str, str],
     detail: tuple[str, str],
     *,
+    extra: Mapping[str, Any],
     clauses: Sequence[Any] = (),
-    extra: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     record = record_of(request)
     record.code = code
     members = {
-        **(extra or {}),
+        **extra,
         "type": f"urn:baozhuang:problem:{code}",
         "title": " / ".join(title),
         "status": status,
@@ -98,11 +94,9 @@ def _respond(
 
 def of_refusal(request: Request, refusal: Refusal) -> Response:
     """The answer to a command the rules refuse."""
-    status = _STATUS_OF_CODE.get(refusal.code, STATUS_OF_KIND[refusal.kind])
     title, detail = (refusal.title.zh, refusal.title.en), (refusal.detail.zh, refusal.detail.en)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return _respond(
-        request, refusal.code, status, title, detail, clauses=refusal.clauses, extra=refusal.extra, headers=headers
+        request, refusal.code, status_of(refusal), title, detail, clauses=refusal.clauses, extra=refusal.extra
     )
 
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from anyio import to_thread
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from workflow.api import respond
 from workflow.api.answers import Shape
-from workflow.api.parameters import Caller, Name, service_of
+from workflow.api.parameters import Caller, Name, StrictQuery, service_of
 from workflow.service import reports
 
 
-class ReportQuery(BaseModel):
+class ReportQuery(StrictQuery):
     """Which table. `org`: this unit and those below it; `by`: sub-totals."""
-
-    model_config = ConfigDict(extra="forbid")
 
     period: Annotated[
         str, Field(pattern=r"^[0-9]{4}(H[12])?$", description="`2026H1`: first half of 2026; `2026`: whole year.")
@@ -79,20 +76,11 @@ class BenefitsShape(_Report):
     outside: int
 
 
-async def _answer(request: Request, caller: Any, kind: str, query: ReportQuery) -> Response:
-    service = service_of(request)
-
-    def counted() -> dict[str, Any]:
-        return reports.report(service, caller, kind, query.period, org=query.org, by=query.by)
-
-    return respond.read_value(request, await to_thread.run_sync(counted))
-
-
 async def indicators(request: Request, caller: Caller, query: ReportOf) -> Response:
     """Annex 2 “获得电力”任务指标完成情况统计表 of a first half (`2026H1`) or a whole year (`2026`)."""
-    return await _answer(request, caller, "indicators", query)
+    return await respond.found(request, reports.report, service_of(request), caller, "indicators", **query.given())
 
 
 async def benefits(request: Request, caller: Caller, query: ReportOf) -> Response:
     """Annex 3 “三零”“三省”服务效益统计表 of a first half or a whole year."""
-    return await _answer(request, caller, "benefits", query)
+    return await respond.found(request, reports.report, service_of(request), caller, "benefits", **query.given())

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 from anyio import to_thread
-from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from workflow.api.context import record_of
 from workflow.api.problems import of_refusal
 from workflow.service import Answer, Reply
 
 _JSON = "application/json"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_PIECE = 64 * 1024
 encode = msgspec.json.Encoder().encode
 
 
@@ -36,9 +32,9 @@ def read(request: Request, body: bytes, version: int | None = None, *, media_typ
     return Response(body, headers={"ETag": tag}, media_type=media_type)
 
 
-def read_value(request: Request, value: Any) -> Response:
-    """As `read`, for a value still to be written as JSON."""
-    return read(request, encode(value))
+async def found(request: Request, work: Callable[..., Any], *asked: Any, **narrowed: Any) -> Response:
+    """As `read`, of what `work`, done in a thread, answers to `asked`: a value still to be written as JSON."""
+    return read(request, encode(await to_thread.run_sync(partial(work, *asked, **narrowed))))
 
 
 async def settled(request: Request, reply: Reply[Answer]) -> Response:
@@ -70,16 +66,4 @@ async def made(work: Callable[[], tuple[dict[str, Any], bool]], location: str) -
     headers = {"Location": f"/api/v1{location.replace('{id}', value['id'])}"}
     return Response(
         encode(value), 201, headers={**headers, **({"Idempotent-Replayed": "true"} if again else {})}, media_type=_JSON
-    )
-
-
-def sheet(name: str, content: BinaryIO) -> Response:
-    """An Excel workbook called `name`, sent in pieces and closed when it has gone."""
-    size = content.seek(0, io.SEEK_END)
-    content.seek(0)
-    return StreamingResponse(
-        iter(partial(content.read, _PIECE), b""),
-        media_type=XLSX,
-        headers={"Content-Disposition": f'attachment; filename="{name}.xlsx"', "Content-Length": str(size)},
-        background=BackgroundTask(content.close),
     )

@@ -20,7 +20,7 @@ _KINDS = {"holiday": "放假", "makeup_workday": "调休上班"}
 @app.command()
 def show(
     year: Annotated[
-        str | None, typer.Argument(metavar="[YEAR]", help="年份，默认今年 / year, default this one")
+        str | None, typer.Argument(metavar="[YEAR]", help="年份, 默认今年 / year, default this one")
     ] = None,
     notices: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="补充的放假通知文件 / notice files to count with")
@@ -36,9 +36,9 @@ def show(
     if as_json:
         say_json(view)
         return
-    typer.echo(f"{view.year} 年：{view.working_days} 个工作日 / working days")
+    typer.echo(f"{view.year} 年: {view.working_days} 个工作日 / working days")
     for notice in view.notices:
-        typer.echo(f"通知 / notice: {notice.number}（{notice.published_on}）{notice.title}")
+        typer.echo(f"通知 / notice: {notice.number} ({notice.published_on}) {notice.title}")
     if view.provisional:
         typer.echo(
             f"暂定 / provisional: {view.firm_until} 之后的日期待下一份通知确定 / days after it await the next notice"

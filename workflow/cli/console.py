@@ -12,6 +12,9 @@ from typing import Any, NoReturn
 import msgspec
 import typer
 
+TOTALS = {"whole_process": "全过程 / whole process", "step_sum": "各环节合计 / sum of the steps"}
+"""What each kind of total limit is called."""
+
 
 def refuse(sentence: object) -> NoReturn:
     """Say on standard error why the command cannot be carried out as asked, and exit with status 2."""

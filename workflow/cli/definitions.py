@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from workflow.cli.console import refuse, say, say_json, say_table
+from workflow.cli.console import TOTALS, refuse, say, say_json, say_table
 from workflow.cli.opening import DatabaseOption, JsonOption, KeyOption, acting, opened
 from workflow.service import rules
 
@@ -32,7 +32,6 @@ _STARTS = {
     "hand_in": "自用户提交 / when the customer hands it in",
 }
 _REQUIRED = {"all": "全部用户 / all", "important_customers": "重要用户 / important customers"}
-_TOTALS = {"whole_process": "全过程 / whole process", "step_sum": "各环节合计 / sum of the steps"}
 
 
 @app.command()
@@ -131,7 +130,7 @@ def _show(found: rules.Definition) -> None:
     typer.echo(f"地区 / regions: {' > '.join(found.regions)}")
     total = found.total
     typer.echo(
-        f"总时限 / total: {_TOTALS[total.kind]} {total.limit} 个工作日 / working days ({', '.join(total.clauses)})"
+        f"总时限 / total: {TOTALS[total.kind]} {total.limit} 个工作日 / working days ({', '.join(total.clauses)})"
         + ("; 除不可抗力外 / force majeure excluded" if total.deductible else "")
     )
     typer.echo("")

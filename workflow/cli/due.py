@@ -7,19 +7,18 @@ from typing import Annotated
 
 import typer
 
-from workflow.cli.console import refuse, say_json, say_table
+from workflow.cli.console import TOTALS, refuse, say_json, say_table
 from workflow.cli.opening import JsonOption
 from workflow.service import calendar as service
 from workflow.service import rules
 
 _REASONS = {
-    "start": "起始日，不计入",
+    "start": "起始日, 不计入",
     "working": "",
     "weekend": "休息日",
     "holiday": "放假",
-    "suspended": "中止，不计入",
+    "suspended": "中止, 不计入",
 }
-_WHOLE = {"whole_process": "全流程 / whole process", "step_sum": "各环节合计 / sum of the steps"}
 _PRACTICE = {
     "strict": "休息日或下班后提交从当日起算 / counted from its own date",
     "deemed": "休息日或下班后提交视同下一工作日 / deemed received next working day",
@@ -29,22 +28,22 @@ _PRACTICE = {
 def due(
     *,
     start: Annotated[
-        str | None, typer.Option(metavar="DATE|TIME", help="起始日期或时间（北京时间） / when the clock starts")
+        str | None, typer.Option(metavar="DATE|TIME", help="起始日期或时间 (北京时间) / when the clock starts")
     ] = None,
     user_class: Annotated[
-        str | None, typer.Option("--class", metavar="CLASS", help="用户类别，如 hv_single / user class")
+        str | None, typer.Option("--class", metavar="CLASS", help="用户类别, 如 hv_single / user class")
     ] = None,
     step: Annotated[
-        str | None, typer.Option(metavar="STEP", help="环节，如 supply_plan；不写则为总时限 / step; default: the total")
+        str | None, typer.Option(metavar="STEP", help="环节, 如 supply_plan; 不写则为总时限 / step; default: the total")
     ] = None,
     working_days: Annotated[
-        str | None, typer.Option(metavar="N", help="工作日数，代替 --class / working days, instead of --class")
+        str | None, typer.Option(metavar="N", help="工作日数, 代替 --class / working days, instead of --class")
     ] = None,
     on: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="报装申请日期，决定适用的时限 / submission date, decides the limits"),
+        typer.Option(metavar="DATE", help="报装申请日期, 决定适用的时限 / submission date, decides the limits"),
     ] = None,
-    region: Annotated[str, typer.Option(metavar="CODE", help="行政区划代码（GB/T 2260） / region")] = "000000",
+    region: Annotated[str, typer.Option(metavar="CODE", help="行政区划代码 (GB/T 2260) / region")] = "000000",
     deemed: Annotated[
         bool | None,
         typer.Option("--deemed/--strict", help="休息日或下班后提交视同下一工作日 / deemed received next working day"),
@@ -54,7 +53,7 @@ def due(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """计算办理时限的到期日，并逐日说明。 / The due date of a limit, with its day-by-day account."""
+    """计算办理时限的到期日, 并逐日说明。 / The due date of a limit, with its day-by-day account."""
     try:
         found = _due(
             start=start,
@@ -112,15 +111,15 @@ def _due(
 def _show(found: service.Due) -> None:
     weekday = service.weekday_name(found.due_on)
     standing = "暂定 / provisional" if found.provisional else "确定 / firm"
-    typer.echo(f"到期日 / due on: {found.due_on} {weekday.zh}（{standing}）")
+    typer.echo(f"到期日 / due on: {found.due_on} {weekday.zh} ({standing})")
     if rule := found.rule:
-        scope = f"{rule.step_name.zh} / {rule.step_name.en}" if rule.step_name else _WHOLE[rule.kind]
+        scope = f"{rule.step_name.zh} / {rule.step_name.en}" if rule.step_name else TOTALS[rule.kind]
         typer.echo(
-            f"适用 / under: {rule.name.zh}（{rule.user_class}），{scope}，{found.working_days} 个工作日 / working days"
+            f"适用 / under: {rule.name.zh} ({rule.user_class}), {scope}, {found.working_days} 个工作日 / working days"
         )
         typer.echo(f"起算 / counting: {_PRACTICE[rule.counting]}")
     if found.counted_from != found.start:
-        typer.echo(f"{found.start} 提交，视同 {found.counted_from} 收到 / deemed received on {found.counted_from}")
+        typer.echo(f"{found.start} 提交, 视同 {found.counted_from} 收到 / deemed received on {found.counted_from}")
     say_table(
         ("日期 date", "星期 weekday", "计数 count", "说明 reason"),
         [
@@ -135,19 +134,19 @@ def _show(found: service.Due) -> None:
     )
     if found.provisional:
         typer.echo(
-            f"提示 / note: {found.firm_until} 之后的放假安排尚未收录，按周末和法定节日暂算 / "
+            f"提示 / note: {found.firm_until} 之后的放假安排尚未收录, 按周末和法定节日暂算 / "
             f"no notice covers the days after {found.firm_until} yet; weekends and statutory festivals are used"
         )
     if rule and rule.kind == "step_sum":
         typer.echo(
-            "提示 / note: 合计时限只计供电企业办理的工作日，客户准备时间不计 / "
+            "提示 / note: 合计时限只计供电企业办理的工作日, 客户准备时间不计 / "
             "a sum counts the utility's own steps, not the customer's time between them"
         )
     for clause in rule.clauses if rule else ():
-        typer.echo(f"依据 / clause: {clause.id} {clause.source} {clause.item}：{clause.quote}")
+        typer.echo(f"依据 / clause: {clause.id} {clause.source} {clause.item}: {clause.quote}")
 
 
 def _reason(day: service.AccountDay) -> str:
     makeup = "调休上班" if day.kind == "makeup_workday" else ""
     said = [day.name.zh if day.name else "", makeup, _REASONS[day.reason], "暂定" if day.provisional else ""]
-    return "；".join(part for part in said if part)
+    return "; ".join(part for part in said if part)

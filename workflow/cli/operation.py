@@ -141,10 +141,9 @@ def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None
     """检查安装情况; 有问题时退出码为 1。 / Check the installation; exits 1 when something is wrong."""
     from workflow.service import doctor as service
 
-    where = address(database)
     try:
         with opened(database) as opened_service:
-            facts = service.diagnose(opened_service, where)
+            facts = service.diagnose(opened_service)
     except StorageError as error:
         facts = [service.Fact("database", "wrong", error.zh, error.en)]
     if as_json:

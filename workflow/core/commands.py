@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
+from definitions.model import UserClass
 from workflow.core.times import BUSINESS_ZONE, FIRST_YEAR, LAST_YEAR
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -127,7 +128,7 @@ class ClassOverride(Strict):
     """A class other than the one the rules give; needs a reason and is itself a finding (D26)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    user_class: Literal["residential", "lv_zero", "lv_other", "hv_single", "hv_dual"] = Field(alias="class")
+    user_class: UserClass = Field(alias="class")
     reason: Prose
 
 

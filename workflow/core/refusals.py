@@ -52,7 +52,6 @@ _TITLES: dict[str, tuple[Kind, str, str]] = {
     "milestone-needed": ("rule", "不能写为不需要", "It cannot be stated as not needed"),
     "countersign-own-record": ("forbidden", "不能会签自己的记录", "Four eyes: not your own record"),
     "not-permitted": ("forbidden", "没有办理权限", "Not permitted"),
-    "not-authenticated": ("forbidden", "未通过身份认证", "Not authenticated"),
     "sign-in-failed": ("forbidden", "登录失败", "Sign-in failed"),
     "form-expired": ("forbidden", "表单已过期", "The form has expired"),
     "too-many-attempts": ("forbidden", "尝试次数过多", "Too many attempts"),

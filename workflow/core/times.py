@@ -41,6 +41,11 @@ def write(moment: dt.datetime) -> str:
     return text if len(text) == _FIXED else f"{text[:_SECONDS]}.000000{text[_SECONDS:]}"
 
 
+def read(text: str | None) -> dt.datetime | None:
+    """What `write` wrote; None stays None."""
+    return None if text is None else dt.datetime.fromisoformat(text)
+
+
 def write_date(day: dt.date) -> str:
     """ISO 8601."""
     return _encode(day)[1:-1].decode()

@@ -26,24 +26,32 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def may(
+    roles: dict[str, RoleRule], principal: Principal, *, reads: str = "", administers: str = "", command: str = ""
+) -> bool:
+    """Whether the role may do all of this; what is not asked about does not matter."""
+    role = roles.get(principal.role)
+    if role is None:
+        return False
+    asked = ((reads, role.reads), (administers, role.administers), (command, role.commands))
+    return all(not what or what in allowed for what, allowed in asked)
+
+
 def check_command(roles: dict[str, RoleRule], principal: Principal, command: str) -> None:
     """Raises Refused `not-permitted` when the role may not give this command."""
-    role = roles.get(principal.role)
-    if role is None or command not in role.commands:
+    if not may(roles, principal, command=command):
         raise _not_permitted(principal, f"办理 {command}", command)
 
 
 def check_reads(roles: dict[str, RoleRule], principal: Principal, area: str) -> None:
     """Raises Refused `not-permitted` when the role may not read this area."""
-    role = roles.get(principal.role)
-    if role is None or area not in role.reads:
+    if not may(roles, principal, reads=area):
         raise _not_permitted(principal, f"查看 {area}", f"read {area}")
 
 
 def check_administers(roles: dict[str, RoleRule], principal: Principal, area: str) -> None:
     """Raises Refused `not-permitted` when the role may not administer this area."""
-    role = roles.get(principal.role)
-    if role is None or area not in role.administers:
+    if not may(roles, principal, administers=area):
         raise _not_permitted(principal, f"管理 {area}", f"administer {area}")
 
 

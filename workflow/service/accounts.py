@@ -62,7 +62,7 @@ def sign_in(service: Service, name: str, password: str, address: str) -> str:
         tx.drop_failures(of=attempt[0].subject, ids=[row.id for row in attempt])
         _begin(service, tx, name, token)
 
-    service.writer.submit((2, ""), work).result()
+    service.transact(work)
     return token
 
 
@@ -79,13 +79,13 @@ def session(service: Service, token: str) -> SignedIn | None:
     if account.disabled_at or write(now) >= row.ends_at or now >= seen + rule.idle:
         return None
     if now >= seen + rule.noted_every:
-        service.writer.submit((2, ""), lambda tx: tx.note_session(hashed, write(now)))  # nobody waits for it
+        service.queue(lambda tx: tx.note_session(hashed, write(now)))  # nobody waits for it
     return SignedIn(_principal(member), member.name, account.must_change)
 
 
 def sign_out(service: Service, token: str) -> None:
     """End the session of this token; it is good for nothing any more."""
-    service.writer.submit((2, ""), lambda tx: tx.end_session(access.hash_of(token))).result()
+    service.transact(lambda tx: tx.end_session(access.hash_of(token)))
 
 
 def change_password(service: Service, principal: Principal, old: str, new: str, address: str) -> str:
@@ -106,7 +106,7 @@ def change_password(service: Service, principal: Principal, old: str, new: str, 
         tx.end_sessions(principal.who)
         _begin(service, tx, principal.who, token)
 
-    service.writer.submit((2, ""), work).result()
+    service.transact(work)
     return token
 
 
@@ -131,7 +131,7 @@ def create(
     now = write(service.clock.now())
     row = AccountRow(staff, _HASHER.hash(chosen), must_change, now, principal.who, now)
     try:
-        service.writer.submit((2, ""), lambda tx: tx.add_account(row)).result()
+        service.transact(lambda tx: tx.add_account(row))
     except Duplicate as error:
         raise refuse(
             "account-exists",
@@ -154,7 +154,7 @@ def reset(service: Service, principal: Principal, staff: str, password: str | No
         tx.drop_failures(of=_digest("account", staff), ids=[])
         tx.end_sessions(staff)
 
-    service.writer.submit((2, ""), work).result()
+    service.transact(work)
     shown = _shown(row._replace(must_change=True, changed_at=now, disabled_at=None), member)
     return {**shown, "password": chosen}
 
@@ -168,7 +168,7 @@ def disable(service: Service, principal: Principal, staff: str) -> dict[str, Any
         tx.set_disabled(staff, at)
         tx.end_sessions(staff)
 
-    service.writer.submit((2, ""), work).result()
+    service.transact(work)
     return _shown(row._replace(disabled_at=at), member)
 
 
@@ -210,7 +210,7 @@ def _attempt(service: Service, name: str, address: str) -> list[FailureRow]:
         tx.add_failures(rows)
         return True
 
-    if not service.writer.submit((2, ""), work).result():
+    if not service.transact(work):
         minutes = rule.failure_window // dt.timedelta(minutes=1)
         raise refuse(
             "too-many-attempts",

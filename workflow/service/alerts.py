@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from storage import AlertFilter, AlertRow, Tx
-from workflow.core import view
+from workflow.core import times, view
 from workflow.core.commands import Line, Moment, Prose, Strict
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused, refuse
-from workflow.core.times import business_date, write
+from workflow.core.times import write
 from workflow.service import access
 from workflow.service.service import MOST_PER_PAGE, Service
 
@@ -35,11 +35,6 @@ class Snooze(Strict):
 
     until: Moment
     reason: Line
-
-
-def moment(text: str | None) -> dt.datetime | None:
-    """A moment of a row."""
-    return None if text is None else dt.datetime.fromisoformat(text)
 
 
 def listed(
@@ -82,8 +77,7 @@ def one(service: Service, principal: Principal, alert_id: str) -> dict[str, Any]
 
 def _hidden(service: Service, principal: Principal) -> str | None:
     """The scope of alerts that is not for this role: a unit learns of a finding when its statement is invited."""
-    role = service.law.roles.get(principal.role)
-    return None if role is not None and "findings" in role.administers else FINDING
+    return None if access.may(service.law.roles, principal, administers="findings") else FINDING
 
 
 def acknowledge(service: Service, principal: Principal, alert_id: str, asked: Acknowledge) -> dict[str, Any]:
@@ -98,8 +92,7 @@ def acknowledge(service: Service, principal: Principal, alert_id: str, asked: Ac
             tx.acknowledge_alert(alert_id, principal.who, write(service.clock.now()), asked.note)
         return shown(service, tx, [seen(tx, principal, alert_id)])[0]
 
-    answer: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return answer
+    return service.transact(work)
 
 
 def snooze(service: Service, principal: Principal, alert_id: str, asked: Snooze) -> dict[str, Any]:
@@ -117,8 +110,7 @@ def snooze(service: Service, principal: Principal, alert_id: str, asked: Snooze)
         tx.snooze_alert(alert_id, write(asked.until), asked.reason)
         return shown(service, tx, [seen(tx, principal, alert_id)])[0]
 
-    answer: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return answer
+    return service.transact(work)
 
 
 def milestones(service: Service, principal: Principal, case_id: str) -> dict[str, Any]:
@@ -128,7 +120,7 @@ def milestones(service: Service, principal: Principal, case_id: str) -> dict[str
     with service.database.read() as tx:
         calendar = service.calendars.refresh(tx)
         held = service.cases.load(tx, principal, case_id)
-    today = business_date(service.clock.now())
+    today = service.today
     return {
         "items": view.milestones(calendar, held.definition, held.state, today),
         "next": None,
@@ -160,7 +152,7 @@ def _check_stands(row: AlertRow) -> None:
 
 def shown(service: Service, tx: Tx, rows: Sequence[AlertRow]) -> list[dict[str, Any]]:
     """Alerts as the contract shows them, with what they say of their applications now."""
-    ladder = service.law.book.ladder(on=business_date(service.clock.now()))
+    ladder = service.law.book.ladder(on=service.today)
     cases = tx.cases_by_id({row.case_id for row in rows if row.case_id is not None})
     items = []
     for row in rows:
@@ -184,15 +176,15 @@ def shown(service: Service, tx: Tx, rows: Sequence[AlertRow]) -> list[dict[str, 
                 "due_on": dt.date.fromisoformat(row.due_on),
                 "remaining_days": row.remaining,
                 "unit": ladder.of(row.scope).unit,
-                "raised_at": moment(row.raised_at),
-                "acknowledged_at": moment(row.acknowledged_at),
+                "raised_at": times.read(row.raised_at),
+                "acknowledged_at": times.read(row.acknowledged_at),
                 "acknowledged_by": row.acknowledged_by,
                 "note": row.note,
-                "snoozed_until": moment(row.snoozed_until),
+                "snoozed_until": times.read(row.snoozed_until),
                 "snooze_reason": row.snooze_reason,
                 "escalations": row.escalations,
-                "escalate_at": moment(row.escalate_at),
-                "cleared_at": moment(row.cleared_at),
+                "escalate_at": times.read(row.escalate_at),
+                "cleared_at": times.read(row.cleared_at),
                 "cleared_because": row.cleared_because,
             }
         )

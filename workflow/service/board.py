@@ -22,7 +22,6 @@ from workflow.core.counting import LEGAL, OPEN_ENDED, used_days
 from workflow.core.events import Principal
 from workflow.core.next_act import next_act
 from workflow.core.refusals import refuse
-from workflow.core.times import business_date
 from workflow.service import access
 from workflow.service.masking import Person, person
 from workflow.service.service import Service
@@ -98,7 +97,7 @@ def page(
 ) -> Board:
     """A page of the board. Raises Refused."""
     access.check_reads(service.law.roles, principal, "applications")
-    today = _today(service)
+    today = service.today
     after = None if cursor is None else _key(cursor)
     with service.database.read() as tx:
         calendar = service.calendars.refresh(tx)
@@ -128,7 +127,7 @@ class Morning(NamedTuple):
 def morning(service: Service, principal: Principal, asked: Asked) -> Morning:
     """The morning list of the viewer, or of who is asked for. Raises Refused."""
     access.check_reads(service.law.roles, principal, "applications")
-    today = _today(service)
+    today = service.today
     with service.database.read() as tx:
         calendar = service.calendars.refresh(tx)
         reached = reaches(calendar, today, service.law.book.bands)
@@ -142,10 +141,6 @@ def morning(service: Service, principal: Principal, asked: Asked) -> Morning:
     groups = [(one.band, [line for line in lines if line.band == one.band]) for one in urgent]
     total = sum(counts[one.band.code] for one in urgent)
     return Morning(today, groups, counts, total - len(lines))
-
-
-def _today(service: Service) -> dt.date:
-    return business_date(service.clock.now())
 
 
 def _date(day: dt.date | None) -> str | None:
@@ -190,8 +185,7 @@ class _At(NamedTuple):
 
 
 def _lines(service: Service, tx: Tx, principal: Principal, rows: Sequence[BoardRow], at: _At) -> list[Line]:
-    role = service.law.roles.get(principal.role)
-    in_full = role is not None and "personal" in role.reads
+    in_full = access.may(service.law.roles, principal, reads="personal")
     ids = [row.id for row in rows]
     people, deadlines = (tx.personal_of(ids), tx.deadlines_of(ids)) if ids else ({}, {})
     names = {one.id: one.name for one in tx.members(row.manager for row in rows)}

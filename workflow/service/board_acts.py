@@ -15,7 +15,7 @@ from storage import AbsenceRow, SavedViewRow, StaffRow, Tx
 from workflow.core.commands import COMMANDS, blank
 from workflow.core.events import Principal
 from workflow.core.refusals import Refusal, Refused, refuse
-from workflow.core.times import business_date, write
+from workflow.core.times import write
 from workflow.service import access
 from workflow.service.service import Service
 
@@ -47,7 +47,7 @@ def save_view(service: Service, principal: Principal, name: str, query: str) -> 
         tx.put_view(row)
         return True
 
-    if not service.writer.submit((2, ""), work).result():
+    if not service.transact(work):
         raise refuse(
             "too-many-rows",
             f"最多保存 {MOST_VIEWS} 个视图; 请先删除不用的",
@@ -57,7 +57,7 @@ def save_view(service: Service, principal: Principal, name: str, query: str) -> 
 
 def drop_view(service: Service, principal: Principal, name: str) -> None:
     """Forget a view; one that is not there is no matter."""
-    service.writer.submit((2, ""), lambda tx: tx.drop_view(principal.who, name)).result()
+    service.transact(lambda tx: tx.drop_view(principal.who, name))
 
 
 # Handing over
@@ -130,7 +130,7 @@ def hand_over(service: Service, principal: Principal, case_ids: Sequence[str], m
 def be_away(service: Service, principal: Principal, first: dt.date, last: dt.date, substitute: str) -> AbsenceRow:
     """Note that one is away and who stands in: the other's board shows one's applications on those days. Raises
     Refused."""
-    today = business_date(service.clock.now())
+    today = service.today
     if not today <= last or not first <= last or (last - first).days >= LONGEST_ABSENCE:
         raise refuse(
             "malformed-request",
@@ -159,14 +159,13 @@ def be_away(service: Service, principal: Principal, first: dt.date, last: dt.dat
         tx.add_absence(row)
         return row
 
-    stored: AbsenceRow = service.writer.submit((2, ""), work).result()
-    return stored
+    return service.transact(work)
 
 
 def be_back(service: Service, principal: Principal, absence_id: str) -> None:
     """End an absence of one's own early, or call it off. Raises Refused."""
     at = write(service.clock.now())
-    if not service.writer.submit((2, ""), lambda tx: tx.end_absence(absence_id, principal.who, at)).result():
+    if not service.transact(lambda tx: tx.end_absence(absence_id, principal.who, at)):
         raise refuse("not-found", "没有这条请假记录", "There is no such absence")
 
 
@@ -183,7 +182,7 @@ class Absences(NamedTuple):
 def absences(service: Service, principal: Principal) -> Absences:
     """What the page of absences shows. Raises Refused."""
     access.check_reads(service.law.roles, principal, "applications")
-    today = business_date(service.clock.now()).isoformat()
+    today = service.today.isoformat()
     with service.database.read() as tx:
         rows = tx.absences(staff=principal.who, until=today)
         others = [one for one in tx.staff_below(principal.org, _MANAGERS, 500) if one.id != principal.who]

@@ -128,7 +128,7 @@ def parse_start(text: str) -> dt.date | dt.datetime:
     except (ValueError, OverflowError):  # no such day, or none in the business zone: refused below
         pass
     raise Question(
-        f"“{text}”不是日期或时间，请写成 2026-01-04 或 2026-01-04T10:00 / "
+        f"“{text}”不是日期或时间, 请写成 2026-01-04 或 2026-01-04T10:00 / "
         f"{text!r} is not a date or time; write 2026-01-04 or 2026-01-04T10:00"
     )
 
@@ -141,7 +141,7 @@ def parse_date(text: str) -> dt.date:
     """A date like 2026-01-04. Raises `Question` for anything else, a time included."""
     parsed = parse_start(text)
     if isinstance(parsed, dt.datetime):
-        raise Question(f"“{text}”应只写日期，如 2026-01-04 / {text!r} should be a date alone, like 2026-01-04")
+        raise Question(f"“{text}”应只写日期, 如 2026-01-04 / {text!r} should be a date alone, like 2026-01-04")
     return parsed
 
 
@@ -169,7 +169,7 @@ def parse_notice_file(path: Path) -> tuple[Notice, ...]:
 def due_after(start: dt.date | dt.datetime, working_days: int, *, calendar: WorkingCalendar) -> Due:
     """The due date `working_days` after `start`. Raises `Question` (negative number) and `CalendarRangeError`."""
     if working_days < 0:
-        raise Question(f"工作日数不能为负：{working_days} / working days cannot be negative: {working_days}")
+        raise Question(f"工作日数不能为负: {working_days} / working days cannot be negative: {working_days}")
     day = _date(start)
     return _due(day, day, working_days, calendar, None)
 
@@ -227,15 +227,15 @@ def _limit(
         return definition.total.limit, None, definition.total.kind, definition.total.clauses
     rule = next((rule for rule in definition.steps if rule.code == step), None)
     if rule is None:
-        path = "、".join(f"{rule.code}（{rule.name.zh}）" for rule in definition.steps)
+        path = "、".join(f"{rule.code} ({rule.name.zh})" for rule in definition.steps)
         codes = ", ".join(rule.code for rule in definition.steps)
         raise Question(
-            f"{definition.name.zh}没有环节 {step}；可用：{path} / "
+            f"{definition.name.zh}没有环节 {step}; 可用: {path} / "
             f"{definition.user_class} has no step {step}; it has {codes}"
         )
     if rule.limit is None:
         raise Question(
-            f"{definition.name.zh}只限全流程时限，{rule.name.zh}没有单独时限；请去掉 --step / "
+            f"{definition.name.zh}只限全过程时限, {rule.name.zh}没有单独时限; 请去掉 --step / "
             f"{definition.user_class} is limited as a whole, {step} has no limit of its own; leave out --step"
         )
     return rule.limit, rule.name, "step", rule.clauses

@@ -13,13 +13,13 @@ import uuid6
 
 from definitions.model import Text
 from storage import CauseRow, Dated, Tx
-from workflow.core import view
+from workflow.core import times, view
 from workflow.core.commands import Code, Line, Strict
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
-from workflow.core.times import business_date, write
+from workflow.core.times import write
 from workflow.service import access
-from workflow.service.alerts import AREA, moment
+from workflow.service.alerts import AREA
 from workflow.service.retries import once
 from workflow.service.service import MOST_PER_PAGE, Service
 
@@ -60,15 +60,14 @@ def state(
         rows = tx.causes([case_id])
         return next(one for one in statements(rows, known) if one["id"] == cause_id), again
 
-    answer: tuple[dict[str, Any], bool] = service.writer.submit((0, case_id), work).result()
-    return answer
+    return service.transact(work, case_id=case_id)
 
 
 def _check_breached(service: Service, tx: Tx, principal: Principal, case_id: str, key: str) -> None:
     """Raises Refused unless the timer is one of the case's legal limits and is broken."""
     calendar = service.calendars.refresh(tx)
     held = service.cases.load(tx, principal, case_id)
-    today = business_date(service.clock.now())
+    today = service.today
     timers = {one["key"]: one for one in view.deadlines(calendar, held.definition, held.state, today, held.timers)}
     if key not in timers:
         raise refuse(
@@ -111,7 +110,7 @@ def breaches(
     known = service.law.book.breach_causes.causes
     with service.database.read() as tx:
         access.check_narrowing(tx, org)
-        today = business_date(service.clock.now())
+        today = service.today
         rows = tx.breaches(
             service.calendars.refresh(tx).last_working_on_or_before(today).isoformat(),
             scope=principal.org,
@@ -165,7 +164,7 @@ def statements(rows: list[CauseRow], known: dict[str, Text]) -> list[dict[str, A
             "name_en": known[row.cause].en if row.cause in known else row.cause,
             "note": row.note,
             "stated_by": row.stated_by,
-            "stated_at": moment(row.stated_at),
+            "stated_at": times.read(row.stated_at),
             "counts": last[row.case_id, row.key] == row.id,
         }
         for row in rows

@@ -80,8 +80,7 @@ def record(
 
         return once(tx, principal, key, about=(f"contact of {case_id}", asked), at=write(now), make=make)
 
-    answer: tuple[str, bool] = service.writer.submit((0, case_id), work).result()
-    return answer
+    return service.transact(work, case_id=case_id)
 
 
 def shown(rows: list[EvidenceRow]) -> list[dict[str, Any]]:

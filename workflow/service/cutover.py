@@ -95,7 +95,7 @@ def import_cases(service: Service, principal: Principal, path: Path, events: Pat
                 crossing.take(case)
             return crossing.done
 
-        done: Moved = service.writer.submit((2, ""), work).result()
+        done = service.transact(work)
         for name in ("imported", "already", "applied", "kept", "passed_over"):
             setattr(report, name, getattr(report, name) + getattr(done, name))
         report.rejected += done.rejected

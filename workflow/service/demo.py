@@ -89,7 +89,7 @@ def fill(url: str | Path, progress: Callable[[int, int | None], object], until: 
             for staff_id in ACCOUNTS:
                 made = accounts.create(service, Principal("demonstration", "admin"), staff_id, must_change=False)
                 opened.append(DemoAccount(staff_id, made["role"], made["password"]))
-            service.writer.submit((2, ""), lambda tx: tx.put_setting(DONE_SETTING, until.isoformat())).result()
+            service.transact(lambda tx: tx.put_setting(DONE_SETTING, until.isoformat()))
         with service.database.read() as tx:
             heads = list(tx.heads())
     return Filled(fresh, len(heads), sum(head.seq for head in heads), keys, opened)
@@ -103,7 +103,7 @@ def _publish_areas(service: Service, until: dt.datetime) -> None:
         AreaRow("960102", day, "10kV 听潮一线", 0.0, "主变重载", None, source, at, "demonstration"),
         AreaRow("960102", day, "10kV 晴川二线", 1200.0, "线路重载", None, source, at, "demonstration"),
     ]
-    service.writer.submit((2, ""), lambda tx: tx.publish_areas("960102", day, rows)).result()
+    service.transact(lambda tx: tx.publish_areas("960102", day, rows))
 
 
 def _setting(service: Service) -> str | None:
@@ -130,7 +130,7 @@ def _play(
                 clock.moment = at
                 _give(service, tx, (name, number), act, ids)
 
-        service.writer.submit((2, ""), act_out).result()
+        service.transact(act_out)
         progress(start + len(part), len(agenda))
 
 

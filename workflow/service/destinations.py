@@ -12,15 +12,14 @@ import msgspec
 import uuid6
 from pydantic import Field
 
-from storage import DestinationRow, MessageRow, Tx
+from storage import DestinationRow, Tx
+from workflow.core import times
 from workflow.core.commands import Code, Line, Strict
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
 from workflow.core.times import write
-from workflow.service import access
+from workflow.service import access, messages
 from workflow.service.addresses import MOST_CHARACTERS, Addresses, AddressRefused
-from workflow.service.alerts import moment
-from workflow.service.messages import shown as message_shown
 from workflow.service.service import Service
 
 AREA = "destinations"
@@ -71,7 +70,7 @@ def create(service: Service, principal: Principal, asked: CreateDestination) -> 
         tx.add_destination(placed)
         return placed
 
-    placed: DestinationRow = service.writer.submit((2, ""), work).result()
+    placed = service.transact(work)
     return {**shown(placed), "secret": row.secret}
 
 
@@ -97,8 +96,7 @@ def disable(service: Service, principal: Principal, destination_id: str) -> dict
         tx.disable_destination(destination_id, at)
         return shown(row._replace(disabled_at=row.disabled_at or at))
 
-    done: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return done
+    return service.transact(work)
 
 
 def test(service: Service, principal: Principal, destination_id: str) -> dict[str, Any]:
@@ -115,24 +113,20 @@ def test(service: Service, principal: Principal, destination_id: str) -> dict[st
                 "已停用的接收端和通往客户、人员的通道不能试发",
                 "A destination that is disabled, or a gateway to customers or staff, takes no test message",
             )
-        message_id = str(uuid6.uuid7())
         body = {
             "type": "cn.baozhuang.test",
             "data": {"destination_id": row.id},
             "title": f"【试发】{row.name}",
             "text": "报装系统试发, 收到即表示接收端可用。\n\nA test by baozhuang: receiving it, the destination works.",
         }
-        message = MessageRow(
-            id=message_id, kind="event", alert_id=None, case_id=None, org=row.org, recipient=f"destination:{row.id}",
-            channel=row.kind, body=msgspec.json.encode(body).decode(), status="pending", attempts=0, not_before=at,
-            claimed_by=None, claimed_until=None, last_error=None, created_at=at, sent_at=None, read_at=None, proof=None,
-            dedupe=f"test:{message_id}",
+        message = messages.fresh(
+            "event", f"destination:{row.id}", row.kind, msgspec.json.encode(body).decode(), at, org=row.org,
+            dedupe=f"test:{uuid6.uuid7()}",
         )  # fmt: skip
         tx.queue_messages([message])
-        return message_shown(message)
+        return messages.shown(message)
 
-    done: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return done
+    return service.transact(work)
 
 
 def _seen(tx: Tx, principal: Principal, destination_id: str) -> DestinationRow:
@@ -154,9 +148,9 @@ def shown(row: DestinationRow) -> dict[str, Any]:
         "address": _told(row.url),
         "org": row.org,
         "events": msgspec.json.decode(row.events),
-        "created_at": moment(row.created_at),
+        "created_at": times.read(row.created_at),
         "created_by": row.created_by,
-        "disabled_at": moment(row.disabled_at),
+        "disabled_at": times.read(row.disabled_at),
     }
 
 

@@ -14,9 +14,9 @@ import msgspec
 
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
+from definitions.model import NATION
 from storage import Tx
 from workflow.core.state import from_snapshot
-from workflow.core.times import business_date
 from workflow.service import health
 from workflow.service.law import damaged
 from workflow.service.notices import UNFINISHED_SETTING
@@ -45,9 +45,9 @@ class Fact(msgspec.Struct, frozen=True):
     en: str
 
 
-def diagnose(service: Service, address: str) -> list[Fact]:
-    """The facts of the database at `address`, as of now."""
-    today = business_date(service.clock.now())
+def diagnose(service: Service) -> list[Fact]:
+    """The facts of the service's database, as of now."""
+    today = service.today
     facts = [Fact("database", "ok", f"可用 ({service.database.dialect})", f"answers ({service.database.dialect})")]
     with service.database.read() as tx:
         facts += _schema(service, tx)
@@ -60,8 +60,8 @@ def diagnose(service: Service, address: str) -> list[Fact]:
     facts += _alerts(service)
     facts += _definitions(service.law.book, today)
     facts.append(_files(house.files(service).directory))
-    if service.database.dialect == "sqlite":
-        facts.append(_disk(Path(address.removeprefix("sqlite:///")).absolute().parent))
+    if service.database.file is not None:
+        facts.append(_disk(service.database.file.absolute().parent))
     return facts
 
 
@@ -141,7 +141,7 @@ def _definitions(book: Book, today: dt.date) -> Iterator[Fact]:
     stale = sorted(
         {
             f"{user_class}@{region}"
-            for region in ("000000", *book.regions)
+            for region in (NATION, *book.regions)
             for user_class in book.classes
             if (today - book.resolve(on=today, user_class=user_class, region=region).last_verified_on).days
             > VERIFIED_FOR_DAYS

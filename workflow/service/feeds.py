@@ -18,15 +18,15 @@ import uuid6
 from definitions.calendar import CalendarRangeError, WorkingCalendar
 from definitions.model import Definition, Text
 from storage import FeedRow, Tx
+from workflow.core import times
 from workflow.core.commands import Code, Strict
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
 from workflow.core.timers import Timer
-from workflow.core.times import business_date, write
+from workflow.core.times import write
 from workflow.reports.due_calendar import DueDay, feed
 from workflow.service import access
 from workflow.service.alerts import AREA as ALERTS
-from workflow.service.alerts import moment
 from workflow.service.cases import Held
 from workflow.service.service import Service
 
@@ -49,7 +49,7 @@ def create(service: Service, principal: Principal, asked: CreateFeed) -> dict[st
     token = secrets.token_urlsafe(32)
     now = write(service.clock.now())
     row = FeedRow(str(uuid6.uuid7()), access.hash_of(token), manager, principal.org, now, principal.who)
-    service.writer.submit((2, ""), lambda tx: tx.add_feed(row)).result()
+    service.transact(lambda tx: tx.add_feed(row))
     return {**_shown(row), "token": token, "path": f"/feeds/{token}.ics"}
 
 
@@ -73,8 +73,7 @@ def revoke(service: Service, principal: Principal, feed_id: str) -> dict[str, An
                 return _shown(row._replace(revoked_at=row.revoked_at or at))
         raise refuse("not-found", f"没有找到日历订阅 {feed_id[:64]}", f"There is no feed {feed_id[:64]}")
 
-    done: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return done
+    return service.transact(work)
 
 
 def content(service: Service, token: str) -> tuple[bytes, dt.datetime | None] | None:
@@ -88,7 +87,7 @@ def content(service: Service, token: str) -> tuple[bytes, dt.datetime | None] | 
             return None
         calendar = service.calendars.refresh(tx)
         days = list(_days(service, tx, calendar, row))
-    opens = service.law.book.delivery(on=business_date(service.clock.now())).opens
+    opens = service.law.book.delivery(on=service.today).opens
     return feed(f"报装 {row.manager}", days, opens=opens), max((day.changed_at for day in days), default=None)
 
 
@@ -99,8 +98,7 @@ def _check(service: Service, principal: Principal, manager: str) -> None:
 
 
 def _may(service: Service, principal: Principal, manager: str) -> bool:
-    role = service.law.roles.get(principal.role)
-    return manager == principal.who or (role is not None and AREA in role.administers)
+    return manager == principal.who or access.may(service.law.roles, principal, administers=AREA)
 
 
 def _shown(row: FeedRow) -> dict[str, Any]:
@@ -108,9 +106,9 @@ def _shown(row: FeedRow) -> dict[str, Any]:
         "id": row.id,
         "manager": row.manager,
         "org": row.org,
-        "created_at": moment(row.created_at),
+        "created_at": times.read(row.created_at),
         "created_by": row.created_by,
-        "revoked_at": moment(row.revoked_at),
+        "revoked_at": times.read(row.revoked_at),
     }
 
 
@@ -157,7 +155,7 @@ def _named(definition: Definition, timer: Timer) -> tuple[Text, Text | None]:
             step = next((rule.name for rule in definition.steps if rule.code == timer.step), None)
             return step or Text(timer.step or timer.key, timer.step or timer.key), limit
         case "total" if definition.total.kind == "whole_process":
-            return Text("全程", "Whole process"), limit
+            return Text("全过程", "Whole process"), limit
         case "total":
             return Text("各环节合计", "Sum of the steps"), limit
         case "approval":

@@ -126,8 +126,7 @@ def act(service: Service, principal: Principal, finding_id: str, asked: Review) 
         tx.clear_subject(subject(row.id), write(now), "reviewed")
         return told_of(service, tx, principal, fresh)
 
-    done: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return done
+    return service.transact(work)
 
 
 def precision(service: Service, principal: Principal, *, run: str | None = "") -> dict[str, Any]:
@@ -273,7 +272,7 @@ def desk(service: Service, principal: Principal, *, limit: int = 30, **narrowed:
     with service.database.read() as tx:
         counted = tx.count_findings(_narrowed(service, principal, "")._replace(status="standing"), "status", "severity")
     by_status: dict[str, int] = dict.fromkeys(review.STATUSES, 0)
-    by_severity: dict[str, int] = dict.fromkeys(("critical", "high", "medium", "low"), 0)
+    by_severity: dict[str, int] = dict.fromkeys(SEVERITIES, 0)
     for status, severity, many in counted:
         by_status[status] += many
         by_severity[severity] += many
@@ -314,5 +313,5 @@ def written(service: Service, title: str, told: list[dict[str, Any]], form: Lite
     """The working paper over findings with their histories."""
     of_rule = {one.rule: one.clauses for one in service.judging.detectors.rules}
     papers_ = papers.rows(told, service.law.book.clauses, of_rule)
-    note = f"制作于 {business_date(service.clock.now())}; 规则所示为疑点, 以核实意见为准。"
+    note = f"制作于 {service.today}; 规则所示为疑点, 以核实意见为准。"
     return (papers.word_file if form == "docx" else papers.excel_file)(title, papers_, note)

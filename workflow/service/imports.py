@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from definitions.book import is_region
 from definitions.model import RoleRule
 from storage import OrgRow, StaffRow, Tx
 from workflow.core.events import Principal
@@ -164,8 +165,7 @@ def import_orgs(service: Service, principal: Principal, path: Path) -> Brought:
     rows = _read(path, ORG_COLUMNS, problems, lambda row: _org(row, levels, problems))
     orgs = _unique(rows, lambda org: org.code, problems)
     places = {org.code: place for place, org in reversed(rows)}
-    brought: Brought = service.writer.submit((2, ""), lambda tx: _put_orgs(tx, orgs, places, problems)).result()
-    return brought
+    return service.transact(lambda tx: _put_orgs(tx, orgs, places, problems))
 
 
 def _org(row: Row, levels: dict[str, str], problems: _Problems) -> OrgRow:
@@ -180,7 +180,7 @@ def _org(row: Row, levels: dict[str, str], problems: _Problems) -> OrgRow:
         )
     if "/" in code or len(code) > 64:
         problems.add(row.place, "编码不能含 / 且至多 64 字", "a code has no / and at most 64 characters")
-    if region is not None and not (len(region) == 6 and region.isascii() and region.isdigit()):
+    if region is not None and not is_region(region):
         problems.add(row.place, f"区域“{region[:40]}”应为六位行政区划代码", "a region is six digits (GB/T 2260)")
     return OrgRow(code, found["parent"], level, found["name"] or "", found["enterprise"], region)
 
@@ -242,8 +242,7 @@ def import_staff(service: Service, principal: Principal, path: Path) -> Brought:
     problems = _Problems()
     roles = _role_names(service.law.roles)
     rows = _read(path, STAFF_COLUMNS, problems, lambda row: _member(row, roles, problems))
-    brought: Brought = service.writer.submit((2, ""), lambda tx: _put_staff(tx, rows, problems)).result()
-    return brought
+    return service.transact(lambda tx: _put_staff(tx, rows, problems))
 
 
 def _role_names(roles: dict[str, RoleRule]) -> dict[str, str]:

@@ -128,8 +128,7 @@ def check(service: Service, principal: Principal) -> None:
 def units(service: Service, principal: Principal) -> list[OrgRow]:
     """Up to three hundred units that the principal may take applications in for."""
     with service.database.read() as tx:
-        below = [unit for unit in tx.orgs() if principal.org is None or principal.org in unit.path.split("/")]
-    return below[:MOST_UNITS]
+        return tx.units_below(principal.org, MOST_UNITS)
 
 
 def preview(service: Service, principal: Principal, asked: Submission) -> Preview:

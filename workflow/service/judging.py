@@ -277,7 +277,7 @@ def _ended(case: CaseRow) -> bool:
 
 
 def _steps(law: Law, code: str) -> list[str]:
-    return [part for *_, one in law.book.timeline(code, "000000") for step in one.steps for part in step.parts]
+    return [part for *_, one in law.book.timeline(code) for step in one.steps for part in step.parts]
 
 
 def _row(case: CaseRow, one: Found, at: str) -> FindingRow:

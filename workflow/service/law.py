@@ -15,7 +15,7 @@ import msgspec
 
 from definitions.book import Book, decode, encode
 from definitions.calendar import Notice, WorkingCalendar, read_notice, shipped
-from definitions.model import ClassificationRule, Definition, LegalBasisRule, RoleRule
+from definitions.model import NATION, ClassificationRule, Definition, LegalBasisRule, RoleRule
 from storage import Damaged, DefinitionRow, NoticeRow, Tx
 from workflow.core.times import write
 
@@ -26,7 +26,7 @@ timer that was reached."""
 
 def ladders_hash(book: Book, on: dt.date) -> str:
     """The hash of all ladders in force on a date."""
-    in_force = {id(one): one for one in (book.ladder(on=on, region=code) for code in ("000000", *book.regions))}
+    in_force = {id(one): one for one in (book.ladder(on=on, region=code) for code in (NATION, *book.regions))}
     return sha256(msgspec.json.encode([one.rules for one in in_force.values()], order="sorted")).hexdigest()
 
 

@@ -11,17 +11,31 @@ from functools import partial
 from typing import Any
 
 import msgspec
+import uuid6
 
 from storage import MessageFilter, MessageRow, Tx
+from workflow.core import times
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused, refuse
 from workflow.core.times import write
 from workflow.service import access, alerts, orders
 from workflow.service.alerts import AREA as ALERTS
-from workflow.service.alerts import moment
 from workflow.service.service import MOST_PER_PAGE, Service
 
 AREA = "messages"
+
+
+def fresh(
+    kind: str, recipient: str, channel: str, body: str, at: str, *, dedupe: str, alert_id: str | None = None,
+    case_id: str | None = None, org: str | None = None, not_before: str | None = None,
+) -> MessageRow:  # fmt: skip
+    """A message to be queued at `at`, once by `dedupe`. In an inbox it is delivered by that; others may go out from
+    `not_before` on, by default at once."""
+    stored = channel == "inbox"
+    return MessageRow(
+        str(uuid6.uuid7()), kind, alert_id, case_id, org, recipient, channel, body, "sent" if stored else "pending", 0,
+        not_before or at, None, None, None, at, at if stored else None, None, None, dedupe,
+    )  # fmt: skip
 
 
 def inbox(
@@ -45,8 +59,7 @@ def read(service: Service, principal: Principal, message_id: str) -> dict[str, A
         tx.read_message(message_id, at)
         return _letters(service, tx, [row._replace(read_at=row.read_at or at)])[0]
 
-    answer: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return answer
+    return service.transact(work)
 
 
 def listed(
@@ -77,8 +90,7 @@ def retry(service: Service, principal: Principal, message_id: str) -> dict[str, 
             )
         return shown(row._replace(status="pending", attempts=0, not_before=at))
 
-    answer: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return answer
+    return service.transact(work)
 
 
 def _not_found(message_id: str) -> Refused:
@@ -114,8 +126,8 @@ def _letters(service: Service, tx: Tx, rows: list[MessageRow]) -> list[dict[str,
                 "case_id": row.case_id,
                 "alert": about.get(row.alert_id or ""),
                 "order": None if order is None else orders.shown(order),
-                "sent_at": moment(row.sent_at),
-                "read_at": moment(row.read_at),
+                "sent_at": times.read(row.sent_at),
+                "read_at": times.read(row.read_at),
             }
         )
     return letters
@@ -133,9 +145,9 @@ def shown(row: MessageRow) -> dict[str, Any]:
         "case_id": row.case_id,
         "org": row.org,
         "attempts": row.attempts,
-        "not_before": moment(row.not_before),
+        "not_before": times.read(row.not_before),
         "last_error": row.last_error,
-        "created_at": moment(row.created_at),
-        "sent_at": moment(row.sent_at),
+        "created_at": times.read(row.created_at),
+        "sent_at": times.read(row.sent_at),
         "proof": None if row.proof is None else msgspec.json.decode(row.proof),
     }

@@ -19,7 +19,7 @@ from definitions.calendar import Notice, NoticeError, encode_notice, read_notice
 from storage import NoticeRow, Tx
 from workflow.core.deed import Context
 from workflow.core.events import Principal
-from workflow.core.times import business_date, write
+from workflow.core.times import write
 from workflow.service import access
 from workflow.service.law import CALENDAR_SETTING
 
@@ -54,13 +54,13 @@ def import_notice(
     """
     access.check_administers(service.law.roles, principal, "calendar")
     notices = read_notice(source)
-    today = business_date(service.clock.now())
+    today = service.today
     if early := [notice for notice in notices if notice.published_on > today]:
         raise NoticeError([_not_yet(notice, today) for notice in early])
-    added = service.writer.submit((2, ""), lambda tx: _add(service, principal, tx, notices)).result()
+    added = service.transact(lambda tx: _add(service, principal, tx, notices))
     numbers = [notice.number for notice in notices]
     looked_at, changed = _recount(service, principal, notices, progress)
-    service.writer.submit((2, ""), lambda tx: tx.put_setting(UNFINISHED_SETTING, "")).result()
+    service.transact(lambda tx: tx.put_setting(UNFINISHED_SETTING, ""))
     return Imported(numbers, added, looked_at, changed, service.calendars.current().firm_until.isoformat())
 
 
@@ -111,7 +111,7 @@ def _recount(
         return keys, sum(service.cases.recount(tx, context, case_id, names) for case_id in cases)
 
     while True:
-        keys, moved = service.writer.submit((2, ""), page).result()
+        keys, moved = service.transact(page)
         looked_at, changed = looked_at + len(keys), changed + moved
         progress(looked_at, None)
         if len(keys) < PAGE:

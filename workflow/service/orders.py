@@ -9,13 +9,13 @@ from typing import Any
 import uuid6
 
 from storage import AlertRow, OrderRow, Tx
+from workflow.core import times
 from workflow.core.commands import Day, Prose, Strict
 from workflow.core.events import Principal, folded
 from workflow.core.refusals import Refused, refuse
 from workflow.core.rungs import course_until, first_look
 from workflow.core.times import business_date, write
 from workflow.service import access, alerts
-from workflow.service.alerts import moment
 from workflow.service.retries import once
 from workflow.service.service import MOST_PER_PAGE, Service
 
@@ -80,8 +80,7 @@ def issue(
         order_id, again = once(tx, principal, key, about=(f"order of {alert_id}", asked), at=write(now), make=make)
         return shown(_seen(tx, principal, order_id)), again
 
-    answer: tuple[dict[str, Any], bool] = service.writer.submit((2, ""), work).result()
-    return answer
+    return service.transact(work)
 
 
 def listed(
@@ -131,8 +130,7 @@ def answer(service: Service, principal: Principal, order_id: str, asked: AnswerO
             tx.clear_subject(f"order:{order_id}", at, "met")
         return shown(_seen(tx, principal, order_id))
 
-    done: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return done
+    return service.transact(work)
 
 
 def close(service: Service, principal: Principal, order_id: str, asked: CloseOrder) -> dict[str, Any]:
@@ -153,8 +151,7 @@ def close(service: Service, principal: Principal, order_id: str, asked: CloseOrd
             raise _not_now(row, *(("尚未答复", "has not been answered") if row.status == "open" else _CLOSED))
         return shown(_seen(tx, principal, order_id))
 
-    done: dict[str, Any] = service.writer.submit((2, ""), work).result()
-    return done
+    return service.transact(work)
 
 
 _CLOSED = ("已办结", "has been closed")
@@ -180,13 +177,13 @@ def shown(row: OrderRow) -> dict[str, Any]:
         "case_id": row.case_id,
         "org": row.org,
         "issued_by": row.issued_by,
-        "issued_at": moment(row.issued_at),
+        "issued_at": times.read(row.issued_at),
         "reply_by": dt.date.fromisoformat(row.reply_by),
         "content": row.content,
         "answer": row.answer,
         "answered_by": row.answered_by,
-        "answered_at": moment(row.answered_at),
+        "answered_at": times.read(row.answered_at),
         "closing_note": row.closing_note,
         "closed_by": row.closed_by,
-        "closed_at": moment(row.closed_at),
+        "closed_at": times.read(row.closed_at),
     }

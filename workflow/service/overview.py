@@ -16,7 +16,6 @@ from definitions.calendar import WorkingCalendar
 from definitions.model import OverviewRule
 from storage import LoadCount, Tx
 from workflow.core.events import Principal
-from workflow.core.times import business_date
 from workflow.service import access
 from workflow.service.service import Service
 from workflow.service.units import Group, Units
@@ -94,7 +93,7 @@ def overview(service: Service, principal: Principal, org: str | None = None) -> 
     `unknown-org`."""
     for area in AREAS:
         access.check_reads(service.law.roles, principal, area)
-    today = business_date(service.clock.now())
+    today = service.today
     with service.database.read() as tx:
         top = principal.org if org is None else access.org_for(tx, principal, org)
         edges = _edges(service.law.book.overview, service.calendars.refresh(tx), today)

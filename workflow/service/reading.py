@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import pydantic_core
@@ -13,6 +13,7 @@ from workflow.service.tables import BadFile
 from workflow.service.validation import describe
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 def faults(error: ValidationError) -> list[str]:
@@ -29,23 +30,21 @@ def _value(text: bytes) -> Any:
 
 def submission(text: bytes) -> Submission:
     """The submission written as JSON (UTF-8). Raises BadFile with every fault."""
-    try:
-        return Submission.model_validate(_value(text))
-    except ValidationError as error:
-        raise BadFile(faults(error)) from error
+    return _valid(Submission.model_validate, _value(text))
 
 
 def command(text: bytes) -> Any:
     """The command written as JSON (UTF-8). Raises BadFile with every fault."""
-    try:
-        return COMMANDS.validate_python(_value(text))
-    except ValidationError as error:
-        raise BadFile(faults(error)) from error
+    return _valid(COMMANDS.validate_python, _value(text))
 
 
 def asked(model: type[M], fields: Mapping[str, Any]) -> M:
     """A request built of `fields`, of which those that are None are left out. Raises BadFile with every fault."""
+    return _valid(model.model_validate, {name: value for name, value in fields.items() if value is not None})
+
+
+def _valid(validate: Callable[[Any], T], value: Any) -> T:
     try:
-        return model.model_validate({name: value for name, value in fields.items() if value is not None})
+        return validate(value)
     except ValidationError as error:
         raise BadFile(faults(error)) from error

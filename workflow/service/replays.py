@@ -23,7 +23,7 @@ import uuid6
 from storage import FileStore, FindingEventRow, FindingRow, ReplayRunRow, Tx
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
-from workflow.core.times import business_date, write
+from workflow.core.times import write
 from workflow.replay.intake import ready
 from workflow.service import access, findings
 from workflow.service.judging import AREA, content, event
@@ -95,7 +95,7 @@ def ask(service: Service, principal: Principal, asked: Asked) -> str:
         str(uuid6.uuid7()), asked.name[:120], principal.org, principal.who, write(service.clock.now()),
         asked.as_of.isoformat(), asked.mapping, *_of(asked.cases), *_of(asked.events),
     )  # fmt: skip
-    service.writer.submit((2, ""), lambda tx: tx.add_replay(row)).result()
+    service.transact(lambda tx: tx.add_replay(row))
     return row.id
 
 
@@ -145,7 +145,7 @@ def stop(service: Service, principal: Principal, run_id: str) -> None:
         _seen(tx, principal, run_id)
         tx.stop_replay(run_id, write(service.clock.now()))
 
-    service.writer.submit((2, ""), work).result()
+    service.transact(work)
 
 
 def silent(service: Service, row: ReplayRunRow) -> bool:
@@ -288,7 +288,7 @@ def review(
             tx.append_finding_events(kept)
         return next(there.id for there in tx.findings_of(run_id, case_id) if there.rule == rule)
 
-    finding_id: str = service.writer.submit((2, ""), keep).result()
+    finding_id = service.transact(keep)
     return findings.act(service, principal, finding_id, asked)
 
 
@@ -343,8 +343,3 @@ def _results(service: Service, row: ReplayRunRow) -> Results:
     from workflow.replay.output.reading import Results  # noqa: PLC0415  # loads DuckDB, which a server seldom needs
 
     return Results(folder(service, row.id) / "out")
-
-
-def default_day(service: Service) -> dt.date:
-    """The date as of which a replay is judged unless another is asked for: today."""
-    return business_date(service.clock.now())

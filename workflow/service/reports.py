@@ -51,7 +51,7 @@ def report(
     with service.database.read() as tx:
         top = principal.org if org is None else access.org_for(tx, principal, org)
         units = Units(tx, top)
-        today = business_date(service.clock.now())
+        today = service.today
         window = Window(asked, min(asked.last, today), service.calendars.refresh(tx))
         counted = Report(kind, rules, window, grouped=by is not None)
         names: dict[str | None, str | None] = {}
@@ -74,7 +74,7 @@ def _period(service: Service, text: str) -> Period:
     except BadPeriod as error:
         zh, _, en = str(error).partition(" / ")
         raise refuse("malformed-request", zh, en) from error
-    if period.first > business_date(service.clock.now()):
+    if period.first > service.today:
         raise refuse(
             "malformed-request", f"统计期 {text} 尚未开始", f"The period {text} has not begun; ask for an earlier one"
         )

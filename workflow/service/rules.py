@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from definitions import book as _book
-from definitions.book import Book, Change, DefinitionError, NoRuleInForce, Problem, UnknownClass
+from definitions.book import Book, Change, DefinitionError, NoRuleInForce, Problem, UnknownClass, is_region
 from definitions.detectors import check_detectors
-from definitions.model import ApprovalRule, Definition, StepRule
+from definitions.model import NATION, ApprovalRule, Definition, StepRule
 from workflow.core.times import BUSINESS_ZONE, business_date
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "check",
     "compare",
     "definition",
+    "is_region",
     "parse_day",
     "today",
 ]
@@ -62,7 +63,7 @@ def definition(
     user_class: str,
     *,
     on: dt.date,
-    region: str = "000000",
+    region: str = NATION,
     directory: Path | str | None = None,
     regions: Path | str | None = None,
 ) -> Definition:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 import uuid6
 
 from definitions.book import Book, NoRuleInForce, UnknownClass
 from definitions.calendar import CalendarRangeError
-from definitions.model import STEPS
+from definitions.model import NATION, STEPS
 from storage import Damaged, Database, Filter, KeyRow, OrgRow, StaffRow, Tx
 from workflow.core import view
 from workflow.core.commands import Submission, blank
@@ -35,11 +35,10 @@ from workflow.service.judging import Judging
 from workflow.service.law import Calendars, Law
 from workflow.service.writer import Direct, Reply, Writer
 
+_T = TypeVar("_T")
+
 MOST_PER_PAGE = 500
 _LONGEST_SIGNATURE = 64
-NATIONAL = "000000"
-"""The code that stands for the whole country."""
-
 
 STATES = (*(f"{step}.{phase}" for step in STEPS for phase in ("waiting", "running")), *CLOSED)
 """What the state of an application may be."""
@@ -87,6 +86,21 @@ class Service:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def today(self) -> dt.date:
+        """The present date in the business zone (Asia/Shanghai)."""
+        return business_date(self.clock.now())
+
+    def transact(self, work: Callable[[Tx], _T], *, case_id: str | None = None) -> _T:
+        """What `work` answers, done by the writer in one transaction; it may be begun more than once. `case_id`: the
+        application whose row it locks, so that its turn comes with the commands on it. Raises what `work` raises, and
+        StorageError."""
+        return self.queue(work, case_id=case_id).result()
+
+    def queue(self, work: Callable[[Tx], _T], *, case_id: str | None = None) -> Reply[_T]:
+        """As `transact`, for who does not wait, or waits in an event loop. Raises StorageUnavailable once closed."""
+        return self.writer.submit((2, "") if case_id is None else (0, case_id), work)
+
     # Applications: writing
 
     def submit(self, principal: Principal, submission: Submission, key: str | None = None) -> Reply[Answer]:
@@ -119,14 +133,11 @@ class Service:
         self.calendars.refresh(tx)
         return self.cases.load(tx, principal, case_id)
 
-    def _today(self) -> dt.date:
-        return business_date(self.clock.now())
-
     def application(self, principal: Principal, case_id: str) -> Answer:
         """One application. Raises Refused."""
         with self.database.read() as tx:
             held = self._case(tx, principal, case_id)
-            shown = view.application(self.calendars.current(), held.definition, held.state, self._today(), held.timers)
+            shown = view.application(self.calendars.current(), held.definition, held.state, self.today, held.timers)
             shown["successors"] = self._successors(tx, held)
             known = self.judging.known_to(tx, principal, case_id)
             if known is not None:
@@ -163,7 +174,7 @@ class Service:
         _among("state", state, STATES)
         _among("user_class", user_class, self.law.book.classes)
         limit = max(1, min(limit, MOST_PER_PAGE))
-        today = self._today()
+        today = self.today
         with self.database.read() as tx:
             access.check_narrowing(tx, org)
             calendar = self.calendars.refresh(tx)
@@ -203,7 +214,7 @@ class Service:
         """Every timer of a case as of today. Raises Refused."""
         with self.database.read() as tx:
             held = self._case(tx, principal, case_id)
-        items = view.deadlines(self.calendars.current(), held.definition, held.state, self._today(), held.timers)
+        items = view.deadlines(self.calendars.current(), held.definition, held.state, self.today, held.timers)
         return {"items": items, "next": None}
 
     def documents(self, principal: Principal, case_id: str) -> dict[str, Any]:
@@ -216,7 +227,7 @@ class Service:
         """怎么算的: the day-by-day account of every due date. Raises Refused."""
         with self.database.read() as tx:
             held = self._case(tx, principal, case_id)
-        items = view.explain(self.calendars.current(), held.definition, held.state, self._today())
+        items = view.explain(self.calendars.current(), held.definition, held.state, self.today)
         return {"items": items, "next": None}
 
     # Keys
@@ -256,7 +267,7 @@ class Service:
                     raise _one_person(name, other.name)
             tx.add_key(row)
 
-        self.writer.submit((2, ""), work).result()
+        self.transact(work)
         return {"key": secret, "id": row.id, "name": name, "role": role, "org": org}
 
     def keys(self) -> list[dict[str, Any]]:
@@ -276,7 +287,7 @@ class Service:
             ids = [k.id for k in tx.keys() if which in (k.id, k.name)]  # noqa: SIM118  # rows of a table
             return sum(tx.revoke_key(one, now) for one in ids)
 
-        revoked: int = self.writer.submit((2, ""), work).result()
+        revoked = self.transact(work)
         if not revoked:
             raise refuse("not-found", f"没有可吊销的密钥 {which}", f"There is no key {which} to revoke")
         return revoked
@@ -285,7 +296,7 @@ class Service:
 
     def put_orgs(self, rows: list[OrgRow]) -> None:
         """Insert or replace units. Raises StorageError for an unknown parent or a circle."""
-        self.writer.submit((2, ""), lambda tx: tx.put_orgs(rows)).result()
+        self.transact(lambda tx: tx.put_orgs(rows))
 
     def put_staff(self, rows: list[StaffRow]) -> None:
         """Insert or replace staff. Raises Refused for an unknown unit."""
@@ -295,7 +306,7 @@ class Service:
                 access.known_org(tx, code)
             tx.put_staff(rows)
 
-        self.writer.submit((2, ""), work).result()
+        self.transact(work)
 
     # The working calendar
 
@@ -346,16 +357,15 @@ class Service:
             self.judging.arrived(tx, touched)
             return answers
 
-        answers: list[dict[str, Any]] = self.writer.submit((2, ""), work).result()
-        return answers
+        return self.transact(work)
 
     # What applies
 
     def definition(self, user_class: str, on: dt.date | None = None, region: str | None = None) -> dict[str, Any]:
         """The definition of a class in force on `on` (default today) in `region` (default national). Raises Refused."""
-        day = on or self._today()
+        day = on or self.today
         try:
-            found = self.law.resolve(on=day, region=region or NATIONAL, user_class=user_class)
+            found = self.law.resolve(on=day, region=region or NATION, user_class=user_class)
         except UnknownClass as error:
             raise refuse(
                 "not-found", f"没有用户类别 {user_class[:64]}", f"There is no user class {user_class[:64]}"

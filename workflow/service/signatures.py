@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from definitions.model import Text
+from definitions.model import NATION, Text
 from storage import Waiting
 from workflow.core.decide import own_record
 from workflow.core.events import Principal
@@ -32,7 +32,7 @@ def waiting(
     this principal may not sign it. Raises Refused."""
     access.check_reads(service.law.roles, principal, "applications")
     limit = max(1, min(limit, MOST_PER_PAGE))
-    today = business_date(service.clock.now())
+    today = service.today
     with service.database.read() as tx:
         calendar = service.calendars.refresh(tx)
         rows = tx.waiting(principal.org, kind=kind, after=_place(cursor), limit=limit + 1)
@@ -59,7 +59,7 @@ def _names(law: Law, today: dt.date) -> dict[str, Text]:
     """The names of steps as they are called today; a region's merged step is told by its code."""
     found: dict[str, Text] = {}
     for user_class in law.book.classes:
-        found.update(names_of(law.resolve(on=today, region="000000", user_class=user_class)))
+        found.update(names_of(law.resolve(on=today, region=NATION, user_class=user_class)))
     return found
 
 

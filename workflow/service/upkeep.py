@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 
 from definitions.book import Book, encode
+from definitions.model import NATION
 from storage import Damaged, Database, DefinitionRow, Flaw, Head, Tx, read_checkpoint, verify_case, write_checkpoint
 from storage import verify as verify_chains
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
-from workflow.core.times import business_date, write
+from workflow.core.times import write
 from workflow.service import access, evidence, load_times
 from workflow.service.law import damaged
 from workflow.service.service import Service
@@ -72,8 +73,7 @@ def verify(service: Service, checkpoint: Path | None, projections: bool, progres
         if projections and not (found.flaws or rows or records):
             calendar = service.calendars.refresh(tx)
             miscounted = service.judging.miscounted(tx)
-            today = business_date(service.clock.now())
-            differing = sorted({*evidence.differing(tx, service.law, calendar, today), *miscounted})
+            differing = sorted({*evidence.differing(tx, service.law, calendar, service.today), *miscounted})
             months = list(load_times.differing(tx, service.judging.detectors.gates))
     flaws = [_told(flaw) for flaw in found.flaws]
     damage = rows + records + reviews + people
@@ -92,7 +92,7 @@ def checkpoint(service: Service, path: Path) -> dict[str, Any]:
         made = write_checkpoint(path, at, tx.marks)
     told = {"created_at": made.created_at, "cases": made.cases, "records": made.records, "root": made.root}
     text = msgspec.json.encode(told).decode()
-    service.writer.submit((2, ""), lambda tx: tx.put_setting(CHECKPOINT_SETTING, text)).result()
+    service.transact(lambda tx: tx.put_setting(CHECKPOINT_SETTING, text))
     return {"file": str(path), **told}
 
 
@@ -122,12 +122,12 @@ def rebuild(service: Service, progress: Progress) -> Rebuilt:
             if flaw is not None:
                 return 0, flaw
             calendar = service.calendars.refresh(tx)
-            evidence.rebuild(tx, service.law, calendar, case_id, business_date(service.clock.now()))
+            evidence.rebuild(tx, service.law, calendar, case_id, service.today)
             service.judging.recount(tx, case_id)
             return 1, None
 
         try:
-            written, flaw = service.writer.submit((0, case_id), work).result()
+            written, flaw = service.transact(work, case_id=case_id)
         except Damaged as error:
             if str(error) not in done.damaged:
                 done.damaged.append(str(error))
@@ -160,7 +160,7 @@ def publish(service: Service, principal: Principal) -> dict[str, int]:
     book: Book = service.law.book
     found = {
         definition.hash: definition
-        for region in ("000000", *book.regions)
+        for region in (NATION, *book.regions)
         for user_class in book.classes
         for _, _, definition in book.timeline(user_class, region)
     }
@@ -172,7 +172,7 @@ def publish(service: Service, principal: Principal) -> dict[str, int]:
             tx.put_definition(DefinitionRow(one.hash, encode(one).decode(), now))
         return len(fresh)
 
-    published: int = service.writer.submit((2, ""), work).result()
+    published = service.transact(work)
     return {"definitions": len(found), "published": published}
 
 
@@ -201,5 +201,4 @@ def erase(service: Service, principal: Principal, case_id: str) -> bool:
             )
         return tx.erase_personal(case_id)
 
-    erased: bool = service.writer.submit((0, case_id), work).result()
-    return erased
+    return service.transact(work, case_id=case_id)

@@ -53,3 +53,9 @@ def said(text: Any, language: Language) -> str:
     if isinstance(text, dict):
         return str(text[language])
     return str(getattr(text, language))
+
+
+def half(sentence: str, language: Language) -> str:
+    """The half in this language of a sentence in both, `中文 / English`."""
+    zh, _, en = sentence.partition(" / ")
+    return zh if language == "zh" else en or zh

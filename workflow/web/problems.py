@@ -13,18 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from workflow.http import CALLER_GONE, status_of
 from workflow.service import Contention, Damaged, NotMigrated, OutcomeUnknown, Refused, StorageError, StorageUnavailable
 from workflow.service.tables import BadFile
 from workflow.service.validation import describe
 from workflow.web.area import N_
 from workflow.web.kept import ask_to_sign_in, kept_of, show
-from workflow.web.language import said
-from workflow.web.visit import SESSION, Expired, MustChange, NotSignedIn, Visit, form_expired, visit_of
+from workflow.web.language import half, said
+from workflow.web.visit import LANGUAGE, SESSION, Expired, MustChange, NotSignedIn, Visit, form_expired, visit_of
 
 log = structlog.get_logger("baozhuang.web")
-
-_STATUS_OF_KIND: Final = {"malformed": 400, "forbidden": 403, "unknown": 404, "not_now": 409, "stale": 412, "rule": 422}
-_TOO_MANY: Final = {"too-many-attempts": 429}
 
 _TITLES: Final = {
     400: N_("请求有误"),
@@ -47,18 +45,12 @@ _DETAILS: Final = {
 }
 
 
-def status_of(refused: Refused) -> int:
-    """The HTTP status of a refusal."""
-    refusal = refused.refusal
-    return _TOO_MANY.get(refusal.code, _STATUS_OF_KIND[refusal.kind])
-
-
 def refused_page(visit: Visit, error: Refused) -> Response:
     """What the rules refused, in their own words, with the clauses."""
     refusal = error.refusal
     return _page(
         visit,
-        status_of(error),
+        status_of(refusal),
         title=said(refusal.title, visit.language),
         details=[said(refusal.detail, visit.language)],
         clauses=refusal.clauses,
@@ -98,8 +90,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(BadFile)
     async def _unusable(request: Request, error: BadFile) -> Response:
         visit = await visit_of(request)
-        pairs = [one.partition(" / ") for one in error.problems]
-        return _page(visit, 422, details=[zh if visit.language == "zh" else en or zh for zh, _, en in pairs])
+        return _page(visit, 422, details=[half(one, visit.language) for one in error.problems])
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
@@ -107,14 +98,14 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
-        return Response(status_code=499)  # the browser broke off; for the log, as nobody is there to read it
+        return Response(status_code=CALLER_GONE)  # for the log: nobody is there to read it
 
     @app.exception_handler(StorageError)
     async def _storage(request: Request, error: StorageError) -> Response:
         if isinstance(error, Damaged):
             log.error("storage", kind="Damaged", reason=error.en)
             visit = _nobody(request)
-            return _page(visit, 500, details=[error.zh if visit.language == "zh" else error.en])
+            return _page(visit, 500, details=[said(error, visit.language)])
         if not isinstance(error, Contention | NotMigrated | OutcomeUnknown | StorageUnavailable):
             raise error  # a fault of the program, not of the moment
         log.error("storage", kind=type(error).__name__, reason=error.en)
@@ -158,5 +149,5 @@ def _nobody(request: Request) -> Visit:
     if known is not None:
         return known
     request.state.visitor = ""
-    english = request.cookies.get("baozhuang_lang") == "en"
+    english = request.cookies.get(LANGUAGE) == "en"
     return Visit(request, "en" if english else "zh", None, "", [])

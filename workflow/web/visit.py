@@ -7,7 +7,6 @@ a GET and `visit.go(…)` after a POST.  Forms are checked before the function r
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import hashlib
 import hmac
 import re
@@ -23,7 +22,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from workflow.service import BUSINESS_ZONE, Principal, Refused, Service, accounts, refuse, units
+from workflow.service import Principal, Refused, Service, access, accounts, refuse, units
 from workflow.web.language import LANGUAGES, Language, translations
 from workflow.web.rendering import render
 from workflow.web.words import word
@@ -81,11 +80,9 @@ class Visit:
 
     def may(self, *, reads: str = "", administers: str = "", command: str = "") -> bool:
         """Whether the viewer's role may do all of this: what buttons and links depend on. The service checks again."""
-        role = None if self.viewer is None else self.service.law.roles.get(self.viewer.principal.role)
-        if role is None:
-            return False
-        asked = ((reads, role.reads), (administers, role.administers), (command, role.commands))
-        return all(not what or what in allowed for what, allowed in asked)
+        return self.viewer is not None and access.may(
+            self.service.law.roles, self.viewer.principal, reads=reads, administers=administers, command=command
+        )
 
     def gettext(self, message: str, **values: Any) -> str:
         """The message in the language of this visit, its `%(name)s` filled in."""
@@ -96,15 +93,10 @@ class Visit:
         """What a code is called in the language of this visit."""
         return word(self.service, self.language, kind, code)
 
-    @property
-    def today(self) -> dt.date:
-        """Today's date in the business zone."""
-        return self.service.clock.now().astimezone(BUSINESS_ZONE).date()
-
     def late(self, limit: Mapping[str, Any]) -> bool:
         """Whether a limit of an answer ended late or is past its due date: also on the rest days right after it, when
         no working day is over yet and `overdue` still says no."""
-        past = limit["status"] == "running" and limit["due_on"] is not None and limit["due_on"] < self.today
+        past = limit["status"] == "running" and limit["due_on"] is not None and limit["due_on"] < self.service.today
         return past or limit["status"] == "breached" or bool(limit["overdue"])
 
     def in_words(self, sentence: str) -> str:
@@ -129,6 +121,11 @@ class Visit:
             for link in area.links
             if self.may(reads=link.reads)
         ]
+
+    def asked(self, *names: str) -> dict[str, str]:
+        """The parameters of the address of these names that say something, at most 120 characters of each."""
+        given = self.request.query_params
+        return {name: given[name][:120] for name in names if given.get(name)}
 
     def here(self, **changes: object) -> str:
         """The address of this page with some of its query changed; None or "" leaves a parameter out."""

@@ -10,7 +10,7 @@ from tests.service.portal.window import Window
 from workflow.core.refusals import Refused
 from workflow.service.portal import catalogue
 
-NATION = catalogue.NATIONAL
+NATION = catalogue.NATION
 
 
 def day(text: str) -> dt.date:

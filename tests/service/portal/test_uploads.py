@@ -16,7 +16,7 @@ import pytest
 from storage import FileStore, OrgRow, StorageUnavailable
 from tests.service.portal.window import PDF, PNG, Window, incoming
 from workflow.core.refusals import Refused
-from workflow.service import Principal
+from workflow.service import Principal, access
 from workflow.service.portal import apply, house, uploads
 
 
@@ -214,4 +214,4 @@ def test_many_forms_without_files_are_all_removed(sqlite_window: Window, monkeyp
     sqlite_window.clock.set("2024-02-01")
     assert uploads.tidy(sqlite_window.service).removed == 5
     with sqlite_window.service.database.read() as tx:
-        assert [tx.draft(apply._hash(one.token)) for one in held] == [None] * 5
+        assert [tx.draft(access.hash_of(one.token)) for one in held] == [None] * 5

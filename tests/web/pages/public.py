@@ -133,7 +133,7 @@ def limited(office: Office) -> str:
                 ("10kV 解放一线", 0.0, "主变重载", "2027-06-30"), ("10kV 解放二线", 1200.0, None, None),
             )
         ]  # fmt: skip
-        service.writer.submit((2, ""), lambda tx: tx.publish_areas(place, "2026-10-01", rows)).result()
+        service.transact(lambda tx: tx.publish_areas(place, "2026-10-01", rows))
         return "/catalogue/areas"
 
     return _kept(office, "areas", make)

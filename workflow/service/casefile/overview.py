@@ -15,7 +15,7 @@ from workflow.core.refusals import Refusal, Refused
 from workflow.core.telling import proposed, told
 from workflow.service import access
 from workflow.service.casefile.papers import documents, outside_the_list
-from workflow.service.casefile.reading import Head, Reading, acts, context, head, may_read, read
+from workflow.service.casefile.reading import Head, Reading, acts, context, head, read
 from workflow.service.cases import from_row
 from workflow.service.masking import Person, person
 from workflow.service.service import Service
@@ -44,7 +44,7 @@ class Overview(NamedTuple):
 
 def overview(service: Service, principal: Principal, case_id: str) -> Overview:
     """The page a case opens with. Raises Refused."""
-    in_full = may_read(service, principal, "personal")
+    in_full = access.may(service.law.roles, principal, reads="personal")
     with service.database.read() as tx:
         reading = read(service, tx, principal, case_id)
         row, state = reading.held.row, reading.state

@@ -11,7 +11,6 @@ from storage import Tx
 from workflow.core.deed import Context
 from workflow.core.events import Principal
 from workflow.core.possible import Possible, possible
-from workflow.core.refusals import Refused
 from workflow.core.state import State
 from workflow.core.telling import Names, names_of
 from workflow.core.times import business_date
@@ -118,12 +117,3 @@ def acts(service: Service, principal: Principal, reading: Reading) -> tuple[Poss
     role = service.law.roles.get(principal.role)
     names = () if role is None else role.commands
     return possible(context(service, principal, reading), reading.definition, reading.state, names)
-
-
-def may_read(service: Service, principal: Principal, area: str) -> bool:
-    """Whether the role reads this area."""
-    try:
-        access.check_reads(service.law.roles, principal, area)
-    except Refused:
-        return False
-    return True

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from workflow.core import view
 from workflow.core.events import Event, Principal
 from workflow.core.refusals import refuse
-from workflow.service.casefile.reading import Head, Reading, head, may_read, read
+from workflow.service import access
+from workflow.service.casefile.reading import Head, Reading, head, read
 from workflow.service.cases import from_row
 from workflow.service.forms import requests, results
 from workflow.service.forms.parts import Coded, Form, Pair, Sheet, Value
@@ -33,7 +34,7 @@ class Forms(NamedTuple):
 
 def forms(service: Service, principal: Principal, case_id: str) -> Forms:
     """The forms of a case. Raises Refused."""
-    in_full = may_read(service, principal, "personal")
+    in_full = access.may(service.law.roles, principal, reads="personal")
     with service.database.read() as tx:
         reading = read(service, tx, principal, case_id)
         who = person(tx.personal(case_id), in_full=in_full)

@@ -7,7 +7,6 @@ tracking code is derived from the token, so that it is shown again to that brows
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -61,10 +60,6 @@ class Sent(NamedTuple):
     missing: list[dict[str, Any]]
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def begin(service: Service, fields: Mapping[str, Any], address: str) -> Draft:
     """A new draft with what was typed. Raises Refused."""
     rates.knock(service, "apply", address)
@@ -72,16 +67,15 @@ def begin(service: Service, fields: Mapping[str, Any], address: str) -> Draft:
     moment = service.clock.now()
     hours = house.rule(service).draft_hours
     kept = form.typed(fields)
-    row = DraftRow(
-        str(uuid6.uuid7()), _hash(token), _write(kept), write(moment), write(moment + dt.timedelta(hours=hours))
-    )
+    ends = write(moment + dt.timedelta(hours=hours))
+    row = DraftRow(str(uuid6.uuid7()), access.hash_of(token), _write(kept), write(moment), ends)
 
     def work(tx: Tx) -> list[str]:
         _, dropped = tx.drop_drafts(write(moment), 20)
         tx.add_draft(row)
         return dropped
 
-    dropped = service.writer.submit((2, ""), work).result()
+    dropped = service.transact(work)
     if dropped:
         uploads.drop_unclaimed(service, dropped)
     return Draft(row.id, token, kept, None)
@@ -96,7 +90,7 @@ def draft(service: Service, token: str) -> Draft | None:
     if len(token) != _TOKEN_LENGTH or not token.isascii():
         return None
     with service.database.read() as tx:
-        row = tx.draft(_hash(token))
+        row = tx.draft(access.hash_of(token))
     if row is None or row.expires_at < house.now(service):
         return None
     return Draft(row.id, token, msgspec.json.decode(row.content, type=dict[str, str]), row.case_id)
@@ -106,7 +100,7 @@ def fill(service: Service, held: Draft, fields: Mapping[str, Any], address: str)
     """The draft with what was typed now. Raises Refused when it has been sent already."""
     rates.knock(service, "apply", address)
     kept = form.typed(fields)
-    if not service.writer.submit((2, ""), lambda tx: tx.fill_draft(held.id, _write(kept))).result():
+    if not service.transact(lambda tx: tx.fill_draft(held.id, _write(kept))):
         raise refuse(
             "transition-not-allowed",
             "这份申请已经提交, 不能再改; 更正请联系客户经理",
@@ -117,7 +111,7 @@ def fill(service: Service, held: Draft, fields: Mapping[str, Any], address: str)
 
 def discard(service: Service, held: Draft) -> None:
     """Forget an unsent draft with its files."""
-    dropped = service.writer.submit((2, ""), lambda tx: tx.drop_draft(held.id)).result()
+    dropped = service.transact(lambda tx: tx.drop_draft(held.id))
     uploads.drop_unclaimed(service, dropped)
 
 
@@ -231,13 +225,13 @@ def add_file(
     row = uploads.row(taken, kind=given.kind, volunteered=volunteered, at=house.now(service), draft=held.id)
 
     def work(tx: Tx) -> None:
-        now = tx.draft(_hash(held.token))
+        now = tx.draft(access.hash_of(held.token))
         if now is None or now.case_id is not None:
             raise refuse("transition-not-allowed", "这份申请已经提交", "This application has been sent already")
         uploads.room(rule, len(tx.uploads(draft_id=held.id)))
         tx.add_upload(row)
 
-    service.writer.submit((2, ""), work).result()
+    service.transact(work)
 
 
 def document(kind: str, *, volunteered: bool) -> DocumentIn:
@@ -249,7 +243,7 @@ def document(kind: str, *, volunteered: bool) -> DocumentIn:
 
 def remove_file(service: Service, held: Draft, upload_id: str) -> None:
     """Take a file out of the draft again; one that is not there is no matter."""
-    digest = service.writer.submit((2, ""), lambda tx: tx.remove_upload(upload_id, held.id)).result()
+    digest = service.transact(lambda tx: tx.remove_upload(upload_id, held.id))
     if digest is not None:
         uploads.drop_unclaimed(service, [digest])
 
@@ -270,7 +264,7 @@ def send(service: Service, held: Draft) -> Refusal | None:
     code_hash = codes.hash_of(code)
 
     def work(tx: Tx) -> Refusal | None:
-        now = tx.draft(_hash(held.token))
+        now = tx.draft(access.hash_of(held.token))
         if now is None or now.case_id is not None:
             return None
         submission = _submission(service, held, tx.uploads(draft_id=held.id), unit.code)

@@ -81,7 +81,7 @@ def import_areas(service: Service, principal: Principal, path: Path, progress: P
         replaced = sum(tx.publish_areas(*which, list(rows.values())) for which, rows in lists.items())
         return Published(len(lists), sum(map(len, lists.values())), replaced)
 
-    done = service.writer.submit((2, ""), work).result()
+    done = service.transact(work)
     progress(done.rows, done.rows)
     return done
 

@@ -12,20 +12,18 @@ from typing import Any, Final
 import msgspec
 
 from definitions.book import NoRuleInForce, UnknownClass
-from definitions.model import Clause, Definition, Text
+from definitions.model import NATION, USER_CLASSES, Clause, Definition, Text
 from workflow.core.refusals import refuse
 from workflow.service import rules
 from workflow.service.portal import house
-from workflow.service.service import NATIONAL, Service
+from workflow.service.service import Service
 
-__all__ = ["NATIONAL", "Changed", "changes", "classes", "every", "one", "regions", "timeline"]
-
-_ORDER: Final = ("residential", "lv_zero", "lv_other", "hv_single", "hv_dual")
+__all__ = ["NATION", "Changed", "changes", "classes", "every", "one", "regions", "timeline"]
 
 
 def _classes(service: Service) -> list[str]:
     known = service.law.book.classes
-    return [code for code in _ORDER if code in known] + [code for code in known if code not in _ORDER]
+    return [code for code in USER_CLASSES if code in known] + [code for code in known if code not in USER_CLASSES]
 
 
 def every(service: Service, on: dt.date, region: str) -> list[Definition]:
@@ -46,7 +44,7 @@ def one(service: Service, user_class: str, on: dt.date, region: str) -> Definiti
 
 def classes(service: Service) -> list[tuple[str, Text]]:
     """Every class with its name as of today."""
-    return [(one.user_class, one.name) for one in every(service, house.today(service), NATIONAL)]
+    return [(one.user_class, one.name) for one in every(service, service.today, NATION)]
 
 
 def timeline(service: Service, user_class: str, region: str) -> list[tuple[dt.date, dt.date | None, Definition]]:
@@ -60,7 +58,7 @@ def regions(service: Service) -> dict[str, Text]:
         served = house.served_regions(tx)
     known = {unit.region: Text(unit.name, unit.name) for unit in served if unit.region is not None}
     known |= service.law.book.regions
-    return {NATIONAL: Text("全国", "Whole country"), **{code: known[code] for code in sorted(known)}}
+    return {NATION: Text("全国", "Whole country"), **{code: known[code] for code in sorted(known)}}
 
 
 # ---- what differs ----------------------------------------------------------------------------------------------------

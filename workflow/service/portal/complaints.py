@@ -79,7 +79,7 @@ def _keep(
 
         return once(tx, principal, key, about=(f"complaint {answers or case_id}", said), at=at, make=kept)[0]
 
-    return service.writer.submit((2, ""), work).result()
+    return service.transact(work)
 
 
 def threads(rows: list[ComplaintRow], calendar: WorkingCalendar, today: dt.date) -> list[Complaint]:
@@ -120,7 +120,7 @@ def listed(
         rows = tx.list_complaints(scope=principal.org, answered=answered, before=cursor, limit=limit + 1)
         shown = rows[:limit]
         replies = tx.answers([row.id for row, _ in shown])
-    today = business_date(service.clock.now())
+    today = service.today
     items = [
         _thread(row, [one for one in replies if one.answers == row.id], calendar, today, number)
         for row, number in shown
@@ -139,7 +139,7 @@ def of_case(service: Service, principal: Principal, case_id: str) -> dict[str, A
         "id": case_id,
         "application_no": held.state.application_no,
         "state": held.state.state,
-        "complaints": threads(rows, calendar, business_date(service.clock.now())),
+        "complaints": threads(rows, calendar, service.today),
         "code_issued_at": None if tracking is None else dt.datetime.fromisoformat(tracking.issued_at),
         "code_issued_by": None if tracking is None else tracking.issued_by,
     }

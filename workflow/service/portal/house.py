@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import hmac
 import os
@@ -12,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from definitions.model import PortalRule
+from definitions.model import ORG_LEVELS, PortalRule
 from storage import FileStore, OrgRow, Tx
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
-from workflow.core.times import business_date, write
+from workflow.core.times import write
 from workflow.service import access
 from workflow.service.service import Service
 
@@ -27,7 +26,6 @@ AREA = "customers"
 """What the staff may read and administer of it (`roles.yaml`)."""
 
 _SECRET, _RECEIVER = "portal.secret", "portal.receiver"
-_PLACES = ("team", "county", "city", "province")
 
 
 def rule(service: Service) -> PortalRule:
@@ -38,11 +36,6 @@ def rule(service: Service) -> PortalRule:
 def now(service: Service) -> str:
     """The present moment as rows keep it."""
     return write(service.clock.now())
-
-
-def today(service: Service) -> dt.date:
-    """Today by the service's clock."""
-    return business_date(service.clock.now())
 
 
 def files(service: Service) -> FileStore:
@@ -72,7 +65,7 @@ def secret(service: Service) -> bytes:
                 tx.put_setting(_SECRET, there)
             return there
 
-        known = service.writer.submit((2, ""), draw).result()
+        known = service.transact(draw)
     return bytes.fromhex(known)
 
 
@@ -117,7 +110,7 @@ def receiver(tx: Tx, region: str) -> OrgRow | None:
     for place in dict.fromkeys((region, f"{region[:4]}00", f"{region[:2]}0000")):
         there = [unit for unit in units.values() if unit.region == place]
         if there:
-            return max(there, key=lambda unit: (_PLACES.index(unit.level), -len(unit.path), unit.code))
+            return max(there, key=lambda unit: (ORG_LEVELS.index(unit.level), -len(unit.path), unit.code))
     return units.get(tx.setting(_RECEIVER) or "")
 
 
@@ -131,7 +124,7 @@ def set_receiver(service: Service, principal: Principal, org: str) -> None:
             raise refuse("not-permitted", f"单位 {org} 不在您的管辖范围内", f"The unit {org} lies outside your part")
         tx.put_setting(_RECEIVER, org)
 
-    service.writer.submit((2, ""), work).result()
+    service.transact(work)
 
 
 def served_regions(tx: Tx) -> list[OrgRow]:
@@ -141,6 +134,6 @@ def served_regions(tx: Tx) -> list[OrgRow]:
         if unit.region is None:
             continue
         known = best.get(unit.region)
-        if known is None or _PLACES.index(unit.level) > _PLACES.index(known.level):
+        if known is None or ORG_LEVELS.index(unit.level) > ORG_LEVELS.index(known.level):
             best[unit.region] = unit
     return [best[region] for region in sorted(best)]

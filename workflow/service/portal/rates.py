@@ -37,9 +37,7 @@ class _Counts(Storage):
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         moment = self._service.clock.now()
         until = write(moment + dt.timedelta(seconds=expiry))
-        return self._service.writer.submit(
-            (2, ""), lambda tx: tx.count_knock(key, write(moment), until, amount)
-        ).result()
+        return self._service.transact(lambda tx: tx.count_knock(key, write(moment), until, amount))
 
     def get(self, key: str) -> int:
         found = self._found(key)
@@ -54,10 +52,10 @@ class _Counts(Storage):
         return self._service.database.schema_is_current()
 
     def reset(self) -> int | None:
-        return self._service.writer.submit((2, ""), lambda tx: tx.forget_knocks(None)).result()
+        return self._service.transact(lambda tx: tx.forget_knocks(None))
 
     def clear(self, key: str) -> None:
-        self._service.writer.submit((2, ""), lambda tx: tx.forget_knocks(key)).result()
+        self._service.transact(lambda tx: tx.forget_knocks(key))
 
     def _found(self, key: str) -> tuple[int, str] | None:
         with self._service.database.read() as tx:

@@ -25,7 +25,7 @@ from workflow.core.documents import clauses_of, missing
 from workflow.core.events import Principal
 from workflow.core.refusals import Refusal, Refused, refuse
 from workflow.core.telling import ended_for
-from workflow.core.times import business_date, write
+from workflow.core.times import write
 from workflow.service import access
 from workflow.service.cases import Answer, Held, from_row
 from workflow.service.portal import apply, codes, complaints, house, rates, uploads
@@ -49,13 +49,9 @@ def open_look(service: Service, number: str, code: str, address: str) -> str | N
         return None
     token, moment = secrets.token_urlsafe(32), service.clock.now()
     until = moment + dt.timedelta(minutes=house.rule(service).visit_minutes)
-    row = VisitRow(_hash(token), case_id, write(moment), write(until))
-    service.writer.submit((2, ""), lambda tx: tx.add_visit(row)).result()
+    row = VisitRow(access.hash_of(token), case_id, write(moment), write(until))
+    service.transact(lambda tx: tx.add_visit(row))
     return token
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def looked_at(service: Service, token: str) -> str | None:
@@ -63,13 +59,13 @@ def looked_at(service: Service, token: str) -> str | None:
     if len(token) != _TOKEN_LENGTH or not token.isascii():
         return None
     with service.database.read() as tx:
-        row = tx.visit(_hash(token))
+        row = tx.visit(access.hash_of(token))
     return None if row is None or row.expires_at < house.now(service) else row.case_id
 
 
 def end_look(service: Service, token: str) -> None:
     """End a look."""
-    service.writer.submit((2, ""), lambda tx: tx.end_visit(_hash(token))).result()
+    service.transact(lambda tx: tx.end_visit(access.hash_of(token)))
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------
@@ -103,7 +99,7 @@ def progress(service: Service, case_id: str) -> Progress:
         person, files, said = tx.personal(case_id), tx.uploads(case_id=case_id), tx.complaints(case_id)
         unit = None if held.state.org is None else tx.org(held.state.org)
         events = tx.events(case_id) if held.state.state in ("refused", "terminated") else []
-    today = business_date(service.clock.now())
+    today = service.today
     shown = view.application(held.calendar, held.definition, held.state, today, held.timers)
     names = ("", "", "") if person is None else (person.customer_name, person.phone, person.address)
     return Progress(
@@ -266,7 +262,7 @@ def _do(
             then(tx)
         return answer
 
-    return service.writer.submit((0, case_id), work).result().refusal
+    return service.transact(work, case_id=case_id).refusal
 
 
 # ---- for the staff ---------------------------------------------------------------------------------------------------
@@ -282,7 +278,7 @@ def reissue(service: Service, principal: Principal, case_id: str) -> str:
         service.cases.load(tx, principal, case_id)
         tx.put_tracking(row)
 
-    service.writer.submit((2, ""), work).result()
+    service.transact(work)
     return code
 
 

@@ -154,7 +154,7 @@ def tidy(service: Service, room: Callable[[int], int] = lambda page: page) -> Ti
     looked = removed = 0
     at, store = house.now(service), house.files(service)
     while limit := room(_PAGE):
-        count, digests = service.writer.submit((2, ""), partial(Tx.drop_drafts, now=at, limit=limit)).result()
+        count, digests = service.transact(partial(Tx.drop_drafts, now=at, limit=limit))
         drop_unclaimed(service, digests)
         looked, removed = looked + count, removed + count
         if count < limit:
@@ -166,7 +166,7 @@ def tidy(service: Service, room: Callable[[int], int] = lambda page: page) -> Ti
         if shelf <= reached:
             continue
         if not room(1):
-            service.writer.submit((2, ""), partial(Tx.put_setting, key=_SHELF, value=reached)).result()
+            service.transact(partial(Tx.put_setting, key=_SHELF, value=reached))
             return Tidied(looked, removed)
         digests = store.on_shelf(shelf)
         with service.database.read() as tx:
@@ -174,7 +174,7 @@ def tidy(service: Service, room: Callable[[int], int] = lambda page: page) -> Ti
         store.remove(unclaimed)
         looked, removed, reached = looked + len(digests), removed + len(unclaimed), shelf
     if known:
-        service.writer.submit((2, ""), partial(Tx.put_setting, key=_SHELF, value="")).result()
+        service.transact(partial(Tx.put_setting, key=_SHELF, value=""))
     return Tidied(looked, removed)
 
 
@@ -222,7 +222,7 @@ def hand_out(service: Service, principal: Principal, upload_id: str) -> HandedOu
         tx.add_download(str(uuid6.uuid7()), row.id, row.case_id, principal.who, house.now(service))
         return row
 
-    row = service.writer.submit((2, ""), work).result()
+    row = service.transact(work)
     path = house.files(service).path(row.digest)
     if path is None:
         raise refuse(

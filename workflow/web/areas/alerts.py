@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from starlette.responses import Response
 
-from workflow.service import alerts, reading
+from workflow.service import BUSINESS_ZONE, alerts, reading
 from workflow.web.area import N_, Area, Link
 from workflow.web.visit import Form, Staff, Visit, local, text_of
 
@@ -82,8 +82,8 @@ def acknowledge(visit: Staff, form: Form, alert_id: AlertId) -> Response:
 def snooze(visit: Staff, form: Form, alert_id: AlertId) -> Response:
     """Put it off for some days, until nine in the morning."""
     days = text_of(form, "days")
-    until = visit.service.clock.now().date() + dt.timedelta(days=int(days) if days in map(str, _SNOOZES) else 1)
-    moment = dt.datetime.combine(until, _MORNING, visit.service.clock.now().tzinfo)
+    until = visit.service.today + dt.timedelta(days=int(days) if days in map(str, _SNOOZES) else 1)
+    moment = dt.datetime.combine(until, _MORNING, BUSINESS_ZONE)
     asked = reading.asked(alerts.Snooze, {"until": moment.isoformat(), "reason": text_of(form, "reason")})
     alerts.snooze(visit.service, visit.principal, alert_id, asked)
     return _back(visit, form, N_("已暂缓。"))

@@ -11,11 +11,11 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
+from workflow.http import status_of
 from workflow.service import Refused
 from workflow.service.portal import apply, areas, form, house, uploads
 from workflow.web.area import N_, Area
 from workflow.web.language import said
-from workflow.web.problems import status_of
 from workflow.web.visit import Form, Visit, Visitor, text_of
 
 router = APIRouter(prefix="/apply")
@@ -144,9 +144,7 @@ def terms(visit: Visitor) -> Response:
         return visit.go("/apply")
     applies = apply.applies(visit.service, held)
     limited = [
-        one
-        for one in areas.published(visit.service, on=house.today(visit.service), region=held.fields["region"])
-        if one.area
+        one for one in areas.published(visit.service, on=visit.service.today, region=held.fields["region"]) if one.area
     ]
     return _page(visit, "apply/terms.html", "/apply/terms", applies=applies, fields=held.fields, limited=limited)
 
@@ -171,7 +169,7 @@ def _documents(visit: Visit, held: apply.Draft, error: Refused | None = None, ki
         visit,
         "apply/documents.html",
         "/apply/documents",
-        status=200 if error is None else status_of(error),
+        status=200 if error is None else status_of(error.refusal),
         applies=applies,
         listed=listed,
         files=apply.files(visit.service, held),
@@ -230,7 +228,7 @@ def _confirm(visit: Visit, held: apply.Draft, error: Refused | None = None) -> R
         visit,
         "apply/confirm.html",
         "/apply/confirm",
-        status=200 if error is None else status_of(error),
+        status=200 if error is None else status_of(error.refusal),
         applies=applies,
         fields=held.fields,
         files=files,

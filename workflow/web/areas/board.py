@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
 import uuid6
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from starlette.background import BackgroundTask
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from workflow import http
 from workflow.service import Refused, board, board_acts, board_sheet, feeds, refuse
+from workflow.web import language
 from workflow.web.area import N_, Area, Link
 from workflow.web.visit import Form, Staff, Visit, text_of
 
 router = APIRouter()
 AREA = Area("board", router, order=10, links=(Link("/board", N_("待办"), reads="applications"),))
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _FILTERS = ("whose", "org", "user_class", "step", "band", "number")
 
 
@@ -75,15 +74,7 @@ def show(visit: Staff, query: Filters) -> Response:
 @router.get("/board.xlsx")
 def workbook(visit: Staff, query: Filters) -> Response:
     """The list, as it is filtered, for Excel."""
-    content = board_sheet.sheet(visit.service, visit.principal, query.asked(visit), visit.language)
-    size = content.seek(0, io.SEEK_END)
-    content.seek(0)
-    return StreamingResponse(
-        iter(lambda: content.read(65536), b""),
-        media_type=XLSX,
-        headers={"Content-Disposition": 'attachment; filename="board.xlsx"', "Content-Length": str(size)},
-        background=BackgroundTask(content.close),
-    )
+    return http.workbook("board", board_sheet.sheet(visit.service, visit.principal, query.asked(visit), visit.language))
 
 
 @router.get("/board/morning")
@@ -141,7 +132,7 @@ def hand_over(visit: Staff, form: Form) -> Response:
     told = visit.gettext(N_("已移交 %(count)s 件给 %(name)s。"), count=done.done, name=done.manager.name)
     if not done.refused:
         return visit.go("/board", told)
-    said = [f"{number}: {getattr(refusal.detail, visit.language)}" for number, refusal in done.refused]
+    said = [f"{number}: {language.said(refusal.detail, visit.language)}" for number, refusal in done.refused]
     return visit.go("/board", "\n".join([told, *said]), "failed")
 
 

@@ -7,11 +7,11 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import FileResponse, Response
 
+from workflow.http import status_of
 from workflow.service import Refused
 from workflow.service.portal import complaints, tracking, uploads
 from workflow.web.area import N_, Area, Link
 from workflow.web.language import said
-from workflow.web.problems import status_of
 from workflow.web.visit import Form, Staff, Visit, text_of
 
 router = APIRouter(prefix="/customers")
@@ -45,7 +45,7 @@ def _one(
 ) -> Response:
     return visit.page(
         "customers/case.html",
-        status=200 if error is None else status_of(error),
+        status=200 if error is None else status_of(error.refusal),
         found=complaints.of_case(visit.service, visit.principal, case_id),
         files=uploads.of_case(visit.service, visit.principal, case_id),
         code=code,

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from workflow.http import XLSX
 from workflow.service import Refused, findings
 from workflow.web.area import N_, Area, Link
 from workflow.web.language import said
@@ -26,7 +27,7 @@ ANSWER_WITHIN: Final = dt.timedelta(days=7)
 Id = Annotated[str, Path(alias="id", max_length=64)]
 MEDIA: Final = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xlsx": XLSX,
 }
 
 
@@ -87,7 +88,7 @@ def reviewing(visit: Visit, typed: dict[str, str] | None = None) -> dict[str, An
     return {
         "acts": findings.ACTS,
         "statuses": findings.STATUSES,
-        "typed": {"reply_by": (visit.today + ANSWER_WITHIN).isoformat(), **(typed or {})},
+        "typed": {"reply_by": (visit.service.today + ANSWER_WITHIN).isoformat(), **(typed or {})},
     }
 
 

@@ -12,6 +12,7 @@ from workflow.service import rules
 from workflow.service.drawing import draw
 from workflow.service.portal import areas, catalogue, house
 from workflow.web.area import N_, Area, Link
+from workflow.web.language import half, said
 from workflow.web.visit import Visit, Visitor
 
 router = APIRouter()
@@ -25,27 +26,21 @@ class _Asked:
 
     def __init__(self, visit: Visit, on: str, region: str) -> None:
         self.faults: dict[str, str] = {}
-        today = house.today(visit.service)
-        self.on_typed, self.region_typed = on, region
-        self.on, self.region = today, catalogue.NATIONAL
+        self.on_typed = on
+        self.on, self.region = visit.service.today, catalogue.NATION
         try:
-            self.on = rules.parse_day(on) if on else today
+            self.on = rules.parse_day(on) if on else self.on
         except ValueError as error:
-            self.faults["on"] = _half(visit, str(error))
-        if region and not (len(region) == 6 and region.isascii() and region.isdigit()):
+            self.faults["on"] = half(str(error), visit.language)
+        if region and not rules.is_region(region):
             self.faults["region"] = visit.gettext("请填写六位行政区划代码")
         elif region:
             self.region = region
 
 
-def _half(visit: Visit, sentence: str) -> str:
-    zh, _, en = sentence.partition(" / ")
-    return zh if visit.language == "zh" else en or zh
-
-
 def _regions(visit: Visit) -> list[tuple[str, str]]:
     known = catalogue.regions(visit.service)
-    return [(code, f"{text.zh if visit.language == 'zh' else text.en} ({code})") for code, text in known.items()]
+    return [(code, f"{said(text, visit.language)} ({code})") for code, text in known.items()]
 
 
 def _page(visit: Visit, template: str, asked: _Asked, **values: Any) -> Response:
@@ -75,7 +70,7 @@ def published(visit: Visitor, on: Text = "", region: Text = "") -> Response:
 def limited(visit: Visitor, on: Text = "", region: Text = "") -> Response:
     """The published lists of capacity-limited areas."""
     asked = _Asked(visit, on, region)
-    wanted = None if asked.region == catalogue.NATIONAL else asked.region
+    wanted = None if asked.region == catalogue.NATION else asked.region
     return _page(visit, "published/areas.html", asked, items=areas.published(visit.service, on=asked.on, region=wanted))
 
 

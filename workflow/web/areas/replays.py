@@ -42,7 +42,7 @@ def _desk(visit: Visit, errors: list[str]) -> Response:
     listed = replays.listed(visit.service, visit.principal, cursor=visit.request.query_params.get("cursor"))
     return visit.page(
         "replays/desk.html", found=listed, errors=errors, mappings=replays.MAPPINGS,
-        day=replays.default_day(visit.service), status=422 if errors else 200,
+        day=visit.service.today, status=422 if errors else 200,
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def ask(visit: Staff, form: Form) -> Response:
     except Refused as error:
         return _desk(visit, [said(error.refusal.detail, visit.language)])
     except StorageError as error:
-        return _desk(visit, [error.zh if visit.language == "zh" else error.en])
+        return _desk(visit, [said(error, visit.language)])
     return visit.go(f"/replays/{run_id}")
 
 
@@ -120,7 +120,7 @@ def stop(visit: Staff, run_id: Id) -> Response:
 @router.get("/replays/{id}/findings")
 def found(visit: Staff, run_id: Id) -> Response:
     """The findings of a replay."""
-    asked = _asked(visit, "rule", "severity", "tag", "org")
+    asked = visit.asked("rule", "severity", "tag", "org")
     told = replays.found(visit.service, visit.principal, run_id, "findings", offset=_offset(visit), **asked)
     return visit.page("replays/findings.html", **told, asked=asked, rules=rules_of(visit))
 
@@ -128,7 +128,7 @@ def found(visit: Staff, run_id: Id) -> Response:
 @router.get("/replays/{id}/cases")
 def cases(visit: Staff, run_id: Id) -> Response:
     """The cases of a replay with their verdicts."""
-    asked = _asked(visit, "verdict", "org", "text")
+    asked = visit.asked("verdict", "org", "text")
     told = replays.found(visit.service, visit.principal, run_id, "cases", offset=_offset(visit), **asked)
     return visit.page("replays/cases.html", **told, asked=asked, verdicts=VERDICTS)
 
@@ -186,11 +186,6 @@ def paper(visit: Staff, run_id: Id, form: Literal["docx", "xlsx"]) -> Response:
     case_id = visit.request.query_params.get("case", "")
     content = replays.paper(visit.service, visit.principal, run_id, [case_id], form)
     return download(f"工作底稿-{case_id}", form, content)
-
-
-def _asked(visit: Visit, *names: str) -> dict[str, str]:
-    given = visit.request.query_params
-    return {name: given[name][:120] for name in names if given.get(name)}
 
 
 def _offset(visit: Visit) -> int:

@@ -6,11 +6,11 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from workflow.http import status_of
 from workflow.service import Refused, accounts
 from workflow.web.area import N_, Area
 from workflow.web.kept import ask_to_sign_in, show
 from workflow.web.language import said
-from workflow.web.problems import status_of
 from workflow.web.visit import SESSION, Form, NotSignedIn, Visit, Visitor, csrf_of, local, text_of
 
 router = APIRouter()
@@ -46,7 +46,7 @@ async def sign_in(visit: Visitor, form: Form) -> Response:
         )
     except Refused as error:
         told = said(error.refusal.detail, visit.language)
-        return ask_to_sign_in(visit, kept=kept, path=onward, name=name, error=told, status=status_of(error))
+        return ask_to_sign_in(visit, kept=kept, path=onward, name=name, error=told, status=status_of(error.refusal))
     visit.remember(SESSION, token, None)
     if kept:
         visit.viewer, visit.csrf = accounts.session(visit.service, token), csrf_of(token)
@@ -79,7 +79,7 @@ async def change(visit: Visitor, form: Form) -> Response:
             accounts.change_password, visit.service, visit.principal, old, new, visit.address, limiter=_AT_ONCE
         )
     except Refused as error:
-        return _form(visit, said(error.refusal.detail, visit.language), status_of(error))
+        return _form(visit, said(error.refusal.detail, visit.language), status_of(error.refusal))
     visit.remember(SESSION, token, None)
     return visit.go(START, visit.gettext(N_("密码已更改, 其他登录已全部退出。")))
 

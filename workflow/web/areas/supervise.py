@@ -40,12 +40,6 @@ Asked = TypeVar("Asked", bound=BaseModel)
 Id = Annotated[str, Path(alias="id", max_length=64)]
 
 
-def _query(visit: Visit, *names: str) -> dict[str, str]:
-    """The parameters of these names that say something."""
-    given = visit.request.query_params
-    return {name: given[name] for name in names if given.get(name)}
-
-
 def _attempt(
     visit: Visit,
     back: str,
@@ -84,7 +78,7 @@ def escalated(visit: Staff) -> Response:
         status="standing",
         escalated=True,
         limit=PAGE,
-        **_query(visit, "level", "org", "cursor"),
+        **visit.asked("level", "org", "cursor"),
     )
     return visit.page("supervise/escalated.html", found=found)
 
@@ -103,7 +97,7 @@ def acknowledge(visit: Staff, form: Form, alert_id: Id) -> Response:
 @router.get("/supervise/alerts/{id}/order")
 def order_form(visit: Staff, alert_id: Id) -> Response:
     """The form of a supervision order."""
-    return _order_form(visit, alert_id, {"reply_by": (visit.today + REPLY_WITHIN).isoformat()}, str(uuid4()))
+    return _order_form(visit, alert_id, {"reply_by": (visit.service.today + REPLY_WITHIN).isoformat()}, str(uuid4()))
 
 
 def _order_form(visit: Visit, alert_id: str, typed: dict[str, str], key: str, failed: str = "") -> Response:
@@ -131,7 +125,7 @@ def issue(visit: Staff, form: Form, alert_id: Id) -> Response:
 @router.get("/breaches")
 def breaches(visit: Staff) -> Response:
     """Broken limits, each with its cause or the form that asks for one."""
-    narrowed = _query(visit, "cause", "org", "cursor")
+    narrowed = visit.asked("cause", "org", "cursor")
     found = causes.breaches(visit.service, visit.principal, limit=PAGE, **narrowed)
     listed = visit.service.law.book.breach_causes.causes
     return visit.page("supervise/breaches.html", found=found, causes=listed)
@@ -152,9 +146,9 @@ def state_cause(visit: Staff, form: Form, case_id: Id) -> Response:
 @router.get("/orders")
 def order_list(visit: Staff) -> Response:
     """Supervision orders, newest first."""
-    narrowed = _query(visit, "status", "org", "alert_id", "cursor")
+    narrowed = visit.asked("status", "org", "alert_id", "cursor")
     found = orders.listed(visit.service, visit.principal, limit=PAGE, **narrowed)
-    return visit.page("supervise/orders.html", found=found, today=visit.service.clock.now().date())
+    return visit.page("supervise/orders.html", found=found)
 
 
 @router.get("/orders/{id}")
@@ -166,7 +160,7 @@ def order(visit: Staff, order_id: Id) -> Response:
 def _order(visit: Visit, order_id: str, typed: str = "", failed: str = "") -> Response:
     found = orders.one(visit.service, visit.principal, order_id)
     status = 422 if failed else 200
-    return visit.page("supervise/order.html", status=status, order=found, today=visit.today, typed=typed, failed=failed)
+    return visit.page("supervise/order.html", status=status, order=found, typed=typed, failed=failed)
 
 
 @router.post("/orders/{id}/answer")
@@ -198,7 +192,7 @@ def close(visit: Staff, form: Form, order_id: Id) -> Response:
 @router.get("/supervise/health")
 def health(visit: Staff) -> Response:
     """How the sweeps and the outbox are doing, and what could not be delivered."""
-    dead = messages.listed(visit.service, visit.principal, status="dead", limit=PAGE, **_query(visit, "cursor"))
+    dead = messages.listed(visit.service, visit.principal, status="dead", limit=PAGE, **visit.asked("cursor"))
     found = visit.service.alert_health()
     return visit.page("supervise/health.html", health=found, concerns=list(concerns(found)), dead=dead)
 

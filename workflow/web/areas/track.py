@@ -8,12 +8,12 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from workflow.http import status_of
 from workflow.service import Refusal, Refused
 from workflow.service.portal import house, tracking
 from workflow.web.area import N_, Area
 from workflow.web.areas.apply import LARGEST_BODY, incoming
 from workflow.web.language import said
-from workflow.web.problems import status_of
 from workflow.web.visit import Form, Visit, Visitor, text_of
 
 router = APIRouter(prefix="/track")
@@ -63,7 +63,7 @@ async def open_look(visit: Visitor, sent: Form) -> Response:
             tracking.open_look, visit.service, number, code, visit.address, limiter=_AT_ONCE
         )
     except Refused as error:
-        return _form(visit, number, said(error.refusal.detail, visit.language), status_of(error))
+        return _form(visit, number, said(error.refusal.detail, visit.language), status_of(error.refusal))
     if token is None:
         return _form(
             visit, number, visit.gettext(N_("编号或查询码不对, 请核对后再试; 查询码遗失可到营业厅补发。")), 422
@@ -96,7 +96,7 @@ def _shown(visit: Visit, case_id: str, error: Refused | None = None, part: str =
         fault = {"part": part, "told": said(error.refusal.detail, visit.language), "clauses": error.refusal.clauses}
     return visit.page(
         "track/case.html",
-        status=200 if error is None else status_of(error),
+        status=200 if error is None else status_of(error.refusal),
         seen=seen,
         rule=house.rule(visit.service),
         once=tracking.new_once(),

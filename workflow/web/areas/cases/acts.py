@@ -15,13 +15,13 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from workflow.service import Answer, Refused
+from workflow.http import status_of
+from workflow.service import Answer
 from workflow.service.casefile import acting
 from workflow.web.area import N_
 from workflow.web.areas.cases.file import page
 from workflow.web.areas.cases.words import WORDS, term
 from workflow.web.language import said
-from workflow.web.problems import status_of
 from workflow.web.visit import Form, Staff, Visit, text_of
 
 router = APIRouter()
@@ -87,7 +87,7 @@ def give(visit: Staff, case_id: str, command: str, form: Form) -> Response:
     if answer.refusal.kind == "stale" and version is not None:
         since = acting.since(visit.service, visit.principal, case_id, version)
     sheet = acting.sheet(visit.service, visit.principal, case_id, command)
-    status = status_of(Refused(answer.refusal))
+    status = status_of(answer.refusal)
     return _form(visit, sheet, typed, refusal=answer.refusal, since=since, status=status)
 
 

@@ -13,12 +13,12 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from workflow.http import status_of
 from workflow.service import Refused, intake
 from workflow.web.area import N_
 from workflow.web.areas.cases.acts import EXTRA_ROWS, papers_of, typed_of
 from workflow.web.areas.cases.file import page
 from workflow.web.language import said
-from workflow.web.problems import status_of
 from workflow.web.visit import Form, Staff, Visit, text_of
 
 router = APIRouter()
@@ -85,8 +85,8 @@ def take_in(visit: Staff, form: Form) -> Response:
     except Refused as error:
         if error.refusal.kind == "forbidden":
             raise
-        return _form(visit, typed, refusal=error.refusal, status=status_of(error))
+        return _form(visit, typed, refusal=error.refusal, status=status_of(error.refusal))
     answer = visit.service.submit(visit.principal, asked, text_of(form, "once") or None).result()
     if answer.refusal is not None:
-        return _form(visit, typed, preview=preview, refusal=answer.refusal, status=status_of(Refused(answer.refusal)))
+        return _form(visit, typed, preview=preview, refusal=answer.refusal, status=status_of(answer.refusal))
     return visit.go(f"/cases/{answer.case_id}", visit.gettext(N_("已受理申请。")))

@@ -4,12 +4,14 @@ contact, the cause of a breach."""
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from workflow.http import status_of
 from workflow.service import Refused, causes, contacts, forms, refuse
 from workflow.service.casefile.account import account
 from workflow.service.casefile.dealings import dealings
@@ -21,7 +23,6 @@ from workflow.web.area import N_
 from workflow.web.areas.cases.drawing import draw
 from workflow.web.areas.cases.words import field_label, term
 from workflow.web.language import said
-from workflow.web.problems import status_of
 from workflow.web.visit import Form, Staff, Visit, text_of
 
 router = APIRouter()
@@ -39,14 +40,8 @@ GROUPS = (
 
 def page(visit: Visit, template: str, tab: str, /, *, status: int = 200, **values: Any) -> Response:
     """A page of the case area."""
-
-    def word_of(kind: str, code: str | None) -> str:
-        return term(visit, kind, code)
-
-    def label_of(command: str, field: str) -> str:
-        return field_label(visit, command, field)
-
-    return visit.page(f"cases/{template}", status=status, tab=tab, term=word_of, label=label_of, **values)
+    named = {"term": partial(term, visit), "label": partial(field_label, visit)}
+    return visit.page(f"cases/{template}", status=status, tab=tab, **named, **values)
 
 
 @router.get("/cases/{case_id}")
@@ -163,7 +158,7 @@ def _beside(error: Refused) -> int:
     """The status of a refusal that is shown beside the form; one that hides the case is passed on."""
     if error.refusal.kind in ("unknown", "forbidden"):
         raise error
-    return status_of(error)
+    return status_of(error.refusal)
 
 
 @router.get("/cases/{case_id}/forms")
