@@ -208,10 +208,14 @@ def test_what_a_role_may_not_do_is_told_in_a_sentence(face: Face) -> None:
     client = face.as_("front_line")
     read = client.get("/api/v1/findings").json()
     administered = client.post("/api/v1/feeds", json={"manager": "x"}).json()
-    assert read["detail"] == "角色 front_line 无权查看 findings; 请由有权的人员办理"
-    assert read["detail_en"] == "The role front_line may not read findings; ask someone whose role may"
-    assert administered["detail"] == "角色 front_line 无权管理 alerts; 请由有权的人员办理"
-    assert administered["detail_en"] == "The role front_line may not administer alerts; ask someone whose role may"
+    assert read["detail"] == "角色“一线系统”无权查看发现; 请由有权的人员办理"
+    assert read["detail_en"] == "The role “Front-line system” may not read findings; ask someone whose role may"
+    assert (read["role"], read["area"]) == ("front_line", "findings")
+    assert administered["detail"] == "角色“一线系统”无权管理预警; 请由有权的人员办理"
+    assert (
+        administered["detail_en"]
+        == "The role “Front-line system” may not administer alerts; ask someone whose role may"
+    )
 
 
 def test_a_key_sees_its_own_unit_and_below(face: Face) -> None:

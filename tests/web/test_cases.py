@@ -268,7 +268,7 @@ def test_who_may_only_look_finds_no_button_and_is_refused(own_office):
     assert client.get(f"{case}/do/complete_step").status_code == 404
     assert client.get("/cases/new").status_code == 403
     page = client.get("/signatures").text
-    assert "无权办理 countersign" in page
+    assert "角色“检查人员”无权会签; 请由有权的人员办理" in page
     assert '/sign"' not in page
     signed = send(client, f"{case}/sign", client.get("/password").text, event="1")
     assert signed.status_code == 403

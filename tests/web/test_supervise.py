@@ -98,6 +98,46 @@ def test_an_order_goes_from_its_issue_to_its_end_with_two_people(own_office: Off
     assert (ended["status"], ended["answer"], ended["closed_by"]) == ("closed", "已送电。", supervisor.principal.who)
 
 
+def test_an_order_shows_the_number_of_its_application(own_office: Office, supervisor: Person) -> None:
+    alert = alerts.listed(own_office.service, supervisor.principal, status="standing", limit=1)["items"][0]
+    supervisor.send(f"/supervise/alerts/{alert['id']}/order", content="今日内送电。", reply_by="2026-11-27")
+    (order,) = orders.listed(own_office.service, supervisor.principal)["items"]
+    page = supervisor.client.get(f"/orders/{order['id']}").text
+    assert f">{alert['application_no']}</a>" in page
+    assert f">{alert['case_id']}</a>" not in page
+
+
+def test_whoever_goes_back_and_sends_again_issues_no_second_order_unawares(
+    own_office: Office, supervisor: Person
+) -> None:
+    """The form is fetched anew, with a key of its own: nothing is kept by the browser."""
+    alert = alerts.listed(own_office.service, supervisor.principal, status="standing", limit=1)["items"][0]
+    form, fields = f"/supervise/alerts/{alert['id']}/order", {"content": "今日内送电。", "reply_by": "2026-11-27"}
+
+    def key() -> str:
+        found = re.search(r'name="key" value="(.+?)"', supervisor.client.get(form).text)
+        assert found is not None
+        return found[1]
+
+    supervisor.send(form, key=key(), **fields)
+    page = supervisor.fail(form, key=key(), **fields)
+    assert "未办结的督办单" in page
+    (order,) = orders.listed(own_office.service, supervisor.principal)["items"]
+    assert f'href="/orders/{order["id"]}"' in page
+    assert flash(supervisor.send(form, key=key(), another="1", **fields)) == ("done", "督办单已签发。")
+    assert len(orders.listed(own_office.service, supervisor.principal)["items"]) == 2
+
+
+def test_the_form_of_a_cause_sent_twice_states_it_once(own_office: Office, supervisor: Person) -> None:
+    found = re.search(r'action="/breaches/(.+?)".+?name="key" value="(.+?)".+?name="once" value="(.+?)"',
+                      supervisor.client.get("/breaches").text, re.DOTALL)  # fmt: skip
+    assert found is not None
+    case_id, key, once = found.groups()
+    for _ in range(2):
+        assert flash(supervisor.send(f"/breaches/{case_id}", key=key, once=once, cause="material"))[0] == "done"
+    assert len(causes.listed(own_office.service, supervisor.principal, case_id)["items"]) == 1
+
+
 def test_an_order_without_its_contents_is_not_issued(own_office: Office, supervisor: Person) -> None:
     alert = alerts.listed(own_office.service, supervisor.principal, status="standing", limit=1)["items"][0]
     for reply_by in ("2026-11-27", "2026-11-24", "tomorrow"):

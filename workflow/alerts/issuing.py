@@ -22,11 +22,17 @@ ADDRESSEE = "addressee"
 
 
 def issue(
-    service: Service, principal: Principal, alert_id: str, asked: IssueOrder, key: str | None = None
+    service: Service,
+    principal: Principal,
+    alert_id: str,
+    asked: IssueOrder,
+    key: str | None = None,
+    *,
+    another: bool = True,
 ) -> tuple[dict[str, Any], bool]:
     """As `orders.issue`; the addressee, who is the customer manager of the alert or, failing that, the supervisors
     above, finds it in the inbox at once and is sent to in working hours."""
-    return orders.issue(service, principal, alert_id, asked, key, tell=partial(_tell, service))
+    return orders.issue(service, principal, alert_id, asked, key, tell=partial(_tell, service), another=another)
 
 
 def _tell(service: Service, tx: Tx, order: OrderRow, alert: AlertRow) -> None:

@@ -60,6 +60,7 @@ class OrderShape(Shape):
     status: Literal["open", "answered", "closed"]
     alert_id: str | None
     case_id: str | None
+    application_no: str | None
     org: str | None
     issued_by: str
     issued_at: dt.datetime

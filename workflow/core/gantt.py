@@ -18,7 +18,7 @@ from definitions.calendar import CalendarDay, DayKind, WorkingCalendar
 from definitions.model import Definition, Frozen, Text
 from workflow.core.counting import ONE_DAY, OPEN_ENDED
 from workflow.core.state import State, Step
-from workflow.core.timers import Timer, legal, standing
+from workflow.core.timers import Timer, legal, past_due, standing
 from workflow.core.times import BUSINESS_ZONE, business_date
 
 MOST_DAYS = 750
@@ -115,7 +115,9 @@ def chart(
     drawing = _Drawing(definition, state, first, len(shown), end)
     for timer in timers:
         drawing.timers[timer.key] = timer
-        if timer.status == "breached" or _past(calendar, timer, business_date(now)):
+        today = business_date(now)
+        past = past_due(timer.status, timer.due_on, today) or standing(calendar, timer, today).remaining < 0
+        if timer.status == "breached" or past:
             drawing.late.add(timer.key)
     steps = tuple(drawing.steps())
     return Chart(
@@ -128,12 +130,6 @@ def chart(
         first > submitted,
         next((number for number, day in enumerate(shown) if day.provisional), None),
     )
-
-
-def _past(calendar: WorkingCalendar, timer: Timer, today: dt.date) -> bool:
-    """Whether more than the budget is used, or the due date is over and nothing but rest days have passed since."""
-    over = timer.status == "running" and timer.due_on is not None and timer.due_on < today
-    return over or standing(calendar, timer, today).remaining < 0
 
 
 _TOTALS = {

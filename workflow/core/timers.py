@@ -45,11 +45,18 @@ __all__ = [
     "counted_rounds",
     "judge_round",
     "legal",
+    "past_due",
     "standing",
     "step_sum",
     "timers",
     "whole_process",
 ]
+
+
+def past_due(status: str, due_on: dt.date | None, today: dt.date) -> bool:
+    """Whether a limit runs on although its due date is over: also on the rest days right after it, on which no working
+    day more is used [policy 5, D-BOARD]."""
+    return status == "running" and due_on is not None and due_on < today
 
 
 def _interval(calendar: WorkingCalendar, definition: Definition, turn: Round) -> Interval:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workflow.core.commands import COMMAND_NAMES, COMMANDS, Command, Submission
     from workflow.core.events import Principal
     from workflow.core.refusals import Refusal, Refused, refusal, refuse
+    from workflow.core.timers import past_due
     from workflow.core.times import BUSINESS_ZONE
     from workflow.service.cases import Answer
     from workflow.service.service import Service, SystemClock
@@ -36,6 +37,7 @@ __all__ = [
     "StorageUnavailable",
     "Submission",
     "SystemClock",
+    "past_due",
     "refusal",
     "refuse",
 ]
@@ -45,6 +47,7 @@ _HOMES = {
     "workflow.core.commands": ("COMMANDS", "COMMAND_NAMES", "Command", "Submission"),
     "workflow.core.events": ("Principal",),
     "workflow.core.refusals": ("Refusal", "Refused", "refusal", "refuse"),
+    "workflow.core.timers": ("past_due",),
     "workflow.core.times": ("BUSINESS_ZONE",),
     "workflow.service.cases": ("Answer",),
     "workflow.service.service": ("Service", "SystemClock"),

@@ -1,6 +1,7 @@
 """Why limits were broken: a cause from a fixed list for each breach, stated by whoever works on the case.
 
-A cause belongs to a legal limit that ended late or is overdue now.  Statements are never changed: stating it again
+A cause belongs to a legal limit that ended late or whose due date is over, rest days after it included: whatever ends
+then ends late [policy 5, D-BOARD, D-CAUSES].  Statements are never changed: stating it again
 appends, and the latest counts.
 """
 
@@ -17,6 +18,7 @@ from workflow.core import times, view
 from workflow.core.commands import Code, Line, Strict
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
+from workflow.core.timers import past_due
 from workflow.core.times import write
 from workflow.service import access
 from workflow.service.alerts import AREA
@@ -75,12 +77,13 @@ def _check_breached(service: Service, tx: Tx, principal: Principal, case_id: str
             f"key: 该申请没有时限 {key}; 现有: {'、'.join(timers)}",
             f"key: the application has no limit {key}; it has {', '.join(timers)}",
         )
-    if timers[key]["status"] != "breached" and not timers[key]["overdue"]:
+    one = timers[key]
+    if one["status"] != "breached" and not one["overdue"] and not past_due(one["status"], one["due_on"], today):
         raise refuse(
             "transition-not-allowed",
             f"时限 {key} 没有超期, 无须说明原因",
             f"The limit {key} is not broken; there is no cause to state",
-            status=timers[key]["status"],
+            status=one["status"],
         )
 
 
@@ -112,7 +115,7 @@ def breaches(
         access.check_narrowing(tx, org)
         today = service.today
         rows = tx.breaches(
-            service.calendars.refresh(tx).last_working_on_or_before(today).isoformat(),
+            today.isoformat(),
             scope=principal.org,
             org=org,
             with_cause=None if cause is None else cause == "stated",

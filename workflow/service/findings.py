@@ -109,7 +109,7 @@ def act(service: Service, principal: Principal, finding_id: str, asked: Review) 
     def work(tx: Tx) -> dict[str, Any]:
         row = _seen(service, tx, principal, finding_id, lock=True)
         if review.ACTS[asked.act].by not in _sides(service, principal, row):
-            raise _not_for(principal, asked.act)
+            raise _not_for(access.role_name(service.law.roles, principal), asked.act)
         reply_by = None if row.reply_by is None else dt.date.fromisoformat(row.reply_by)
         status = review.after(asked.act, row.status, reply_by, today)
         fresh = row._replace(
@@ -255,13 +255,13 @@ def _check_asked(asked: Review, today: dt.date) -> None:
         raise refuse("malformed-request", "reply_by: 只用于 invite", "reply_by: only with invite")
 
 
-def _not_for(principal: Principal, name: str) -> Refused:
+def _not_for(role: Text, name: str) -> Refused:
     rule = review.ACTS[name]
     who = ("检查人员", "an inspector") if rule.by == "reviewer" else ("被查单位的主管或客户经理", "the unit concerned")
     return refuse(
         "not-permitted",
-        f"角色 {principal.role} 不能{rule.zh}; 应由{who[0]}办理",
-        f"The role {principal.role} may not {rule.en}; that is for {who[1]}",
+        f"角色“{role.zh}”不能{rule.zh}; 应由{who[0]}办理",
+        f"The role “{role.en}” may not {rule.en}; that is for {who[1]}",
     )
 
 

@@ -116,6 +116,7 @@ def _letters(service: Service, tx: Tx, rows: list[MessageRow]) -> list[dict[str,
     for row in rows:
         body = msgspec.json.decode(row.body)
         order = tx.order(body["order_id"]) if row.kind == "order" else None
+        (told,) = (None,) if order is None else orders.shown(tx, [order])
         letters.append(
             {
                 "id": row.id,
@@ -125,7 +126,7 @@ def _letters(service: Service, tx: Tx, rows: list[MessageRow]) -> list[dict[str,
                 "escalated": bool(body.get("escalation")),
                 "case_id": row.case_id,
                 "alert": about.get(row.alert_id or ""),
-                "order": None if order is None else orders.shown(order),
+                "order": told,
                 "sent_at": times.read(row.sent_at),
                 "read_at": times.read(row.read_at),
             }

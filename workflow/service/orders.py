@@ -8,7 +8,7 @@ from typing import Any
 
 import uuid6
 
-from storage import AlertRow, OrderRow, Tx
+from storage import AlertRow, CaseRow, OrderRow, Tx
 from workflow.core import times
 from workflow.core.commands import Day, Prose, Strict
 from workflow.core.events import Principal, folded
@@ -45,10 +45,18 @@ Tell = Callable[[Tx, OrderRow, AlertRow], None]
 
 
 def issue(
-    service: Service, principal: Principal, alert_id: str, asked: IssueOrder, key: str | None = None, *, tell: Tell
+    service: Service,
+    principal: Principal,
+    alert_id: str,
+    asked: IssueOrder,
+    key: str | None = None,
+    *,
+    tell: Tell,
+    another: bool = True,
 ) -> tuple[dict[str, Any], bool]:
-    """Issue an order from an alert, whether it still stands or not; the same `key` gives the same order. `tell` queues
-    the messages about it in the same transaction. The order, and whether it was there before. Raises Refused."""
+    """Issue an order from an alert, whether it still stands or not; the same `key` gives the same order. `another`:
+    also while an order from this alert is not closed. `tell` queues the messages about it in the same transaction. The
+    order, and whether it was there before. Raises Refused: `transition-not-allowed` where there is one already."""
     access.check_administers(service.law.roles, principal, AREA)
     now = service.clock.now()
     today = business_date(now)
@@ -59,6 +67,12 @@ def issue(
         alert = alerts.seen(tx, principal, alert_id)
 
         def make() -> str:
+            if not another and _unfinished(tx, principal, alert_id):
+                raise refuse(
+                    "transition-not-allowed",
+                    "这条预警已有未办结的督办单; 确要另发一份, 请勾选后再签发",
+                    "An order from this alert is not closed yet; tick the box to issue another one",
+                )
             calendar = service.calendars.refresh(tx)
             ladder = service.law.book.ladder(on=today)
             look = first_look(calendar, ladder, course_until(calendar, ladder, "order", asked.reply_by, start=today))
@@ -78,7 +92,7 @@ def issue(
             return row.id
 
         order_id, again = once(tx, principal, key, about=(f"order of {alert_id}", asked), at=write(now), make=make)
-        return shown(_seen(tx, principal, order_id)), again
+        return _told(tx, principal, order_id), again
 
     return service.transact(work)
 
@@ -103,8 +117,9 @@ def listed(
             scope=principal.org, org=org, status=status, case_id=case_id, alert_id=alert_id, before=cursor,
             limit=limit + 1,
         )  # fmt: skip
+        items = shown(tx, rows[:limit])
     return {
-        "items": [shown(row) for row in rows[:limit]],
+        "items": items,
         "next": rows[limit - 1].id if len(rows) > limit else None,
     }
 
@@ -113,7 +128,19 @@ def one(service: Service, principal: Principal, order_id: str) -> dict[str, Any]
     """One order. Raises Refused."""
     access.check_reads(service.law.roles, principal, AREA)
     with service.database.read() as tx:
-        return shown(_seen(tx, principal, order_id))
+        return _told(tx, principal, order_id)
+
+
+def unfinished(service: Service, principal: Principal, alert_id: str) -> list[dict[str, Any]]:
+    """The orders from an alert that are not closed, newest first. Raises Refused."""
+    access.check_reads(service.law.roles, principal, AREA)
+    with service.database.read() as tx:
+        return _unfinished(tx, principal, alert_id)
+
+
+def _unfinished(tx: Tx, principal: Principal, alert_id: str) -> list[dict[str, Any]]:
+    rows = tx.list_orders(scope=principal.org, alert_id=alert_id, limit=MOST_PER_PAGE)
+    return shown(tx, [row for row in rows if row.status != "closed"])
 
 
 def answer(service: Service, principal: Principal, order_id: str, asked: AnswerOrder) -> dict[str, Any]:
@@ -128,7 +155,7 @@ def answer(service: Service, principal: Principal, order_id: str, asked: AnswerO
             if not tx.answer_order(order_id, asked.answer, principal.who, at):
                 raise _not_now(row, "已答复", "has been answered")
             tx.clear_subject(f"order:{order_id}", at, "met")
-        return shown(_seen(tx, principal, order_id))
+        return _told(tx, principal, order_id)
 
     return service.transact(work)
 
@@ -149,7 +176,7 @@ def close(service: Service, principal: Principal, order_id: str, asked: CloseOrd
         repeated = (row.status, row.closed_by, row.closing_note) == ("closed", principal.who, asked.note)
         if not repeated and not tx.close_order(order_id, asked.note, principal.who, at):
             raise _not_now(row, *(("尚未答复", "has not been answered") if row.status == "open" else _CLOSED))
-        return shown(_seen(tx, principal, order_id))
+        return _told(tx, principal, order_id)
 
     return service.transact(work)
 
@@ -168,13 +195,24 @@ def _seen(tx: Tx, principal: Principal, order_id: str) -> OrderRow:
     return row
 
 
-def shown(row: OrderRow) -> dict[str, Any]:
-    """An order as the contract shows it."""
+def _told(tx: Tx, principal: Principal, order_id: str) -> dict[str, Any]:
+    (told,) = shown(tx, [_seen(tx, principal, order_id)])
+    return told
+
+
+def shown(tx: Tx, rows: list[OrderRow]) -> list[dict[str, Any]]:
+    """Orders as the contract shows them, with the numbers of their applications."""
+    cases = tx.cases_by_id({row.case_id for row in rows if row.case_id is not None})
+    return [_one(row, cases.get(row.case_id or "")) for row in rows]
+
+
+def _one(row: OrderRow, case: CaseRow | None) -> dict[str, Any]:
     return {
         "id": row.id,
         "status": row.status,
         "alert_id": row.alert_id,
         "case_id": row.case_id,
+        "application_no": None if case is None else case.application_no,
         "org": row.org,
         "issued_by": row.issued_by,
         "issued_at": times.read(row.issued_at),

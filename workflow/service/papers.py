@@ -19,7 +19,7 @@ from openpyxl.utils import get_column_letter
 from definitions.model import Clause
 from workflow.core import review
 from workflow.replay.output.cells import cell, plain
-from workflow.replay.output.words import SEVERITIES, SOURCES, TAGS, kind, word
+from workflow.replay.output.words import SEVERITIES, TAGS, in_words, word
 
 COLUMNS: Final = ("单位", "工单号", "问题类型", "事实", "依据条款", "证据", "核实意见", "整改")
 WIDTHS: Final = (16, 22, 22, 44, 44, 50, 40, 30)
@@ -39,10 +39,7 @@ def rows(
             f"{one['rule']} {one['name']['zh']}（{word(TAGS, one['tag']).zh}, {word(SEVERITIES, one['severity']).zh}）",
             one["explanation"],
             "\n".join(_clause(code, clauses) for code in of_rule.get(one["rule"], ())),
-            "\n".join(
-                f"{record['value']} {kind(record['field']).zh}（{word(SOURCES, record['source'] or None).zh}）"
-                for record in one["evidence"].get("records", [])
-            ),
+            in_words(one["evidence"]),
             _opinions(one["history"], ("invite", "state", "confirm", "exclude", "reopen")),
             _opinions(one["history"], ("rectify", "recheck", "fail_recheck")),
         )

@@ -22,7 +22,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from workflow.service import Principal, Refused, Service, access, accounts, refuse, units
+from workflow.service import Principal, Refused, Service, access, accounts, past_due, refuse, units
 from workflow.web.language import LANGUAGES, Language, translations
 from workflow.web.rendering import render
 from workflow.web.words import word
@@ -96,7 +96,7 @@ class Visit:
     def late(self, limit: Mapping[str, Any]) -> bool:
         """Whether a limit of an answer ended late or is past its due date: also on the rest days right after it, when
         no working day is over yet and `overdue` still says no."""
-        past = limit["status"] == "running" and limit["due_on"] is not None and limit["due_on"] < self.service.today
+        past = past_due(limit["status"], limit["due_on"], self.service.today)
         return past or limit["status"] == "breached" or bool(limit["overdue"])
 
     def in_words(self, sentence: str) -> str:

@@ -149,6 +149,18 @@ def test_no_cell_is_a_formula(out):
         assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
 
 
+def test_the_desk_reads_the_evidence_in_words(out):
+    """The history's meter of D02, say, and the application it came before, each with its system."""
+    sheet = load_workbook(out / "desk.xlsx")["发现 findings"]
+    head, *rows = sheet.iter_rows(values_only=True)
+    place = head.index("证据 evidence")
+    told = [row[place] for row in rows if row[0]]
+    assert told
+    assert not any("{" in one or "records" in one or ".observed" in one for one in told)
+    lines = [line for one in told for line in one.splitlines()]
+    assert all(re.fullmatch(r"\S.* \S+（\S+）", line) for line in lines), lines
+
+
 def test_the_same_input_gives_the_same_bytes(given, out, tmp_path):
     again = replay(given, tmp_path / "again")
     for name in sorted(path.name for path in out.iterdir() if path.is_file()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from xlsxwriter import Workbook
 from workflow.replay.output import facts
 from workflow.replay.output.cells import cell
 from workflow.replay.output.facts import Tables
-from workflow.replay.output.words import CLASSES, SEVERITIES, TAGS, VERDICTS, word
+from workflow.replay.output.words import CLASSES, SEVERITIES, TAGS, VERDICTS, in_words, word
 
 FINDINGS: Final = ("case_id", "rule", "tag", "severity", "evidence", "explanation", "explanation_en", "org")
 EXCEL_ROWS: Final = 1_048_576
@@ -47,7 +48,8 @@ def workbook(
         ("业务 case_id", "单位 org", "规则 rule", "类别 tag", "程度 severity", "说明 explanation", "explanation_en", "证据 evidence",
          "状态 status"),
         (18, 14, 8, 12, 10, 60, 60, 60, 10),
-        ((case_id, org, rule, word(TAGS, tag).zh, word(SEVERITIES, severity).zh, zh, en, evidence, "待说明")
+        ((case_id, org, rule, word(TAGS, tag).zh, word(SEVERITIES, severity).zh, zh, en,
+          in_words(json.loads(evidence)), "待说明")
          for case_id, org, rule, tag, severity, zh, en, evidence in _fetch(tables,
             f"""SELECT f.case_id, COALESCE(f.org, c.org), f.rule, f.tag, f.severity, f.explanation, f.explanation_en, f.evidence
             FROM f LEFT JOIN c ON c.case_id = f.case_id LEFT JOIN v ON v.case_id = f.case_id

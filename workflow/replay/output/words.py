@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from definitions.model import Text
 
@@ -152,3 +152,11 @@ def kind(name: str) -> Text:
     activity, _, life = name.partition(".")
     one, other = word(ACTIVITIES, activity), word(LIFECYCLES, life)
     return Text(zh=f"{one.zh}{other.zh}", en=f"{one.en} {other.en}".strip())
+
+
+def in_words(evidence: Mapping[str, Any]) -> str:
+    """The records that a finding rests on, a line each, as an inspector reads them (Chinese)."""
+    return "\n".join(
+        f"{record['value']} {kind(record['field']).zh}（{word(SOURCES, record['source'] or None).zh}）"
+        for record in evidence.get("records", [])
+    )

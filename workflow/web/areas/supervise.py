@@ -102,16 +102,21 @@ def order_form(visit: Staff, alert_id: Id) -> Response:
 
 def _order_form(visit: Visit, alert_id: str, typed: dict[str, str], key: str, failed: str = "") -> Response:
     found = alerts.one(visit.service, visit.principal, alert_id)
+    there = orders.unfinished(visit.service, visit.principal, alert_id)
     status = 422 if failed else 200
-    return visit.page("supervise/order_form.html", status=status, alert=found, typed=typed, key=key, failed=failed)
+    return visit.page(
+        "supervise/order_form.html", status=status, alert=found, typed=typed, key=key, failed=failed, there=there
+    )
 
 
 @router.post("/supervise/alerts/{id}/order")
 def issue(visit: Staff, form: Form, alert_id: Id) -> Response:
-    """Issue a supervision order from an alert; the same form sent twice issues one."""
+    """Issue a supervision order from an alert; the same form sent twice issues one, as does one that was opened anew
+    and sent again by whoever went back, unless another one is asked for."""
 
     def act(asked: orders.IssueOrder) -> str:
-        issuing.issue(visit.service, visit.principal, alert_id, asked, text_of(form, "key") or None)
+        another = text_of(form, "another") != ""
+        issuing.issue(visit.service, visit.principal, alert_id, asked, text_of(form, "key") or None, another=another)
         return visit.gettext(N_("督办单已签发。"))
 
     given = {name: text_of(form, name) for name in ("content", "reply_by")}
@@ -128,15 +133,15 @@ def breaches(visit: Staff) -> Response:
     narrowed = visit.asked("cause", "org", "cursor")
     found = causes.breaches(visit.service, visit.principal, limit=PAGE, **narrowed)
     listed = visit.service.law.book.breach_causes.causes
-    return visit.page("supervise/breaches.html", found=found, causes=listed)
+    return visit.page("supervise/breaches.html", found=found, causes=listed, key=str(uuid4()))
 
 
 @router.post("/breaches/{id}")
 def state_cause(visit: Staff, form: Form, case_id: Id) -> Response:
-    """State the cause of a breach."""
+    """State the cause of a breach; the same form sent twice states it once."""
 
     def act(asked: causes.StateCause) -> str:
-        causes.state(visit.service, visit.principal, case_id, asked)
+        causes.state(visit.service, visit.principal, case_id, asked, text_of(form, "once") or None)
         return visit.gettext(N_("原因已登记。"))
 
     given = {name: text_of(form, name) for name in ("key", "cause", "note")}
