@@ -25,12 +25,13 @@ PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)(?:\:(?:moment|number|text))?\}")
 EVENT_COLUMNS: Final[Mapping[str, Meaning]] = {
     "value": "text", "old_value": "text", "new_value": "text", "ref": "text", "batch": "text", "amount": "number",
     "occurred": "moment", "recorded": "moment", "entered": "moment", "names_case": "truth", "only_uploads": "truth",
-    "src": "number",
+    "ref_expected": "truth", "src": "number",
 }  # fmt: skip
 """What the condition of a folded fact may speak of: one event. `occurred`, `recorded`: moments; `entered`: the moment
 of recording where it is an entry time and not a load time (gate b); `names_case`: its reference is, or is among others,
-the case's own number; `only_uploads`: it refers to pictures or files that somebody uploaded, and to nothing else. Texts
-that are missing are empty, but for `old_value` and `new_value`, which are NULL."""
+the case's own number; `only_uploads`: it refers to pictures or files that somebody uploaded, and to nothing else;
+`ref_expected`: among records of its kind an absent reference says something (gate c). Texts that are missing are empty,
+but for `old_value` and `new_value`, which are NULL."""
 _KINDS: Final = frozenset(event_kinds(STEPS))
 _SAID: Final[Mapping[str, frozenset[str]]] = {
     "binomial": frozenset(("unit", "hits", "of", "peer_hits", "peer_of", "q")),

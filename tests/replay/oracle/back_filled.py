@@ -55,7 +55,11 @@ def d08(case: Case) -> Finding | None:
         if pairs:
             return found(case, "D08", severity, [rows(*pair) for pair in pairs], [e for e, _ in pairs])
     completed = [code for code in SIX if case.all(code, "complete")]
-    if not all_known or not completed or any(case.untimed(code, "complete") for code in SIX):
+    if (
+        not all_known
+        or not completed
+        or any(case.untimed(code, life) for code in SIX for life in ("start", "complete"))
+    ):
         raise Unjudged("step.complete")
     return None
 
@@ -275,6 +279,18 @@ def _one_hand(case: Case) -> list[Event]:
     return next((list(done.values()) for _, done in sorted(by_actor.items()) if len(done) >= 4), [])
 
 
+def _unsigned(case: Case) -> None:
+    """Raises Unjudged where steps of which nobody says who did them may make up four of one actor."""
+    actors: dict[str, set[str]] = defaultdict(set)
+    for code in SIX:
+        for e in case.done(code):
+            if e.get("actor") not in (*case.file.lists.all_in_one, *case.file.lists.service_accounts):
+                actors[e.get("actor") or ""].add(code)
+    unsaid = len(actors.pop("", ()))
+    if unsaid and max(map(len, actors.values()), default=0) + unsaid >= 4:
+        raise Unjudged("actor")
+
+
 def d22(case: Case) -> Finding | None:
     if not case.high_voltage:
         return None
@@ -282,6 +298,7 @@ def d22(case: Case) -> Finding | None:
         raise Unjudged("actor")
     done = _one_hand(case)
     if not done:
+        _unsigned(case)
         return None
     alike = [c for c in case.file.cases if c.get("org") == case.get("org") and _is_hv(c)]
     common = len(alike) >= 20 and sum(bool(_one_hand(c)) for c in alike) >= 0.1 * len(alike)
@@ -415,12 +432,12 @@ def d29(case: Case) -> Finding | None:
             return None  # the supply that was there
     filed = case.done("metering")
     # A time of loading is no time of entry.
-    entered = [case.file.entered(e) for e in filed if _entered(case.file, e)] or [
-        e["occurred_at"] for e in filed if e["occurred_at"]
-    ]
+    entered = [case.file.entered(e) for e in filed if _entered(case.file, e)]
     if filed and not entered:
-        raise Unjudged("metering.complete")
-    if filed and case.file.wd(on, min(entered).date()) <= 5:
+        done = [e["occurred_at"].date() for e in filed if e["occurred_at"] is not None]
+        if not done or case.file.wd(on, min(done)) <= 5:
+            raise Unjudged("recorded_at")
+    elif filed and case.file.wd(on, min(entered).date()) <= 5:
         return None
     if not filed and case.file.wd(on, case.file.as_of) <= 5:
         return None

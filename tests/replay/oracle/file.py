@@ -309,6 +309,8 @@ class File:
     as_of: dt.date
     case_columns: Collection[str] | None = None
     lists: Lists = field(default_factory=Lists)
+    unsure_proofs: set[str] = field(default_factory=set)
+    """The cases with a proof of which nobody knows whether it is used for several customers (D37)."""
 
     def __post_init__(self) -> None:
         by_case: dict[str, list[Event]] = {}
@@ -407,7 +409,8 @@ class File:
     @functools.cache  # noqa: B019 - a file lives as long as its test
     def refs_kept(self, activity: str, lifecycle: str) -> bool:
         """Whether an absent ref of such an event says anything."""
-        alike = [e for e in self.events if e["activity"] == activity and e["lifecycle"] == lifecycle]
+        every = (e for case in self.cases for e in case.all_events)
+        alike = [e for e in every if e["activity"] == activity and e["lifecycle"] == lifecycle]
         return len(alike) < 20 or sum(bool(refs(e)) for e in alike) >= 0.2 * len(alike)
 
     def lacks_ref(self, event: Event) -> bool:
@@ -439,7 +442,7 @@ def rows(*events: Event | None) -> frozenset[int]:
 
 
 def sources(*events: Event) -> frozenset[str]:
-    return frozenset(e.get("source") or e["activity"] for e in events)
+    return frozenset(filter(None, (e.get("source") for e in events)))
 
 
 def found(

@@ -15,7 +15,7 @@ from typing import Any
 from definitions.calendar import WorkingCalendar
 from tests.replay.oracle import back_filled, off_system, other, over_limit, peers
 from tests.replay.oracle.clocks import measured_total, resting, total_clock
-from tests.replay.oracle.evidence import untimed
+from tests.replay.oracle.evidence import lacking
 from tests.replay.oracle.file import (
     DAY,
     Case,
@@ -105,13 +105,13 @@ def judge(
                 continue
             if found is not None:
                 answer.findings.append(found)
-            elif untimed(rule, case):
+            elif lacking(rule, case):
                 unjudged[case.id].append(rule)
-    for rule, cases_ in back_filled.gated(file).items():
-        for case_id in cases_:
-            unjudged[case_id].append(rule)
     for across in ACROSS.values():
         answer.findings += across(file)
+    for rule, cases_ in {**back_filled.gated(file), "D37": file.unsure_proofs}.items():
+        for case_id in cases_:
+            unjudged[case_id].append(rule)
     answer.findings += peers.findings(file)
     by_case: dict[str, list[Finding]] = defaultdict(list)
     for one in answer.findings:

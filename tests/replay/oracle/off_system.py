@@ -214,12 +214,11 @@ def d19(case: Case) -> Finding | None:
     tickets = [*case.all("work_ticket"), *case.all("outage_plan")]
     if not tickets:
         raise Unjudged("work_ticket")
+    t0 = case.t0
     guilty = [
         e
         for e in tickets
-        if case.names_me(e)
-        and e["value"] not in ("grid_project", "live_line", "maintenance")
-        and earlier(when(e), case.t0)
+        if case.names_me(e) and e["value"] not in ("grid_project", "live_line", "maintenance") and earlier(when(e), t0)
     ]
     return _on_t0(case, "D19", "high", guilty)
 
@@ -282,11 +281,14 @@ def d31(case: Case) -> Finding | None:
     if before:
         return _on_t0(case, "D31", "high", before)
     passed = case.all("design_review", "complete")
-    if passed and "design_review" not in case.waived and _design_required(case):
+    lost = case.untimed("design_review", "complete")
+    if passed and not lost and "design_review" not in case.waived and _design_required(case):
         before = [e for e in works if earlier_date(when(e), when(passed[0]))]
     if before:
         return found(case, "D31", "medium", [rows(e, passed[0]) for e in before], before)
     case.first_claim  # noqa: B018 - raises where nobody knows the first
+    if lost and "design_review" not in case.waived and (case.structure is None or _design_required(case)):
+        raise Unjudged("design_review")
     return None
 
 

@@ -42,7 +42,7 @@ def d21(case: Case) -> Finding | None:
     return found(case, "D21", "medium", [rows(*pair) for pair in guilty], [e for e, _ in guilty])
 
 
-def _lawful(event: Event) -> bool:
+def lawful(event: Event) -> bool:
     return any(one == "volunteered" or one.startswith("law:") for one in refs(event)) or (
         event.get("ref") or ""
     ).startswith("law:")
@@ -60,7 +60,7 @@ def d23(case: Case) -> Finding | None:
         asked: dict[str, str] = {}
         unsure = case.get("important_customer") is None and any(s.important_only for s in case.structure.steps)
         for e in case.all("document", "requested"):
-            if not e["value"] or _lawful(e):
+            if not e["value"] or lawful(e):
                 continue
             kind = kind_of(e["value"]) or ""
             if not any(kind in _allowed(case, e, path) for path in _paths(case)):
@@ -68,7 +68,7 @@ def d23(case: Case) -> Finding | None:
             elif e["value"] in FORMS and asked.setdefault(kind, e["value"]) != e["value"]:
                 guilty.append(e)  # a second form of one kind
     if not case.high_voltage:
-        guilty += [e for e in case.events if e["activity"] in HV_ONLY and e["lifecycle"] != "waive" and not _lawful(e)]
+        guilty += [e for e in case.events if e["activity"] in HV_ONLY and e["lifecycle"] != "waive" and not lawful(e)]
     if not guilty and not case.seen("document"):
         case.none_kept("document")
     if not guilty and case.structure is not None and unsure and case.all("document", "requested"):
@@ -114,6 +114,7 @@ def d37(file: File) -> list[Finding]:
             ):
                 uses[one].append(e)
     out: dict[str, list[Event]] = defaultdict(list)
+    unsure: set[str] = set()
     for events in uses.values():
         batches = {e.get("batch") for e in events}
         if len(batches) == 1 and (events[0].get("batch") or "").startswith("estate:"):
@@ -121,6 +122,9 @@ def d37(file: File) -> list[Finding]:
         if len({file.by_id[e["case_id"]].get("customer_id") for e in events} - {None}) >= 2:
             for e in events:
                 out[e["case_id"]].append(e)
+        elif len({file.by_id[e["case_id"]].get("customer_id") or ("case", e["case_id"]) for e in events}) >= 2:
+            unsure |= {e["case_id"] for e in events}
+    file.unsure_proofs = unsure - set(out)
     return [found(file.by_id[c], "D37", "high", [rows(*events)], events) for c, events in out.items()]
 
 

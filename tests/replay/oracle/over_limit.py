@@ -162,10 +162,15 @@ def _excused(case: Case) -> bool:
 
 
 def _excuses(case: Case, ending: Event) -> bool:
-    if ending.get("source") in ("customer_app", "callcentre") and not only_uploads(ending):
-        if refs(ending):
+    source = ending.get("source") or ""
+    if source in ("customer_app", "callcentre", "") and not only_uploads(ending):
+        if refs(ending) and (source or ending["lifecycle"] == "withdraw"):
             return True
-        if ending["lifecycle"] == "withdraw" and not case.file.refs_kept("application", "withdraw"):
+        if (
+            not refs(ending)
+            and ending["lifecycle"] == "withdraw"
+            and not case.file.refs_kept("application", "withdraw")
+        ):
             return True  # gate (c); whether it was the customer's own request D14 asks again
     if ending["lifecycle"] == "terminate" and ending["value"] == "lapsed":
         return True
@@ -271,6 +276,8 @@ def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names f
     if not starts:
         if not case.seen("suspension"):
             case.none_kept("suspension")
+        elif any(case.untimed("suspension", life) for life in ("start", "end")):
+            raise Unjudged("suspension")
         return None
     guilty: list[Event] = []
     excused: list[Event] = []  # perhaps
@@ -292,11 +299,12 @@ def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names f
             recorded = None  # not said, or when a load ran
         if recorded is None:
             unknown = True
-        if start["value"] == "force_majeure" and refs(start):
-            if recorded is None:
-                continue
-            if case.file.wd(when(start).date, recorded.date()) <= 1:
-                continue
+        in_time = recorded is None or case.file.wd(when(start).date, recorded.date()) <= 1
+        if start["value"] == "force_majeure" and refs(start) and in_time:
+            continue
+        if not start["value"] and refs(start) and in_time:
+            excused.append(start)
+        unknown = unknown or _limits_unknown(case) or _work_lost(case) or not (start["value"] or refs(start))
         stretches.append((start, until))
         if recorded is not None and case.file.wd(when(start).date, recorded.date()) > 1:
             guilty.append(start)
@@ -314,13 +322,16 @@ def d16(case: Case) -> Finding | None:  # noqa: C901, PLR0912 - the rule names f
     for start, until in stretches:
         first = when(start).date
         suspended.update(first + n * DAY for n in range(1, (until - first).days + 1))
-    if stretches and case.claims:
+    unplaced = any(case.untimed("suspension", life) for life in ("start", "end"))
+    if stretches and case.claims and not unplaced:
         working = sum(case.file.calendar.is_working(day) for day in suspended)
         if working > 0.5 * case.file.wd(case.t0.date, last):
             guilty += [start for start, _ in stretches if start not in guilty]
     certain = [e for e in guilty if e not in excused]
     if certain:
         return found(case, "D16", "high", [rows(e) for e in certain], certain)
+    if unplaced:
+        raise Unjudged("suspension")
     if unknown or guilty:
         raise Unjudged("ref")
     return None
@@ -339,7 +350,28 @@ def _in_waiting_time(case: Case, start: Event, end: Event | None) -> bool:
         if _worked_inside(case, start, end, field_work=()):
             return False
         raise Unjudged("start")
+    case.need("business_type")
     return True
+
+
+def _limits_unknown(case: Case) -> bool:
+    """Nobody knows near which limit, or in how long a time, a suspension was opened."""
+    if case.get("business_type") is None or not case.claims or case.end_lost:
+        return True
+    if case.is_transfer:
+        return False
+    if case.rules is None or (case.rules.whole_process and not case.all("application", "submit")):
+        return True
+    return any(turn.budget is not None and turn.start is None for turn in rounds(case))
+
+
+def _work_lost(case: Case) -> bool:
+    """What the utility did, and nobody knows when."""
+    return any(
+        e["occurred_at"] is None
+        and (e["activity"] in UTILITY_WORK or (is_step(e) and e["lifecycle"] in ("complete", "return")))
+        for e in case.all_events
+    )
 
 
 def _ran(turn: Round, start: Event, end: Event | None) -> bool | None:

@@ -42,6 +42,8 @@ def make(engine: Engine, detectors: Detectors) -> list[str]:
         "lost_endings",
         "nears",
         "shared",
+        "perhaps_shared",
+        "unsigned",
         "elsewheres",
         "one_days",
     ]
@@ -162,6 +164,16 @@ def _same_actor(engine: Engine, detectors: Detectors) -> None:
             ON x.cid = e.cid AND x.actor = e.actor WHERE e.high AND e.k IN ({_in(_COMPLETES)})
             GROUP BY e.cid, e.org_id, e.actor) AS y WHERE n >= {rule["steps"]} GROUP BY cid, org_id""",
     )
+    # Steps of which nobody says who did them may be the same actor's.
+    persons = f"actor <> '' AND actor NOT IN ({listed(no_persons(detectors))})"
+    engine.make(
+        "unsigned",
+        f"""SELECT cid, TRUE AS same_actor_unsure FROM (SELECT e.cid, e.actor, count(DISTINCT e.k) AS n, max(x.n) AS unsaid
+            FROM ev AS e JOIN (SELECT cid, count(DISTINCT k) AS n FROM ev WHERE high AND k IN ({_in(_COMPLETES)}) AND actor = ''
+                GROUP BY cid) AS x ON x.cid = e.cid WHERE e.k IN ({_in(_COMPLETES)}) AND ({persons} OR actor = '')
+            GROUP BY e.cid, e.actor) AS y
+        GROUP BY cid HAVING max(CASE WHEN actor <> '' THEN n + unsaid ELSE n END) >= {rule["steps"]}""",
+    )
     engine.make(
         "same_actor",
         f"""SELECT h.cid, h.m AS same_actor_step, h.steps AS same_actor_steps,
@@ -200,7 +212,7 @@ def _needs(engine: Engine, detectors: Detectors) -> None:
     # Who asked is not known where the record says no source: its reference may be the customer's.
     unsaid = f"(src = 0 AND k = {KINDS['application.withdraw']} AND ref <> '' AND NOT only_uploads)"
     if not refs_expected(engine, "application.withdraw", detectors.gates):  # gate (c): none in the file carries any
-        unsaid += f" OR ({by_customer} AND k = {KINDS['application.withdraw']} AND ref = '')"
+        unsaid += f" OR (({by_customer} OR src = 0) AND k = {KINDS['application.withdraw']} AND ref = '')"
     ends = [KINDS[f"application.{end}"] for end in ("withdraw", "terminate", "refuse")]
     engine.make(
         "endings",
@@ -318,16 +330,24 @@ def _shared(engine: Engine, detectors: Detectors) -> None:
             SELECT cid, unnest(string_split_regex(ref, {quoted(SEPARATORS)})) AS ref, occurred, batch FROM ev
             WHERE ref <> '' AND ({named})) AS x JOIN c ON c.cid = x.cid WHERE {proof}""",
     )
+    # A case without a customer may be another's.
+    whose = "COALESCE(CAST(customer_id AS VARCHAR), 'case ' || CAST(cid AS VARCHAR))"
     engine.make(
         "common_proofs",
-        f"""SELECT ref FROM proofs GROUP BY ref HAVING count(DISTINCT customer_id) >= {rule["customers"]}
+        f"""SELECT ref, count(DISTINCT customer_id) >= {rule["customers"]} AS surely FROM proofs GROUP BY ref
+        HAVING count(DISTINCT {whose}) >= {rule["customers"]}
         AND NOT (count(DISTINCT batch) = 1 AND starts_with(min(batch), 'estate:'))
         AND NOT ({notice})""",
     )
     engine.make(
         "shared",
         """SELECT p.cid, min(p.ref) AS shared_ref, min(p.occurred) AS shared_moment
-        FROM proofs AS p JOIN common_proofs AS x ON x.ref = p.ref GROUP BY p.cid""",
+        FROM proofs AS p JOIN common_proofs AS x ON x.ref = p.ref WHERE x.surely GROUP BY p.cid""",
+    )
+    engine.make(
+        "perhaps_shared",
+        """SELECT DISTINCT p.cid, TRUE AS proof_unsure FROM proofs AS p JOIN common_proofs AS x ON x.ref = p.ref
+        WHERE NOT x.surely""",
     )
 
 

@@ -77,7 +77,7 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
     engine.make(
         "bettered",
         f"""SELECT cid, occurred, field, src, ref, now, row_no, finished AS closing FROM spans
-        WHERE there AND (({past_due(*was, "budget")} AND NOT {past_due(*now, "budget")})
+        WHERE there AND was IS NOT NULL AND now IS NOT NULL AND (({past_due(*was, "budget")} AND NOT {past_due(*now, "budget")})
             OR (summed AND NOT whole AND budget IS NOT NULL AND used <= total_limit AND used + {gained} > total_limit))
         UNION ALL SELECT c.cid, occurred, field, src, ref, now, c.row_no, {CLOSED} FROM changes AS c
             JOIN wholes AS o ON o.cid = c.cid AND o.row_no = c.row_no WHERE there AND late_was AND NOT late_now""",

@@ -67,6 +67,15 @@ def refs_expected(engine: Engine, kind: str, gates: Mapping[str, Any]) -> bool:
     return bool(total < gates["comparable"] or shown >= gates["ref_share"] * total)
 
 
+def _silent_without_refs(engine: Engine, gates: Mapping[str, Any]) -> list[int]:
+    """The kinds of event of which hardly any carries a reference, so that its absence says nothing (gate c)."""
+    found = engine.rows(
+        f"""SELECT k FROM (SELECT k, count(CASE WHEN ref <> '' THEN 1 END) AS shown, count(*) AS n FROM ev GROUP BY k) AS x
+        WHERE n >= {gates["comparable"]} AND shown < {gates["ref_share"]} * n ORDER BY k"""
+    )
+    return [number for (number,) in found]
+
+
 def kinds(*names: str) -> str:
     """The numbers of kinds of event, as a list of SQL."""
     return ", ".join(str(KINDS[name]) for name in names)
@@ -148,7 +157,7 @@ def _once(events: str) -> str:
 
 def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
     """Gate (b): table `loads` of (org, source, month) whose records carry a load time; views `events` and
-    `rare_events` with `entered`.
+    `rare_events` with `entered`, and with `ref_expected` (gate c).
     Returns how many there are."""
     low, high = engine.rows(f"SELECT min(recorded) // {DAY}, max(recorded) // {DAY} FROM ev")[0]
     engine.put("months", months(low, high))
@@ -206,15 +215,17 @@ def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
         f"SELECT l.org_id, l.src, months.day_no FROM ({loads}) AS l JOIN months ON months.month = l.month",
     )
     found: int = engine.rows("SELECT count(*) FROM load_days")[0][0]
+    silent = ", ".join(map(str, _silent_without_refs(engine, gates)))
+    expected = f"k NOT IN ({silent}) AS ref_expected" if silent else "TRUE AS ref_expected"
     for view, table in (("events", "ev"), ("rare_events", "rare")):
         if found:
             engine.view(
                 view,
-                f"""SELECT e.*, CASE WHEN l.day_no IS NULL THEN e.recorded END AS entered FROM {table} AS e
+                f"""SELECT e.*, CASE WHEN l.day_no IS NULL THEN e.recorded END AS entered, {expected} FROM {table} AS e
                 LEFT JOIN load_days AS l ON l.org_id = e.org_id AND l.src = e.src AND l.day_no = e.recorded // {DAY}""",
             )
         else:
-            engine.view(view, f"SELECT *, recorded AS entered FROM {table}")
+            engine.view(view, f"SELECT *, recorded AS entered, {expected} FROM {table}")
     return found
 
 

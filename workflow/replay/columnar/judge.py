@@ -135,12 +135,15 @@ def _judge(
     _facts(run, compiled, own)
     clocks.make(run, as_of_day)
     say("单件 / cases", 0.65)
-    tables = papers.make(run, rules, as_of_day) + corrections.make(run, rules, law)
+    present = present_columns(cases, PRESENT_COLUMNS)
+    tables = papers.make(run, rules, as_of_day, tells_business="business_type" in present) + corrections.make(
+        run, rules, law
+    )
     say("跨件 / across cases", 0.75)
     tables += across.make(run, rules)
     across.organisations(run, rules)
     say("判定 / judge", 0.85)
-    wide = Wide(run, rules, t0, derived, tables, present_columns(cases, PRESENT_COLUMNS), as_of_day)
+    wide = Wide(run, rules, t0, derived, tables, present, as_of_day)
     columns = ", ".join(f"{plan.branch} AS r_{plan.rule}" for plan in plans)
     run.make("judged", f"SELECT *, {verdicts.masks(plans)} FROM (SELECT cid, {columns} FROM {wide.of()}) AS x")
     many = ", ".join(f"count(CASE WHEN r_{plan.rule} > 0 THEN 1 END)" for plan in plans)

@@ -54,13 +54,14 @@ def received(engine: Engine) -> None:
     )
 
 
-def make(engine: Engine, detectors: Detectors, as_of_day: int) -> list[str]:
-    """The sparse tables, each one row per case that has something; returns their names."""
+def make(engine: Engine, detectors: Detectors, as_of_day: int, *, tells_business: bool) -> list[str]:
+    """The sparse tables, each one row per case that has something; returns their names. `tells_business`: kinds of business
+    were handed in."""
     _asks(engine, detectors)
     _outside(engine)
     _returns(engine)
     _late_starts(engine, detectors)
-    _flaws(engine, detectors, as_of_day)
+    _flaws(engine, detectors, as_of_day, tells_business=tells_business)
     return ["asks", "held", "outside", "returns", "late_starts", "flaws", "extra_steps"]
 
 
@@ -291,7 +292,7 @@ def _handed_in_again(engine: Engine) -> None:
     )
 
 
-def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
+def _flaws(engine: Engine, detectors: Detectors, as_of_day: int, *, tells_business: bool) -> None:
     """D16: what is wrong with a suspension."""
     rule = detectors.detector("D16").thresholds
     work, ended = (", ".join(str(KINDS[name]) for name in names) for names in (_UTILITY_WORK, _STEP_ENDED))
@@ -317,7 +318,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
                 AND (r.finished IS NULL OR {at("r.finished")} > {at("s.began")})
                 AND ABS(r.lim - (wd_at({day("s.began")}) - wd_at(r.start_day))) <= {near} THEN 1 ELSE 0 END) AS near_step,
             max(CASE WHEN r.torn THEN 0 WHEN {ran()} THEN 2 WHEN {ran(perhaps=True)} THEN 1 ELSE 0 END) AS overlaps,
-            max(CASE WHEN r.torn THEN 1 ELSE 0 END) AS torn
+            max(CASE WHEN r.torn THEN 1 ELSE 0 END) AS torn, max(CASE WHEN r.unknown THEN 1 ELSE 0 END) AS unmeasured
         FROM susp AS s JOIN rounds AS r ON r.cid = s.cid GROUP BY s.cid, s.g""",
     )
     # What an earlier suspension took from the total is not used, nor is the day on which this one opens.
@@ -329,13 +330,15 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     )
     engine.make(
         "susp_work",
-        f"""SELECT s.cid, s.g, max(CASE WHEN e.k IN ({ended}) THEN 1 ELSE 0 END) AS step_ended
-        FROM susp AS s JOIN ev AS e ON e.cid = s.cid
+        f"""SELECT s.cid, s.g, max(CASE WHEN e.k IN ({ended}) THEN 1 ELSE 0 END) AS step_ended FROM susp AS s JOIN ev AS e ON e.cid = s.cid
         WHERE e.k IN ({work}) AND s.finished IS NOT NULL AND {inside} GROUP BY s.cid, s.g""",
     )
+    engine.make("susp_lost_work", f"SELECT DISTINCT cid FROM ev WHERE k IN ({work}) AND occurred IS NULL")
+    # Whether the ledger holds at all, nobody knows where nobody says what kind of business it is.
+    unsaid = "w.business_type = ''" if tells_business else "FALSE"
     ends = f"LEAST(COALESCE({day('s.finished')}, {whole_end}), {whole_end})"
     flaws = {
-        NEAR_A_LIMIT: f"COALESCE(r.near_step, 0) = 1 OR (w.whole AND w.submitted IS NOT NULL AND w.total_limit >= {rule['smallest_budget']} AND "
+        NEAR_A_LIMIT: f"NOT ({unsaid}) AND (COALESCE(r.near_step, 0) = 1 OR w.whole AND w.submitted IS NOT NULL AND w.total_limit >= {rule['smallest_budget']} AND "
         f"ABS(w.total_limit - (wd_at({day('s.began')}) - wd_at({TOTAL_START}) - COALESCE(o.off, 0))) <= {near})",
         ENTERED_LATE: f"wd_at({day('s.recorded')}) - wd_at({day('s.began')}) > {rule['recorded_working_days']}",
         WITHOUT_PROOF: f"s.ground = 'customer' AND s.ref = '' AND {str(expected).upper()}",
@@ -353,19 +356,27 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int) -> None:
     waiting = (
         "CASE WHEN w.not_governed OR w.whole OR r.overlaps = 2 THEN FALSE "
         "WHEN w.whole IS NULL OR r.torn = 1 OR r.overlaps = 1 THEN "
-        "CASE WHEN k.step_ended = 1 THEN FALSE END ELSE w.acceptance_completes > 0 END"
+        f"CASE WHEN k.step_ended = 1 THEN FALSE END WHEN {unsaid} THEN NULL ELSE w.acceptance_completes > 0 END"
     )
-    noticed = f"COALESCE(s.ground = 'force_majeure' AND s.ref <> '' AND ({opened}), FALSE)"
+    noticed = f"COALESCE(s.ground = '{{}}' AND s.ref <> '' AND ({opened}), FALSE)"
+    # Near which limit, beside which work or in how long a time it was opened, or why.
+    unknown = (
+        f"(w.def_id IS NULL AND NOT w.not_governed) OR ({unsaid}) OR (w.whole AND w.submitted IS NULL) OR r.unmeasured = 1 "
+        "OR w.t0 IS NULL OR (COALESCE(w.metering_complete, w.ended) IS NULL AND w.metering_completes + w.endings > 0) "
+        "OR l.cid IS NOT NULL OR (s.ground = '' AND s.ref = '')"
+    )
     unjudged = f"s.recorded IS NULL OR (s.ground = 'customer' AND s.ref = '' AND NOT {str(expected).upper()})"
     engine.make(
         "flawed",
-        f"""SELECT cid, began, CASE WHEN NOT waiting THEN flaw END AS flaw,
-            CASE WHEN waiting IS NULL THEN unjudged OR flaw IS NOT NULL ELSE unjudged AND NOT waiting END AS unjudged
-        FROM (SELECT s.cid, s.began, {waiting} AS waiting, CASE WHEN NOT {noticed} THEN {flaw} END AS flaw,
-            COALESCE({unjudged}, FALSE) AS unjudged
+        f"""SELECT cid, began, CASE WHEN NOT waiting AND NOT perhaps_noticed THEN flaw END AS flaw,
+            CASE WHEN waiting THEN FALSE WHEN flaw IS NULL THEN unjudged OR (unknown AND NOT noticed)
+                ELSE unjudged OR waiting IS NULL OR perhaps_noticed END AS unjudged
+        FROM (SELECT s.cid, s.began, {waiting} AS waiting, {noticed.format("force_majeure")} AS noticed,
+            {noticed.format("")} AS perhaps_noticed, CASE WHEN NOT {noticed.format("force_majeure")} THEN {flaw} END AS flaw,
+            COALESCE({unjudged}, FALSE) AS unjudged, COALESCE({unknown}, FALSE) AS unknown
         FROM susp AS s JOIN w ON w.cid = s.cid
         LEFT JOIN susp_rounds AS r ON r.cid = s.cid AND r.g = s.g
-        LEFT JOIN susp_work AS k ON k.cid = s.cid AND k.g = s.g
+        LEFT JOIN susp_work AS k ON k.cid = s.cid AND k.g = s.g LEFT JOIN susp_lost_work AS l ON l.cid = s.cid
         LEFT JOIN susp_rests AS o ON o.cid = s.cid AND o.g = s.g) AS x""",
     )
     engine.make(

@@ -97,7 +97,9 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str, *, twice: bool) -> 
         for place in range(MOMENTS)
     )
     told = ("recorded", "value", "ref", "batch", "actor", "device", "amount")
-    columns = ", ".join(("e.cid", "k", "occurred", "entered", "src", "names_case", "old_value", "new_value", *told))
+    columns = ", ".join(
+        ("e.cid", "k", "occurred", "entered", "src", "names_case", "ref_expected", "old_value", "new_value", *told)
+    )
     copies = f"{columns}, min(row_no) AS row_no" if twice else f"{columns}, row_no"
     # Two findings that rest on the two copies of a row rest on the same record.
     run.make(

@@ -14,7 +14,7 @@ _YES: Final = (
     "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",
     "one_day_common", "ending_proved", "quick_return", "serial_known",
     "earlier_ending_lost",
-    "near_known", "near_limit", "suspension_unjudged", "changed_lost", "change_unknown",
+    "near_known", "near_limit", "suspension_unjudged", "changed_lost", "change_unknown", "same_actor_unsure", "proof_unsure",
 )  # fmt: skip
 _PLAIN: Final = (
     "held_contact", "outside_document", "outside_kind", "second_return", "waiting_start", "late_start", "improved_after",

@@ -205,12 +205,11 @@ def _supplied(
     built = _built(calendar, law, row, history)
     refused = _refused(book, law, built, history)
     high = high_voltage(row)
-    facts["as_of_day"] = _day_number(as_of)
-    facts["not_governed"] = not_governed
+    facts.update(
+        as_of_day=_day_number(as_of), not_governed=not_governed, business_type=business, has_business_type=True
+    )
     judged = judge_case(book, calendar, {**row, "user_class": filed or None}, rows, as_of, requested=True)
     return {
-        "business_type": business,
-        "has_business_type": True,
         "has_account_columns": "prior_capacity_kw" in row and "account_opened_on" in row,
         "prior_capacity_kw": row.get("prior_capacity_kw"),
         "opened_day": _day_number(row.get("account_opened_on")),

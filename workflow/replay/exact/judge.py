@@ -192,7 +192,11 @@ def _order(case: _Case, definition: Definition | None) -> None:
     if early:
         severity = "high" if walk.completed_early else "medium"
         case.found("D08", severity, (f"{late.activity}<{first.activity}" for late, first in early))
-    elif not known or not walk.completed or any((code, "complete") in history.undated for code in STEPS):
+    elif (
+        not known
+        or not walk.completed
+        or any((code, life) in history.undated for code in STEPS for life in ("start", "complete"))
+    ):
         case.unjudged.append("D08")
     _asked(case, definition, known)
     _skipped(case, walk, known=known, governed=definition is not None)
@@ -238,12 +242,13 @@ def _documents(case: _Case, outside: list[str], *, known: bool = True) -> None:
     """D23: documents asked for outside the closed list, and inspections that low voltage does not have. `known`:
     whether the case's path is."""
     high = high_voltage(case.row)
+    unsaid = any(not (one.value or lawful(one.ref)) for one in case.history.all("document", "requested"))
     if high is False:
         asked = [one for code in HV_STEPS for one in case.history.all(code)]
         outside = outside + [one.activity for one in asked if one.lifecycle != "waive" and not lawful(one.ref)]
     if outside:
         case.found("D23", "high", outside)
-    elif high is None or not known:
+    elif high is None or not known or unsaid:
         case.unjudged.append("D23")
 
 

@@ -176,6 +176,8 @@ class Papers:
             if spans is None:
                 lost = True
                 continue
+            if change.was is None or change.now is None:
+                continue  # from when to when cannot be read
             closings = list(self._bettered(case, by, change, spans))
             if not closings:
                 continue

@@ -63,9 +63,7 @@ class Suspensions:
         self._near = compiled("budget >= :smallest_budget AND ABS(budget - used) <= :near_working_days", values)
         # When a notice of force majeure was acted on nobody knows without the time of entry.
         self._noticed = compiled(
-            "ground = 'force_majeure' AND ref <> ''"
-            " AND (recorded IS NULL OR wdays(began, recorded) <= :notice_working_days)",
-            values,
+            "ref <> '' AND (recorded IS NULL OR wdays(began, recorded) <= :notice_working_days)", values
         )
         self._inside = compiled("earlier(began, at) AND earlier(at, finished)", values)
 
@@ -77,13 +75,17 @@ class Suspensions:
         found = _Suspended(case, calendar, law, built, _stretches(case), dates)
         waiting = {one: self._waiting(found, one) for one in found.stretches}
         judged = [one for one in found.stretches if waiting[one] is not True]
-        flaws = [(one, flaw) for one in judged if (flaw := self._flaw(found, one)) is not None]
-        flawed = min(((one.began, flaw) for one, flaw in flaws if waiting[one] is False), default=None)
+        flaws = {one: self._flaw(found, one) for one in judged}
+        certain = ((one, flaw) for one, flaw in flaws.items() if flaw and waiting[one] is False)
+        flawed = min(((one.began, flaw) for one, flaw in certain if not self._noticed_as(found, one, "")), default=None)
         return {
             "flawed_suspension": flawed and flawed[0],
             "suspension_flaw": flawed and flawed[1],
-            "suspension_unjudged": any(one.recorded is None for one in judged)
-            or any(waiting[one] is None for one, _ in flaws),
+            "suspension_unjudged": any(
+                one.recorded is None
+                or (waiting[one] is None or self._noticed_as(found, one, "") if flaw else self._unknown(found, one))
+                for one, flaw in flaws.items()
+            ),
         }
 
     def _waiting(self, of: _Suspended, one: _Stretch) -> bool | None:
@@ -98,7 +100,28 @@ class Suspensions:
             return False
         if law is None or built is None or built.torn or any(of.ran(turn, one, perhaps=True) for turn in rounds):
             return False if self._any_inside(of, one, _STEP_ENDED) else None
-        return bool(of.case["acceptance_completes"])
+        return None if not of.case["known_business"] else bool(of.case["acceptance_completes"])
+
+    def _noticed_as(self, of: _Suspended, one: _Stretch, ground: str) -> bool:
+        """Whether it was opened for that ground, with a notice and in time."""
+        return one.ground == ground and self._noticed(one._asdict(), of.case.worked) is True
+
+    def _unknown(self, of: _Suspended, one: _Stretch) -> bool:
+        """Of a suspension in which nothing is wrong: whether it is not known near which limit, beside which work or in
+        how long a time it was opened, or why."""
+        case, law, built = of.case, of.law, of.built
+        if self._noticed_as(of, one, "force_majeure"):
+            return False
+        lost_work = any(event.kind in _WORK and event["occurred"] is None for event in case.events)
+        unended = case["metering_complete"] is None and case["ended"] is None and case["closed"]
+        if law is None or built is None:
+            unmeasured = not case["not_governed"]
+        elif law.total.kind == "whole_process":
+            unmeasured = case["submitted"] is None
+        else:
+            unmeasured = any(step.limit is not None and step.code in built.torn for step in law.steps)
+        unsaid = not case["known_business"] or (one.ground == "" and one.ref == "")
+        return bool(unmeasured or unsaid or lost_work or unended or case["t0"] is None)
 
     def _any_inside(self, of: _Suspended, one: _Stretch, kinds: frozenset[str]) -> bool:
         """Whether a record of such a kind lies inside a suspension that is over."""
@@ -111,7 +134,7 @@ class Suspensions:
     def _flaw(self, of: _Suspended, one: _Stretch) -> str | None:
         """What is wrong with a suspension, first of all."""
         case, known = of.case, one._asdict()
-        if self._noticed(known, case.worked) is True:
+        if self._noticed_as(of, one, "force_majeure"):
             return None
         ended = next((at for name in ("metering_complete", "ended") if (at := case[name]) is not None), None)
         facts = {
@@ -125,7 +148,7 @@ class Suspensions:
 
     def _near_a_limit(self, of: _Suspended, one: _Stretch) -> bool:
         """Whether a running step, or the whole process, was near its limit when the suspension opened."""
-        if of.law is None or of.built is None:
+        if of.law is None or of.built is None or not of.case["known_business"]:
             return False
         limits = {step.code: step.limit for step in of.law.steps}
         opened = time_of(one.began)
