@@ -149,7 +149,7 @@ def _core_facts(case: Case) -> bool:
     if not case.claims or case.closed is None:
         return False
     if case.ending is not None:
-        return True
+        return case.is_transfer or case.structure is not None
     try:
         steps = case.path()
     except Unjudged:

@@ -398,8 +398,9 @@ def _write_verdicts(run: Engine, plans: list[Plan], out: Path) -> None:
     lacking = " OR ".join(
         f"(d.group_{s} = '{s}' AND w.{s}_complete IS NULL AND w.{s}_waived = 0{asked.get(s, '')})" for s in STEPS
     )
-    core = f"""(w.ended IS NOT NULL AND w.metering_completes = 0) OR (w.metering_complete IS NOT NULL AND (d.def_id IS NOT NULL OR w.not_governed)
-        AND NOT COALESCE({lacking}, FALSE) AND w.energy_seen + w.meter_seen > 0)"""
+    # Of which class nobody knows, nobody knows what it should have had, however it ended.
+    core = f"""(d.def_id IS NOT NULL OR w.not_governed) AND ((w.ended IS NOT NULL AND w.metering_completes = 0) OR (w.metering_complete IS NOT NULL
+        AND NOT COALESCE({lacking}, FALSE) AND w.energy_seen + w.meter_seen > 0))"""
     chained = """CASE WHEN h.cid IS NULL OR x.used IS NULL THEN x.used WHEN w.whole THEN h.used_whole
         ELSE x.used + h.used_before END"""
     filed = "CASE WHEN x.used IS NULL OR NOT x.total_known THEN NULL WHEN x.total_late IS NOT NULL THEN FALSE WHEN x.is_closed THEN TRUE END"
