@@ -146,6 +146,30 @@ def test_a_ledger_is_read_to_the_last_row(take, tmp_path):
     assert ("口径" in taken.counts["sheets_left"][0]["sheets"]) is True
 
 
+@pytest.mark.parametrize(("without", "kept"), [("在途", ["G1"]), ("已归档", ["G1", "G3", "G4"])])
+def test_a_ledger_of_one_sheet_is_read_with_what_it_has(take, tmp_path, without, kept):
+    path = ledger(tmp_path / "台账.xlsx")
+    book = openpyxl.load_workbook(path)
+    book.remove(book[without])
+    book.save(path)
+    taken = take(cases=path, mapping="hv_ledger")
+    assert [row[0] for row in taken.rows("cases", "case_id")] == kept
+
+
+def test_a_ledger_of_no_such_sheet_or_of_one_without_its_columns_is_refused(take, tmp_path):
+    path = ledger(tmp_path / "台账.xlsx")
+    book = openpyxl.load_workbook(path)
+    book["已归档"].delete_rows(2)
+    book.save(path)
+    with pytest.raises(BadHistory, match="工单号"):
+        take(cases=path, mapping="hv_ledger")
+    book.remove(book["已归档"])
+    book["在途"].title = "其他"
+    book.save(path)
+    with pytest.raises(BadHistory, match="in_progress"):
+        take(cases=path, mapping="hv_ledger")
+
+
 def test_a_damaged_workbook_is_refused(take, tmp_path):
     path = ledger(tmp_path / "x.xlsx")
     whole = path.read_bytes()

@@ -31,7 +31,7 @@ Grid = list[list[Any]]
 
 def read(path: Path, role: str, table: Table, stem: Path) -> tuple[list[Raw], list[str]]:
     """The sheets of a workbook that `table` means, and the names of those it does not. Raises BadHistory when it means
-    none, or a sheet it names has no header."""
+    none, unless it is optional and none is called so, or a sheet it names has no header."""
     odd = _check_packing(path)
     try:
         with python_calamine.CalamineWorkbook.from_path(path) as book:
@@ -80,9 +80,11 @@ def _sheets(
     book: python_calamine.CalamineWorkbook, path: Path, role: str, *, table: Table, stem: Path, odd: set[str]
 ) -> tuple[list[Raw], list[str]]:
     raws, left = [], []
+    if table.optional and table.sheets and not any(_is_named(table, sheet.name) for sheet in book.sheets_metadata):
+        return [], [sheet.name for sheet in book.sheets_metadata]
     found = _look_up(book, path, table)
     for number, sheet in enumerate(book.sheets_metadata):
-        named = any(fnmatchcase(sheet.name, pattern) for pattern in table.sheets)
+        named = _is_named(table, sheet.name)
         if (table.sheets and not named) or (sheet.visible != _Visible and not table.hidden):
             left.append(sheet.name)
             continue
@@ -117,6 +119,10 @@ def _sheets(
             f"{path.name}: 没有一张工作表有要找的表头 ({sought}) / no sheet has the header sought ({sought})"
         )
     return raws, left
+
+
+def _is_named(table: Table, sheet: str) -> bool:
+    return any(fnmatchcase(sheet, pattern) for pattern in table.sheets)
 
 
 def _header(grid: Grid, header: Header) -> tuple[int, tuple[str, ...]] | None:

@@ -105,7 +105,8 @@ class Snapshots:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table of the foreign system. `read`: which input it is looked for in; `sheets`: patterns of sheet names."""
+    """One table of the foreign system. `read`: which input it is looked for in; `sheets`: patterns of sheet names;
+    `optional`: a workbook in which no sheet is called so is read without it."""
 
     name: str
     read: str
@@ -117,6 +118,7 @@ class Table:
     case: Mapping[str, Value] = field(default_factory=dict)
     events: tuple[Emitter, ...] = ()
     snapshots: Snapshots | None = None
+    optional: bool = False
 
     @property
     def milestones(self) -> list[tuple[str, str]]:

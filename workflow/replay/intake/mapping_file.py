@@ -216,6 +216,7 @@ _TABLE = Record(
     {"name": CODE, "read": OneOf(("cases", "events", "changes", "any"))},
     {
         "sheets": _TEXTS,
+        "optional": Bool(),
         "hidden": Bool(),
         "header": Record({}, {"find": _TEXTS, "within": Int(1), "rows": Int(1)}),
         "found": MapOf(
@@ -334,6 +335,7 @@ def _assemble(found: dict[str, Any]) -> MappingFile:
                     snapshots.get("run_within", 0),
                     snapshots.get("within"),
                 ),
+                one.get("optional", False),
             )
         )
     plain = (

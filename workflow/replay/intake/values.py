@@ -24,6 +24,9 @@ SHORTENED: Final = r"^\d(?:\.\d+)?[Ee]\+\d{2,3}$"
 14 digits that begins so."""
 YES: Final = ("是", "true", "1", "y", "yes", "√")
 NO: Final = ("否", "false", "0", "n", "no", "×")
+_WIDE: Final = "０１２３４５６７８９：／－．＋", "0123456789:/-.+"
+"""What a Chinese keyboard types in full width, and how dates and numbers are read. A code is not read but compared:
+whoever typed two of different widths may have meant two, so codes stay as they are."""
 _SPACE: Final = " \t\r\n　\xa0\ufeff\u200b"
 
 
@@ -92,8 +95,11 @@ def macros(reading: Reading) -> list[str]:
         # 24:00 closes its own day: the midnight it falls on would be read as the date of the next one.
         "bz_closed(h, x, dated)": "CASE WHEN h = '24' AND CAST(x AS TIME) = TIME '00:00:00' "
         "THEN {'time': x - INTERVAL 1 DAY, 'day': true} ELSE {'time': x, 'day': dated} END",
-        "bz_moment(t)": f"CASE {' '.join(ways)} ELSE CAST(NULL AS STRUCT(time TIMESTAMP, day BOOLEAN)) END",
-        "bz_number(t)": f"try_cast({number} AS DOUBLE)",
+        "bz_narrow(t)": f"CASE WHEN strlen(t) = length(t) THEN t ELSE translate(t, {_listed(_WIDE)}) END",
+        "bz_time(t)": f"CASE {' '.join(ways)} ELSE CAST(NULL AS STRUCT(time TIMESTAMP, day BOOLEAN)) END",
+        "bz_moment(t)": "bz_time(bz_narrow(t))",
+        "bz_digits(t)": f"try_cast({number} AS DOUBLE)",
+        "bz_number(t)": "bz_digits(bz_narrow(t))",
         "bz_flag(t)": f"CASE WHEN {among('lower(t)', YES)} THEN true WHEN {among('lower(t)', NO)} THEN false END",
         "bz_sentinel(x)": f"({' OR '.join(f'CAST(x AS DATE) = DATE {literal(day)}' for day in SENTINELS)})",
         "bz_year(x)": "NOT bz_sentinel(x) AND (NOT isfinite(x) OR year(x) NOT BETWEEN 1949 AND 2099)",
