@@ -211,6 +211,38 @@ def test_a_milestone_warns_early_and_is_silent_once_it_is_reached(office: Office
     assert [row for row in office.alerts(status="standing") if row.key == "milestone:visit"] == []
 
 
+def test_a_milestone_that_is_not_reached_goes_up_by_a_ladder_of_its_own(office: Office):
+    """Due on Thursday the 11th: yellow the day before to the manager alone, red and the first day over to the team lead as
+    well, and from the third working day over, Tuesday the 16th, to the county; once."""
+    office.case(user_class="lv_zero")
+    for day in ("10", "11", "12", "15", "16", "17"):
+        office.sweep("due", f"2024-01-{day} 10:00")
+    visit = [row for row in office.alerts() if row.key == "milestone:visit"]
+    assert [(row.level, row.day, office.told(row)) for row in visit] == [
+        ("yellow", "2024-01-10", ["m1"]),
+        ("red", "2024-01-11", ["m1", "lead"]),
+        ("black", "2024-01-12", ["m1", "lead"]),
+        ("black", "2024-01-16", ["m1", "lead", "county"]),
+    ]
+
+
+# A plan of low voltage lapses three months after its delivery; 30 and 10 natural days before, on the day, once after.
+
+
+def test_a_plan_that_lapses_is_told_of_in_natural_days(office: Office):
+    case_id = office.case(user_class="lv_other")
+    office.do(case_id, "complete_step", step="supply_plan")
+    for day in ("03-08", "03-09", "03-28", "03-29", "04-07", "04-08", "04-09", "04-10"):
+        office.sweep("due", f"2024-{day} 10:00")
+    plan = [row for row in office.alerts() if row.key == "plan"]
+    assert [(row.level, row.day, row.due_on, office.told(row)) for row in plan] == [
+        ("yellow", "2024-03-09", "2024-04-08", ["m1"]),
+        ("orange", "2024-03-29", "2024-04-08", ["m1", "lead"]),
+        ("red", "2024-04-08", "2024-04-08", ["m1", "lead"]),
+        ("black", "2024-04-09", "2024-04-08", ["m1", "lead"]),
+    ]
+
+
 # Heartbeats
 
 

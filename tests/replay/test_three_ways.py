@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from definitions import load
-from definitions.detectors import load_detectors
+from definitions.detectors import Detectors, load_detectors
 from tests.core.driver import FACTS as CASES_OF
 from tests.core.driver import REGIONS
 from tests.replay.histories import FACTS, History, calendar, disturbed, organisations, small_history
+from tests.replay.oracle.file import File
 from tests.replay.oracle.judge import judge as oracle
+from tests.replay.oracle.peers import PAIRS, above, s7, tallies
 from tests.replay.oracle.test_oracle import event as record
 from workflow.core.chain import predecessor
 from workflow.core.state import State
@@ -48,11 +51,14 @@ def write(path: Path, columns: tuple[Column, ...], rows: list[dict[str, Any]]) -
     return path
 
 
-def by_columns(history: History, folder: Path) -> tuple[Fired, dict[str, tuple[str, list[str]]]]:
+def by_columns(
+    history: History, folder: Path, rules: Detectors | None = None
+) -> tuple[Fired, dict[str, tuple[str, list[str]]]]:
     judged = columnar(
         write(folder / "cases.parquet", CASES, history.cases),
         write(folder / "events.parquet", EVENTS, history.events),
         book=BOOK, calendar=calendar(), as_of=AS_OF, out=folder / "out", temp_dir=folder / "spill", memory_limit="1GB",
+        detectors=rules,
     )  # fmt: skip
     fired = {
         (row["case_id"], row["rule"], row["severity"])
@@ -124,6 +130,32 @@ def test_columns_and_oracle_agree_on_organisations(seed, odd, tmp_path):
     by_columns(history, tmp_path)
     found = pq.read_table(tmp_path / "out" / "findings.parquet").to_pylist()
     assert {(row["case_id"] or row["org"], row["rule"], row["severity"]) for row in found} == answer.fired()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4, 9])
+def test_columns_and_oracle_count_the_same_of_organisations(seed, tmp_path):
+    """What the statistical rules compare, before any test of chance: of each unit its hits and cases, and those of its
+    peers, wherever its share lies above theirs."""
+    history = organisations(seed) if seed < 5 else disturbed(seed, size=60)
+    file = File(history.cases, history.events, calendar(), AS_OF, FACTS)
+    expected = Counter(
+        (rule, *tally) for rule, pairs in PAIRS.items() for tally in tallies(pairs(file), 1) if above(tally)
+    )
+    expected.update(("S7", *counted) for counted in s7(file))
+    shipped = load_detectors()
+    loosest = {"alpha": 1, "at_least": 1, "share": 0}
+    every = tuple(
+        msgspec.structs.replace(one, thresholds={key: loosest.get(key, value) for key, value in one.thresholds.items()})
+        for one in shipped.statistics
+    )
+    by_columns(history, tmp_path, msgspec.structs.replace(shipped, statistics=every))
+    found: Counter[tuple[Any, ...]] = Counter()
+    for row in pq.read_table(tmp_path / "out" / "findings.parquet").to_pylist():
+        if row["rule"].startswith("S"):
+            said = json.loads(row["evidence"])
+            named = ("hits", "of", "peer_hits", "peer_of")
+            found[row["rule"], row["org"], *(said[name] for name in named if name in said)] += 1
+    assert found == expected
 
 
 def in_the_city(important: bool, *events: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

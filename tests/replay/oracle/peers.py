@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from scipy import stats
@@ -17,30 +17,47 @@ LEAST = 20
 LEVEL = 0.01
 Unit = tuple[Any, Any]
 """Organisation, and who or what in it."""
+Pairs = list[tuple[Unit, tuple[str, ...], bool]]
+"""A unit, the families it is compared in (the first with enough peers counts), and whether it is a hit."""
+Tally = tuple[Any, int, int, int, int]
+"""Organisation of a unit, its hits, of how many, and those of other organisations."""
 
 
-def above_peers(pairs: Iterable[tuple[Unit, tuple[str, ...], bool]]) -> set[Any]:
-    """The organisations of the units whose share of hits lies above that of other organisations. A pair is a unit, the
-    families it is compared in (the first with enough peers counts), and whether it is a hit."""
-    tallies: dict[tuple[Unit, tuple[str, ...]], list[int]] = defaultdict(lambda: [0, 0])
+def tallies(pairs: Pairs, least: int = LEAST) -> list[Tally]:
+    """What each unit of at least `least` pairs did, beside at least as many of its peers."""
+    counted: dict[tuple[Unit, tuple[str, ...]], list[int]] = defaultdict(lambda: [0, 0])
     for unit, families, hit in pairs:
-        tallies[unit, families][0] += hit
-        tallies[unit, families][1] += 1
-    tested: list[tuple[float, bool, Any]] = []
-    for (unit, families), (k, n) in tallies.items():
-        if unit[0] is None or n < LEAST:
+        counted[unit, families][0] += hit
+        counted[unit, families][1] += 1
+    found: list[Tally] = []
+    for (unit, families), (k, n) in counted.items():
+        if unit[0] is None or n < least:
             continue
         for family in families:
-            others = [t for (u, fs), t in tallies.items() if family in fs and u[0] not in (unit[0], None)]
+            others = [t for (u, fs), t in counted.items() if family in fs and u[0] not in (unit[0], None)]
             trials = sum(t[1] for t in others)
-            if trials >= LEAST:
-                rate = max(sum(t[0] for t in others), trials / (trials + 1)) / trials
-                above = k * trials > sum(t[0] for t in others) * n
-                tested.append((stats.binomtest(k, n, min(rate, 1), "greater").pvalue, above, unit[0]))
+            if trials >= least:
+                found.append((unit[0], k, n, sum(t[0] for t in others), trials))
                 break
+    return found
+
+
+def above(tally: Tally) -> bool:
+    """Whether the unit's share of hits lies above that of its peers."""
+    _, hits, of, peer_hits, trials = tally
+    return hits * trials > peer_hits * of
+
+
+def above_peers(pairs: Pairs) -> set[Any]:
+    """The organisations of the units whose share of hits lies above that of other organisations by more than chance."""
+    tested: list[tuple[float, Tally]] = []
+    for tally in tallies(pairs):
+        _, k, n, hits, trials = tally
+        rate = max(hits, trials / (trials + 1)) / trials
+        tested.append((stats.binomtest(k, n, min(rate, 1), "greater").pvalue, tally))
     tested.sort(key=lambda one: one[0])
     last = max((i for i, one in enumerate(tested, 1) if one[0] <= LEVEL * i / len(tested)), default=0)
-    return {org for _, above, org in tested[:last] if above}
+    return {tally[0] for _, tally in tested[:last] if above(tally)}
 
 
 def _regions(name: str, region: str | None) -> tuple[str, ...]:
@@ -56,8 +73,8 @@ def _one_round(case: Case, code: str) -> tuple[dt.date, dt.date] | None:
     return (when(begun[0]).date, when(ends[0]).date) if begun else None
 
 
-def s1(file: File) -> set[Any]:
-    pairs: list[tuple[Unit, tuple[str, ...], bool]] = []
+def s1(file: File) -> Pairs:
+    pairs: Pairs = []
     for case in file.cases:
         org = case.get("org")
         try:
@@ -79,10 +96,10 @@ def s1(file: File) -> set[Any]:
             pairs.append(((org, name), (name,), span[1] == file.due(span[0], step.limit)))
             if case.rules.high_voltage:
                 pairs.append(((org, day0), (day0,), span[0] == span[1]))
-    return above_peers(pairs)
+    return pairs
 
 
-def s2(file: File) -> set[Any]:
+def s2(file: File) -> Pairs:
     pairs = []
     having = [c for c in file.cases if c.get("contractor")]
     for contractor in {c.get("contractor") for c in having} - file.lists.sole_contractors:
@@ -95,10 +112,10 @@ def s2(file: File) -> set[Any]:
                     )
                     hit = c.get("contractor") == contractor
                     pairs.append((who, _regions(f"{unit} {contractor}", c.get("region")), hit))
-    return above_peers(pairs)
+    return pairs
 
 
-def s4(file: File) -> set[Any]:
+def s4(file: File) -> Pairs:
     region: dict[Any, str] = {}
     for case in file.cases:
         org = case.get("org")
@@ -114,11 +131,11 @@ def s4(file: File) -> set[Any]:
             at, org = e["occurred_at"], file.org_of(e)
             hit = at.minute in (0, 30) and at.second == 0
             pairs.append(((org, f"{e['actor']} {source}"), _regions(str(source), region[org]), hit))
-    return above_peers(pairs)
+    return pairs
 
 
-def s5(file: File) -> set[Any]:
-    pairs: list[tuple[Unit, tuple[str, ...], bool]] = []
+def s5(file: File) -> Pairs:
+    pairs: Pairs = []
     for e in file.events:
         site = e["activity"] in ("mid_inspection", "completion_inspection", "metering") and e["lifecycle"] == "complete"
         if site and e.get("source") != "field_terminal":
@@ -128,10 +145,10 @@ def s5(file: File) -> set[Any]:
             pairs.append(((org, "org"), ("org",), hit))
             if e.get("actor"):
                 pairs.append(((org, f"actor {e['actor']}"), ("actor",), hit))
-    return above_peers(pairs)
+    return pairs
 
 
-def s6(file: File) -> set[Any]:
+def s6(file: File) -> Pairs:
     """Among the closed cases that used up all but the last days of their limit."""
     pairs = []
     for case in file.cases:
@@ -143,23 +160,24 @@ def s6(file: File) -> set[Any]:
             continue
         if clock.used >= clock.budget - min(3, clock.budget / 2):
             pairs.append(((case.get("org"), ""), ("all",), case.ending is not None))
-    return above_peers(pairs)
+    return pairs
 
 
-def s7(file: File) -> set[Any]:
+def s7(file: File) -> list[tuple[Any, int, int]]:
+    """Of each organisation and kind of paper: in how many cases it was volunteered, of how many."""
     by_org: dict[Any, list[set[str]]] = defaultdict(list)
     for case in file.cases:
         given = {e["value"] for e in case.all("document", "received") if e.get("ref") == "volunteered"}
         by_org[case.get("org")].append(given)
-    out = set()
-    for org, cases in by_org.items():
-        kinds = Counter(kind for given in cases for kind in given if kind)
-        if len(cases) >= LEAST and any(count > 0.2 * len(cases) for count in kinds.values()):
-            out.add(org)
-    return out
+    return [
+        (org, count, len(cases))
+        for org, cases in by_org.items()
+        for count in Counter(kind for given in cases for kind in given if kind).values()
+        if org is not None
+    ]
 
 
-def s8(file: File) -> set[Any]:
+def s8(file: File) -> Pairs:
     pairs = []
     for case in file.cases:
         for code in ("supply_plan", "design_review"):
@@ -173,7 +191,7 @@ def s8(file: File) -> set[Any]:
             if all(times):
                 apart = min(times[1]) - min(times[0])
                 pairs.append(((case.get("org"), ""), ("all",), abs(apart) <= dt.timedelta(minutes=5)))
-    return above_peers(pairs)
+    return pairs
 
 
 EXEMPTING = (
@@ -183,40 +201,43 @@ EXEMPTING = (
 )  # fmt: skip
 
 
-def s9(file: File) -> set[Any]:
+def s9(file: File) -> Pairs:
     """An organisation that never had a source is not odd, and nobody's peer."""
-    pairs: list[tuple[Unit, tuple[str, ...], bool]] = []
+    pairs: Pairs = []
     tests: dict[str, Callable[[Case], bool]] = {
-        "first_energy": lambda c: not c.all("first_energy"),
-        "meter_installed": lambda c: not c.all("meter_installed"),
+        "first_energy": lambda c: not (c.all("first_energy") or c.untimed("first_energy", "observed")),
+        "meter_installed": lambda c: not (c.all("meter_installed") or c.untimed("meter_installed", "observed")),
         "recorded_at": lambda c: not any(e.get("recorded_at") for e in c.events),
     }
-    energised = [c for c in file.cases if c.energised is not None]
+    energised = [c for c in file.cases if c.was_energised]
     for name, lacks in tests.items():
         having = {c.get("org") for c in energised if not lacks(c)}
         pairs += [((c.get("org"), name), (name,), lacks(c)) for c in energised if c.get("org") in having]
-    return above_peers(pairs)
+    return pairs
 
 
-def s10(file: File) -> set[Any]:
+def s10(file: File) -> Pairs:
     def exempted(case: Case) -> bool:
         return any(
             e.get("value") in EXEMPTING or (e.get("batch") or "").startswith(("estate:", "migration:", "outage:"))
             for e in case.events
         )
 
-    return above_peers(((c.get("org"), ""), ("all",), exempted(c)) for c in file.cases)
+    return [((c.get("org"), ""), ("all",), exempted(c)) for c in file.cases]
 
 
-RULES: dict[str, tuple[str, Callable[[File], set[Any]]]] = {
-    "S1": ("low", s1), "S2": ("medium", s2), "S4": ("low", s4), "S5": ("low", s5), "S6": ("medium", s6),
-    "S7": ("medium", s7), "S8": ("medium", s8), "S9": ("low", s9), "S10": ("low", s10),
+SEVERITY = {
+    "S1": "low", "S2": "medium", "S4": "low", "S5": "low", "S6": "medium", "S7": "medium", "S8": "medium", "S9": "low",
+    "S10": "low",
+}  # fmt: skip
+PAIRS: dict[str, Callable[[File], Pairs]] = {
+    "S1": s1, "S2": s2, "S4": s4, "S5": s5, "S6": s6, "S8": s8, "S9": s9, "S10": s10,
 }  # fmt: skip
 
 
 def findings(file: File) -> list[Finding]:
+    found = {rule: above_peers(pairs(file)) for rule, pairs in PAIRS.items()}
+    found["S7"] = {org for org, hits, of in s7(file) if of >= LEAST and hits > 0.2 * of}
     return [
-        Finding(None, rule, severity, org=org)
-        for rule, (severity, test) in RULES.items()
-        for org in sorted(test(file) - {None})
+        Finding(None, rule, severity, org=org) for rule, severity in SEVERITY.items() for org in sorted(found[rule])
     ]
