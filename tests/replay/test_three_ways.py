@@ -138,7 +138,7 @@ def test_columns_and_oracle_count_the_same_of_organisations(seed, tmp_path):
     peers, wherever its share lies above theirs."""
     history = organisations(seed) if seed < 5 else disturbed(seed, size=60)
     file = File(history.cases, history.events, calendar(), AS_OF, FACTS)
-    expected = Counter(
+    expected: Counter[tuple[Any, ...]] = Counter(
         (rule, *tally) for rule, pairs in PAIRS.items() for tally in tallies(pairs(file), 1) if above(tally)
     )
     expected.update(("S7", *counted) for counted in s7(file))

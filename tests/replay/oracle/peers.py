@@ -100,7 +100,7 @@ def s1(file: File) -> Pairs:
 
 
 def s2(file: File) -> Pairs:
-    pairs = []
+    pairs: Pairs = []
     having = [c for c in file.cases if c.get("contractor")]
     for contractor in {c.get("contractor") for c in having} - file.lists.sole_contractors:
         for unit in ("org", "manager"):
@@ -124,7 +124,7 @@ def s4(file: File) -> Pairs:
     by_source: dict[Any, list[bool]] = defaultdict(list)
     for e in events:
         by_source[e.get("source")].append(e["occurred_at"].second == 0)
-    pairs = []
+    pairs: Pairs = []
     for e in events:
         source = e.get("source")
         if e.get("actor") and sum(by_source[source]) < 0.95 * len(by_source[source]):
@@ -150,7 +150,7 @@ def s5(file: File) -> Pairs:
 
 def s6(file: File) -> Pairs:
     """Among the closed cases that used up all but the last days of their limit."""
-    pairs = []
+    pairs: Pairs = []
     for case in file.cases:
         try:
             if case.closed is None or not case.ledger_applies:
@@ -178,7 +178,7 @@ def s7(file: File) -> list[tuple[Any, int, int]]:
 
 
 def s8(file: File) -> Pairs:
-    pairs = []
+    pairs: Pairs = []
     for case in file.cases:
         for code in ("supply_plan", "design_review"):
             times: list[list[dt.datetime]] = [[], []]
@@ -223,7 +223,7 @@ def s10(file: File) -> Pairs:
             for e in case.events
         )
 
-    return [((c.get("org"), ""), ("all",), exempted(c)) for c in file.cases]
+    return [((case.get("org"), ""), ("all",), exempted(case)) for case in file.cases]
 
 
 SEVERITY = {
