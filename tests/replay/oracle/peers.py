@@ -184,6 +184,8 @@ def s8(file: File) -> Pairs:
             times: list[list[dt.datetime]] = [[], []]
             for at, life in enumerate(("start", "complete")):
                 for e in case.all(code, life):
+                    if e.get("recorded_is_date"):
+                        continue
                     try:
                         times[at].append(file.entered(e))
                     except Unjudged:

@@ -61,7 +61,7 @@ def make(run: Engine, rules: Detectors, reported: Iterable[Reported] = ()) -> No
 def _families(family: str) -> list[str]:
     """The family, and the wider ones that stand in for it."""
     name, mark, region = family.partition(REGION)
-    return [f"{name}{mark}{region[:size]}" for size in (6, 4, 2, 0)] if mark else [family]
+    return list(dict.fromkeys(f"{name}{mark}{region[:size]}" for size in (6, 4, 2, 0))) if mark else [family]
 
 
 def _with_peers(one: Statistic, rows: list[tuple[Any, ...]]) -> Iterator[Row]:
@@ -219,7 +219,7 @@ def _round_times(run: Engine, one: Statistic, rules: Detectors) -> str:
         JOIN orgs AS o ON o.org_id = x.org_id
         JOIN (SELECT org_id, min(region) AS region FROM c GROUP BY org_id) AS p ON p.org_id = x.org_id
         JOIN (SELECT src FROM ev WHERE k IN ({step}) AND occurred % 2 = 0 GROUP BY src
-            HAVING sum(CASE WHEN {second} = 0 THEN 1 ELSE 0 END) < {share} * count(*)) AS s ON s.src = x.src"""
+            HAVING sum(CASE WHEN {second} = 0 THEN 1 ELSE 0 END) < {share} * count(*)) AS s ON s.src = x.src WHERE o.org <> ''"""
 
 
 def _at_rest(run: Engine, one: Statistic, rules: Detectors) -> str:
