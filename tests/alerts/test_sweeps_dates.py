@@ -212,8 +212,8 @@ def test_a_milestone_warns_early_and_is_silent_once_it_is_reached(office: Office
 
 
 def test_a_milestone_that_is_not_reached_goes_up_by_a_ladder_of_its_own(office: Office):
-    """Due on Thursday the 11th: yellow the day before to the manager alone, red and the first day over to the team lead as
-    well, and from the third working day over, Tuesday the 16th, to the county; once."""
+    """Due on Thursday the 11th: yellow the day before to the manager alone, red and the first day over to the team lead
+    as well, and from the third working day over, Tuesday the 16th, to the county; once."""
     office.case(user_class="lv_zero")
     for day in ("10", "11", "12", "15", "16", "17"):
         office.sweep("due", f"2024-01-{day} 10:00")
