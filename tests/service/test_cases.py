@@ -65,6 +65,18 @@ def a_bit_of_everything(desk: Desk) -> list[str]:
     return ids
 
 
+def test_a_notice_that_there_is_none_of_is_refused_with_those_there_are(desk: Desk):
+    """The notices of `notices.yaml`; nobody was told of what a slip of the pen calls otherwise."""
+    case_id = desk.submit("residential").case_id
+    answer = desk.do(case_id, "notify", notice="hotline", channel="sms")
+    assert refused(answer) == "notice-unknown"
+    assert answer.refusal is not None
+    assert answer.refusal.extra["notices"] == ["hotlines", "policy", "progress"]
+    assert all(one in answer.refusal.detail.en for one in ("hotline;", "hotlines", "policy", "progress"))
+    assert desk.do(case_id, "notify", notice="hotlines", channel="sms").refusal is None
+    assert [one["notice"] for one in desk.shown(case_id)["notices"]] == ["hotlines"]
+
+
 def test_rows_are_what_the_events_give_and_can_be_made_again(desk: Desk):
     ids = a_bit_of_everything(desk)
     assert desk.disagreeing() == []

@@ -237,9 +237,9 @@ def rebuilt(
     ladder = None if today is None else law.book.ladder(on=today, region=state.facts.region)
     return {
         "application": [case_row(state, fresh, rows[-1].hash)],
-        "rounds": rounds_changed(case_id, state.steps, ()).rows,
-        "deadlines": [deadline_row(case_id, timer, calendar, ladder) for timer in begun(fresh)],
-        "pending": pending_rows(state, {row.case_seq: row.recorded_at for row in rows}),
+        "rounds": sorted(rounds_changed(case_id, state.steps, ()).rows),
+        "deadlines": sorted(deadline_row(case_id, timer, calendar, ladder) for timer in begun(fresh)),
+        "pending": sorted(pending_rows(state, {row.case_seq: row.recorded_at for row in rows})),
     }
 
 
