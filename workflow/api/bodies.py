@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from workflow.api.problems import Problem, malformed
+from workflow.service import CONTROL
 from workflow.service.validation import field_path
 
 MIB = 1024 * 1024
@@ -29,7 +30,6 @@ _LONGEST_INTEGER = 18
 _OFF_THE_LOOP = 64 * 1024
 """Bodies larger than this are parsed in a thread, so that other callers do not wait."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json\s*(?:;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)
 
 T = TypeVar("T")
@@ -119,7 +119,7 @@ def _check_tree(root: Any) -> None:
     while waiting:
         value, path = waiting.pop()
         if isinstance(value, str):
-            if _CONTROL.search(value):
+            if CONTROL.search(value):
                 raise _refuse(
                     "含有控制字符或无效字符", "contains control characters or invalid characters", field_path(path)
                 )
@@ -127,7 +127,7 @@ def _check_tree(root: Any) -> None:
             if len(path) >= DEEPEST:
                 raise _refuse(f"嵌套超过 {DEEPEST} 层", f"is nested deeper than {DEEPEST} levels")
             if isinstance(value, dict):
-                if any(_CONTROL.search(name) for name in value):
+                if any(CONTROL.search(name) for name in value):
                     raise _refuse("字段名含有控制字符或无效字符", "a field's name contains control characters")
                 waiting.extend(
                     (child, (*path, name)) for name, child in value.items() if isinstance(child, str | dict | list)

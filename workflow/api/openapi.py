@@ -12,6 +12,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from workflow.api import answers
 from workflow.api.evidence import Records
+from workflow.api.problems import MEDIA_TYPE
 from workflow.http import XLSX
 from workflow.service import COMMANDS, Submission, alerts, causes, destinations, feeds, findings, orders
 from workflow.service.evidence import Record
@@ -42,7 +43,7 @@ def problem(description: str) -> dict[str, Any]:
     """A response that is a problem."""
     return {
         "description": description,
-        "content": {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}},
     }
 
 

@@ -13,9 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from workflow.api.context import record_of
 from workflow.api.problems import Problem
-from workflow.service import Principal, Service
+from workflow.service import FIRST_YEAR, LAST_YEAR, Principal, Service
 
-FIRST_YEAR, LAST_YEAR = 2004, 2099
 _LONGEST_KEY = 512
 _VERSION = re.compile(r'(?:W/)?"(\d{1,9})(?:-[0-9a-f]{1,64})?"|(\d{1,9})')
 _TAG = r'(?:W/)?"[^"]*"|[^",\s]+'

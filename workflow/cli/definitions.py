@@ -57,7 +57,7 @@ def show(
     on: Annotated[
         str | None, typer.Option("--on", metavar="DATE", help="报装申请日期, 默认今天 / submission date, default today")
     ] = None,
-    region: Region = "000000",
+    region: Region = rules.NATION,
     directory: Directory = None,
     regions: Regions = None,
     as_json: JsonOption = False,
@@ -76,7 +76,7 @@ def diff(
     user_class: Annotated[str, typer.Option("--class", metavar="CLASS", help="用户类别 / user class")],
     from_: Annotated[str | None, typer.Option("--from", metavar="DATE", help="前一日期, 默认今天 / one day")] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="DATE", help="后一日期, 默认今天 / the other day")] = None,
-    region: Region = "000000",
+    region: Region = rules.NATION,
     other_region: Annotated[
         str | None, typer.Option("--other-region", metavar="CODE", help="与哪个地区比较 / region to compare with")
     ] = None,

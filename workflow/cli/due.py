@@ -43,7 +43,7 @@ def due(
         str | None,
         typer.Option(metavar="DATE", help="报装申请日期, 决定适用的时限 / submission date, decides the limits"),
     ] = None,
-    region: Annotated[str, typer.Option(metavar="CODE", help="行政区划代码 (GB/T 2260) / region")] = "000000",
+    region: Annotated[str, typer.Option(metavar="CODE", help="行政区划代码 (GB/T 2260) / region")] = rules.NATION,
     deemed: Annotated[
         bool | None,
         typer.Option("--deemed/--strict", help="休息日或下班后提交视同下一工作日 / deemed received next working day"),
@@ -91,7 +91,7 @@ def _due(
     began = service.parse_start(start)
     calendar = service.working_calendar(notices)
     if user_class is None:
-        if step is not None or on is not None or deemed is not None or region != "000000":
+        if step is not None or on is not None or deemed is not None or region != rules.NATION:
             raise service.Question(
                 "--step、--on、--region、--deemed 须与 --class 同用 / --step, --on, --region and --deemed need --class"
             )

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from definitions.model import UserClass
 from workflow.core.times import BUSINESS_ZONE, FIRST_YEAR, LAST_YEAR
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 _UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
@@ -31,7 +31,7 @@ def blank(text: str) -> bool:
 
 
 def _written(value: str) -> str:
-    if _CONTROL.search(value):
+    if CONTROL.search(value):
         raise ValueError("含有控制字符 / contains control characters")
     if blank(value):
         raise ValueError("不能只有空白, 请填写内容 / must not be blank; write something down")
@@ -48,8 +48,7 @@ def _moment(value: object) -> object:
 
 
 def _in_business_zone(value: dt.datetime) -> dt.datetime:
-    if not FIRST_YEAR < value.year <= LAST_YEAR:
-        raise ValueError(f"年份应在 {FIRST_YEAR + 1}-{LAST_YEAR} / year must be {FIRST_YEAR + 1}-{LAST_YEAR}")
+    _known_year(value)
     if value.tzinfo is None:
         return value.replace(tzinfo=BUSINESS_ZONE)
     return value.astimezone(BUSINESS_ZONE)

@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storage import Contention, NotMigrated, OutcomeUnknown, StorageError, StorageUnavailable
-    from workflow.core.commands import COMMAND_NAMES, COMMANDS, Command, Submission
+    from storage import Contention, Damaged, NotMigrated, OutcomeUnknown, StorageError, StorageUnavailable
+    from workflow.core.commands import COMMAND_NAMES, COMMANDS, CONTROL, Command, Submission
     from workflow.core.events import Principal
     from workflow.core.refusals import Refusal, Refused, refusal, refuse
     from workflow.core.timers import past_due
-    from workflow.core.times import BUSINESS_ZONE
+    from workflow.core.times import BUSINESS_ZONE, FIRST_YEAR, LAST_YEAR
     from workflow.service.cases import Answer
     from workflow.service.service import Service, SystemClock
     from workflow.service.writer import Reply
@@ -23,9 +23,13 @@ __all__ = [
     "BUSINESS_ZONE",
     "COMMANDS",
     "COMMAND_NAMES",
+    "CONTROL",
+    "FIRST_YEAR",
+    "LAST_YEAR",
     "Answer",
     "Command",
     "Contention",
+    "Damaged",
     "NotMigrated",
     "OutcomeUnknown",
     "Principal",
@@ -44,11 +48,11 @@ __all__ = [
 
 _HOMES = {
     "storage": ("Contention", "Damaged", "NotMigrated", "OutcomeUnknown", "StorageError", "StorageUnavailable"),
-    "workflow.core.commands": ("COMMANDS", "COMMAND_NAMES", "Command", "Submission"),
+    "workflow.core.commands": ("COMMANDS", "COMMAND_NAMES", "CONTROL", "Command", "Submission"),
     "workflow.core.events": ("Principal",),
     "workflow.core.refusals": ("Refusal", "Refused", "refusal", "refuse"),
     "workflow.core.timers": ("past_due",),
-    "workflow.core.times": ("BUSINESS_ZONE",),
+    "workflow.core.times": ("BUSINESS_ZONE", "FIRST_YEAR", "LAST_YEAR"),
     "workflow.service.cases": ("Answer",),
     "workflow.service.service": ("Service", "SystemClock"),
     "workflow.service.writer": ("Reply",),

@@ -121,7 +121,9 @@ def create(
     access.check_administers(service.law.roles, principal, AREA)
     with service.database.read() as tx:
         member = tx.member(staff)
-    if member is None or not _in_reach(service, principal, member):
+        if member is not None and not access.sees(tx, principal, member.org):
+            member = None
+    if member is None:
         raise refuse(
             "not-found",
             f"没有工号 {staff[:64]}; 请先导入人员 (baozhuang staff import)",
@@ -257,16 +259,12 @@ def _principal(member: StaffRow) -> Principal:
     return Principal(member.id, member.role, member.org)
 
 
-def _in_reach(service: Service, principal: Principal, member: StaffRow) -> bool:
-    with service.database.read() as tx:
-        return access.sees(tx, principal, member.org)
-
-
 def _administered(service: Service, principal: Principal, staff: str) -> tuple[AccountRow, StaffRow]:
     access.check_administers(service.law.roles, principal, AREA)
-    found = _read(service, staff)
-    if found is None or not _in_reach(service, principal, found[1]):
-        raise refuse("not-found", f"没有账户 {staff[:64]}", f"There is no account {staff[:64]}")
+    with service.database.read() as tx:
+        found = tx.account(staff)
+        if found is None or not access.sees(tx, principal, found[1].org):
+            raise refuse("not-found", f"没有账户 {staff[:64]}", f"There is no account {staff[:64]}")
     return found
 
 

@@ -29,10 +29,8 @@ from workflow.service.cutover_files import Case, Entry, Found, from_json
 from workflow.service.cutover_tables import from_tables
 from workflow.service.evidence import check_records, evidence_row
 from workflow.service.reading import faults
-from workflow.service.service import Service
+from workflow.service.service import Progress, Service
 from workflow.service.tables import is_json
-
-Progress = Callable[[int, int | None], object]
 
 CASES_AT_ONCE = 20
 """Cases brought over in one transaction: other writers wait no longer than that takes."""

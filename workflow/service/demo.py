@@ -9,7 +9,6 @@ The same day gives the same cases; a run that was interrupted goes on where it s
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ from workflow.core.refusals import Refused
 from workflow.core.times import business_date, write
 from workflow.service import accounts, demo_records, rules
 from workflow.service.demo_cases import ADMINISTRATOR, COUNTER, INSPECTOR, PROVINCE, Act, orgs, staff, stories
-from workflow.service.service import Service, SystemClock
+from workflow.service.service import Progress, Service, SystemClock
 
 DONE_SETTING = "demonstration"
 ACTS_PER_COMMIT = 100
@@ -66,7 +65,7 @@ ACCOUNTS = ("YZ-WL-XT-GY-1", "YZ-WL-0", INSPECTOR, ADMINISTRATOR, COUNTER)
 """Who may sign in to the demonstration: a manager, a supervisor, and one of each other role."""
 
 
-def fill(url: str | Path, progress: Callable[[int, int | None], object], until: dt.datetime | None = None) -> Filled:
+def fill(url: str | Path, progress: Progress, until: dt.datetime | None = None) -> Filled:
     """Put the demonstration into the migrated database at `url`, once, up to `until` (default: now). Raises
     StorageError."""
     until = until or SystemClock().now()
@@ -111,9 +110,7 @@ def _setting(service: Service) -> str | None:
         return tx.setting(DONE_SETTING)
 
 
-def _play(
-    service: Service, clock: SimulatedClock, until: dt.datetime, progress: Callable[[int, int | None], object]
-) -> None:
+def _play(service: Service, clock: SimulatedClock, until: dt.datetime, progress: Progress) -> None:
     """Give every command whose moment has come, in order of time over all cases."""
     agenda: list[_Due] = sorted(
         (act.at, story.name, number, act)

@@ -7,13 +7,12 @@ pure function of the definition and the language; colours and fonts are the page
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
 from definitions.model import Definition
 from workflow.core.machine import CLOSED, ENDINGS, ENERGISED, machine_for
-
-Language = Literal["zh", "en"]
+from workflow.reports.listing import Language
 
 WIDTH: Final = 360
 _BOX_WIDTH, _BOX_HEIGHT, _GAP, _TOP = 146, 58, 46, 92

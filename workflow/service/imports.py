@@ -17,7 +17,7 @@ from definitions.model import RoleRule
 from storage import OrgRow, StaffRow, Tx
 from workflow.core.events import Principal
 from workflow.service import access
-from workflow.service.service import Service
+from workflow.service.service import Progress, Service
 from workflow.service.tables import (
     BEYOND,
     BadFile,
@@ -32,7 +32,6 @@ from workflow.service.tables import (
     read_tables,
 )
 
-Progress = Callable[[int, int | None], object]
 _T = TypeVar("_T", OrgRow, StaffRow)
 
 ORG_COLUMNS: Vocabulary = {

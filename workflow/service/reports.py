@@ -16,7 +16,7 @@ from workflow.reports.tables import Report, in_the_period, needs_history
 from workflow.reports.workbook import workbook
 from workflow.service import access
 from workflow.service.cases import from_row
-from workflow.service.service import Service
+from workflow.service.service import Progress, Service
 from workflow.service.units import NOBODY, Group, Units
 
 __all__ = ["GROUPINGS", "KINDS", "report", "workbook"]
@@ -25,7 +25,6 @@ KINDS: Final = ("indicators", "benefits")
 GROUPINGS: Final = ("province", "city", "county", "org", "enterprise")
 """What sub-totals can be made by: the region of the premises, the units next below, or the enterprise of the unit."""
 
-Progress = Callable[[int, int | None], None]
 _REPORT_EVERY = 1000
 
 

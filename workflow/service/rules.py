@@ -19,6 +19,7 @@ from workflow.core.times import BUSINESS_ZONE, business_date
 
 __all__ = [
     "BAD_QUESTION",
+    "NATION",
     "ApprovalRule",
     "Book",
     "Change",

@@ -38,6 +38,10 @@ from workflow.service.writer import Direct, Reply, Writer
 _T = TypeVar("_T")
 
 MOST_PER_PAGE = 500
+
+Progress = Callable[[int, int | None], object]
+"""What long work is given to tell how far it is: so many done, of so many (None: unknown)."""
+
 _LONGEST_SIGNATURE = 64
 
 STATES = (*(f"{step}.{phase}" for step in STEPS for phase in ("waiting", "running")), *CLOSED)

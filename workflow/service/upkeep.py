@@ -5,7 +5,6 @@ For whoever holds the database; nothing here needs a key.  Times are of the busi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,11 @@ from workflow.core.refusals import refuse
 from workflow.core.times import write
 from workflow.service import access, evidence, load_times
 from workflow.service.law import damaged
-from workflow.service.service import Service
+from workflow.service.service import Progress, Service
 
 CHECKPOINT_SETTING = "checkpoint"
 """When the latest checkpoint was made, of how many cases and records, its root. The file itself is kept elsewhere."""
 
-Progress = Callable[[int, int | None], object]
 """Told how many of how many are done; None: not known how many."""
 
 

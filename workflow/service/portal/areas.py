@@ -16,9 +16,8 @@ import msgspec
 from storage import AreaRow, Tx
 from workflow.core.events import Principal
 from workflow.service import access
-from workflow.service.imports import Progress
 from workflow.service.portal import house
-from workflow.service.service import Service
+from workflow.service.service import Progress, Service
 from workflow.service.tables import (
     BadFile,
     BadValue,
