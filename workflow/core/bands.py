@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from definitions.calendar import WorkingCalendar
 from definitions.model import BoardBand
-
-_DAY = dt.timedelta(days=1)
+from workflow.core.counting import ONE_DAY
 
 
 class Reach(NamedTuple):
@@ -31,12 +30,12 @@ def reaches(calendar: WorkingCalendar, today: dt.date, bands: Sequence[BoardBand
     for band in bands:
         last = None if band.at_most is None else _last(calendar, today, band.at_most)
         found.append(Reach(band, first, last))
-        first = None if last is None else last + _DAY
+        first = None if last is None else last + ONE_DAY
     return tuple(found)
 
 
 def _last(calendar: WorkingCalendar, today: dt.date, left: int) -> dt.date:
-    return today - _DAY if left < 0 else today if left == 0 else calendar.add(today, left)
+    return today - ONE_DAY if left < 0 else today if left == 0 else calendar.add(today, left)
 
 
 def band_of(reached: Sequence[Reach], due_on: dt.date) -> BoardBand:

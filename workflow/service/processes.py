@@ -13,10 +13,11 @@ from definitions.processes import find_process, load_process
 from workflow.replay.columnar.judge import Judged
 from workflow.replay.columnar.process import judge_process
 from workflow.replay.intake import Intake
+from workflow.replay.intake.run import Progress
 from workflow.replay.output import rulebook
 from workflow.replay.output.stages import digest
 from workflow.service import rules
-from workflow.service.replay_stages import History, Outcome, Progress, run
+from workflow.service.replay_stages import History, Outcome, run
 
 __all__ = ["Outcome", "replay_process"]
 

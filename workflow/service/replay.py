@@ -17,12 +17,13 @@ from definitions.book import Book
 from definitions.detectors import Detector, Detectors, Statistic, Threshold, load_detectors
 from workflow.replay.columnar.judge import Judged, judge
 from workflow.replay.intake import BadHistory, Intake, ready
+from workflow.replay.intake.run import Progress
 from workflow.replay.output import rulebook
 from workflow.replay.output.stages import digest
 from workflow.replay.reported import read as read_reported
 from workflow.service import rules
 from workflow.service.calendar import working_calendar
-from workflow.service.replay_stages import History, Outcome, Progress, run
+from workflow.service.replay_stages import History, Outcome, run
 
 __all__ = ["BadHistory", "Intake", "Judged", "Outcome", "ready", "replay"]
 

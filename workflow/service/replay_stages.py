@@ -17,13 +17,10 @@ from workflow.replay.columnar.engines import refuse_engine
 from workflow.replay.columnar.judge import Judged
 from workflow.replay.intake import BadHistory, Intake, load, ready
 from workflow.replay.intake.mapping import READY
-from workflow.replay.intake.run import take_in
+from workflow.replay.intake.run import Progress, take_in
 from workflow.replay.output.rulebook import Rules
 from workflow.replay.output.run import BY, RESULTS, Files, hand_over
 from workflow.replay.output.stages import Stages, digest, weight
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is behind, and how much there is (0: not known)."""
 
 Judge = Callable[[Intake, Path, Callable[[str, float], None]], Judged]
 """Judges what was taken in into a folder; told a share of its work at a time."""

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 from anyio import to_thread
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -260,6 +260,8 @@ Staff = Annotated[Visit, Depends(_staff)]
 """The visit of somebody who is signed in; others are sent to sign in."""
 Form = Annotated[FormData, Depends(_form)]
 """What was sent with a POST."""
+Id = Annotated[str, Path(alias="id", max_length=64)]
+"""Which one, in the path."""
 
 
 def text_of(form: FormData | Mapping[str, Any], name: str) -> str:

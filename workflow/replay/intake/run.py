@@ -26,6 +26,7 @@ _WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _OBJECT_LOGS = (".json", ".jsonocel", ".xmlocel", ".sqlite", ".sqlite3", ".db")
 
 Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is behind, and how much there is (0: not known)."""
 """Told what is being done, how many rows are behind, and how many there are (0: not known yet)."""
 
 

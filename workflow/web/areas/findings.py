@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ from workflow.http import XLSX
 from workflow.service import Refused, findings
 from workflow.web.area import N_, Area, Link
 from workflow.web.language import said
-from workflow.web.visit import Form, Staff, Visit, text_of
+from workflow.web.visit import Form, Id, Staff, Visit, text_of
 
 router = APIRouter()
 AREA = Area("findings", router, order=50, links=(Link("/findings", N_("检查发现"), reads="findings"),))
@@ -24,7 +24,6 @@ PAGE: Final = 30
 ANSWER_WITHIN: Final = dt.timedelta(days=7)
 """What the form of an invitation proposes for the answer; natural days."""
 
-Id = Annotated[str, Path(alias="id", max_length=64)]
 MEDIA: Final = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "xlsx": XLSX,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
@@ -15,7 +15,7 @@ from workflow.service import Refused, StorageError, findings, replays
 from workflow.web.area import N_, Area, Link
 from workflow.web.areas.findings import download, reviewed, reviewing, rules_of
 from workflow.web.language import said
-from workflow.web.visit import Form, Staff, Visit, text_of
+from workflow.web.visit import Form, Id, Staff, Visit, text_of
 
 router = APIRouter()
 AREA = Area(
@@ -29,7 +29,6 @@ VERDICTS: Final = ("suspected", "notice", "cannot_judge", "open", "clear")
 REFRESH_SECONDS: Final = 5
 """After so long the page of a replay at work asks again by itself; whoever wants it still says so."""
 _CHUNK: Final = 1 << 20
-Id = Annotated[str, Path(alias="id", max_length=64)]
 
 
 @router.get("/replays")

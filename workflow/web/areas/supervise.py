@@ -6,10 +6,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import uuid4
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
@@ -19,7 +19,7 @@ from workflow.service.health import concerns
 from workflow.service.overview import overview
 from workflow.web.area import N_, Area, Link
 from workflow.web.language import said
-from workflow.web.visit import Form, Staff, Visit, text_of
+from workflow.web.visit import Form, Id, Staff, Visit, text_of
 
 router = APIRouter()
 AREA = Area(
@@ -37,7 +37,6 @@ REPLY_WITHIN: Final = dt.timedelta(days=3)
 """What the form of an order proposes for the reply; natural days."""
 
 Asked = TypeVar("Asked", bound=BaseModel)
-Id = Annotated[str, Path(alias="id", max_length=64)]
 
 
 def _attempt(
