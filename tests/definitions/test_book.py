@@ -285,7 +285,7 @@ def test_who_stands_higher_may_do_more_and_who_inspects_only_looks():
         ("中华人民共和国安全生产法", "law"), ("中华人民共和国民法典", "law"), ("电力供应与使用条例", "regulation"),
         ("湖北省优化营商环境条例", "regulation"), ("供电监管办法", "departmental_rule"),
         ("供电营业规则", "departmental_rule"),
-        ("某通知", "normative_document"), ("Work Safety Law", "law"), ("Power Supply Regulations", "regulation"),
+        ("某通知", None), ("某公告", None), ("供电服务标准", None), ("Work Safety Law", "law"), ("Power Supply Regulations", "regulation"),
         ("用电办理方法", None),
     ],
 )  # fmt: skip
@@ -298,7 +298,7 @@ def test_levels_of_law_by_how_their_titles_end(title, level):
     assert (found.level if found else None) == level
     if found:
         assert found.lifts_document_ban == (level in ("law", "regulation"))
-        assert found.grounds_refusal == (level != "normative_document")
+        assert found.grounds_refusal
 
 
 @pytest.mark.parametrize(

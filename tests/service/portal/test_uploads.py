@@ -61,6 +61,24 @@ def test_the_content_gives_the_type_and_the_suffix(sqlite_window: Window) -> Non
     assert (row.media, row.name) == ("image/png", "扫描.png")
 
 
+@pytest.mark.parametrize(
+    ("content", "media", "name"),
+    [
+        (PDF, "application/pdf", "扫描.pdf"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01" + b"\0" * 40 + b"\xff\xd9", "image/jpeg", "扫描.jpg"),
+        (b"RIFF\x24\0\0\0WEBPVP8 " + b"\0" * 40, "image/webp", "扫描.webp"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "image/heif", "扫描.heic"),
+    ],
+)
+def test_each_published_type_is_taken_for_what_it_holds(
+    sqlite_window: Window, content: bytes, media: str, name: str
+) -> None:
+    held = sqlite_window.draft()
+    sqlite_window.add(held, "identity", file=incoming("扫描.bin", content))
+    (row,) = apply.files(sqlite_window.service, held)
+    assert (row.media, row.name) == (media, name)
+
+
 def test_a_file_one_byte_too_large_is_refused_and_leaves_nothing(sqlite_window: Window) -> None:
     most = house.rule(sqlite_window.service).uploads.largest_bytes
     assert most == 10 * 1024 * 1024
