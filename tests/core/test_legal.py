@@ -13,6 +13,9 @@ from workflow.core.legal import level
     [
         ("《中华人民共和国公司法》第三条", "law"),
         ("law:《公司法》（2023年修订）第三条", "law"),
+        ("law:公司法第三条", "law"),
+        ("法律依据:公司法第三条", "law"),
+        ("法律依据：公司法第三条", "law"),
         ("Company Law Article 5", "law"),
         ("Article 5 of the Company Law", "law"),
         ("Companies Act Article 5", "law"),

@@ -154,6 +154,9 @@ def test_delivery_on_a_day():
     rule = load().delivery(on=TODAY)
     assert (rule.opens, rule.closes, rule.digest_at) == (dt.time(8, 30), dt.time(17, 30), dt.time(8, 30))
     assert rule.attempts == 9
+    # D-DELIVERY: eight times, 30 seconds to eight hours apart, a fifth more or less; D-HORIZON: six months.
+    assert (rule.retry_seconds[0], rule.retry_seconds[-1], rule.jitter) == (30, 8 * 3600, 0.2)
+    assert rule.verify_after_months == 6
     assert sum(rule.retry_seconds) > 3600, "a receiver may be down for an hour"
     assert rule.escalate_after_hours == {"yellow": None, "orange": 8, "red": 4, "black": 4}
     assert load().delivery(on=TODAY) is rule

@@ -212,6 +212,12 @@ def test_the_policy_is_told_from_the_earlier_of_the_two_dates_and_in_the_hall_fr
     assert channels(dt.date(2023, 1, 1)) == ("wechat", "sms", "app", "hall")
 
 
+def test_the_two_lines_are_told_by_every_channel_of_indicator_19():
+    """By instant messaging (微信等), text message and mobile client."""
+    hotlines = next(one for one in resolve(on=DAY, user_class="residential").notices if one.code == "hotlines")
+    assert set(hotlines.channels) == {"wechat", "sms", "app"}
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "form"),
     [
@@ -220,7 +226,11 @@ def test_the_policy_is_told_from_the_earlier_of_the_two_dates_and_in_the_hall_fr
         ("business_licence", "identity", "business_licence"), ("business_license", "identity", "business_licence"),
         ("户口本", "identity", "household_register"), ("房产证", "premises_title", "house_title"),
         ("不动产权证书", "premises_title", "real_estate_certificate"),
-        ("购房合同", "premises_title", "purchase_contract"),
+        ("购房合同", "premises_title", "purchase_contract"), ("户口簿", "identity", "household_register"),
+        ("护照", "identity", "passport"), ("统一社会信用代码证书", "identity", "credit_code_certificate"),
+        ("不动产权证", "premises_title", "real_estate_certificate"),
+        ("土地使用证", "premises_title", "land_use_certificate"), ("租赁合同", "premises_title", "lease"),
+        ("判决书", "premises_title", "judgment"),
     ],
 )  # fmt: skip
 def test_a_form_is_known_by_its_usual_names(name, kind, form):
