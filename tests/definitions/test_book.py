@@ -295,7 +295,8 @@ def test_who_stands_higher_may_do_more_and_who_inspects_only_looks():
         ("中华人民共和国安全生产法", "law"), ("中华人民共和国民法典", "law"), ("电力供应与使用条例", "regulation"),
         ("湖北省优化营商环境条例", "regulation"), ("供电监管办法", "departmental_rule"),
         ("供电营业规则", "departmental_rule"),
-        ("某通知", None), ("某公告", None), ("供电服务标准", None), ("Work Safety Law", "law"), ("Power Supply Regulations", "regulation"),
+        ("某通知", None), ("某公告", None), ("供电服务标准", None), ("Work Safety Law", "law"),
+        ("Power Supply Regulations", "regulation"),
         ("用电办理方法", None),
     ],
 )  # fmt: skip
