@@ -73,8 +73,8 @@ class ProcessRule(Frozen, frozen=True):
 
 
 class Process(Frozen, frozen=True):
-    """A process. `days`: what counts as a working day (`natural`: every day; `weekdays`: Monday to Friday); `closes`:
-    the kinds of record that end a case; `steps`: in order."""
+    """A process. `days`: what `wdays` counts (`natural`: every day; `weekdays`: Monday to Friday); `closes`: the kinds
+    of record that end a case; `steps`: in order."""
 
     process: str
     name: Text

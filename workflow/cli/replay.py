@@ -158,6 +158,16 @@ def _show(found: Any) -> None:
         typer.echo(f"原因见 / the reasons are in {found.intake.rejected}", err=True)
     for file, sheets in _unread(counts["sheets_left"]).items():
         typer.echo(f"{file}: 没有读取的工作表 / sheets that were not read: {', '.join(sheets)}", err=True)
+    _columns_left(counts)
+
+
+def _columns_left(counts: dict[str, Any]) -> None:
+    """Name the columns that nothing was read from: one of ours may be misspelt."""
+    for one in counts["inputs"]:
+        if one["columns_left"]:
+            place = f"{one['file']} [{one['sheet']}]" if one["sheet"] else one["file"]
+            columns = ", ".join(one["columns_left"])
+            typer.echo(f"{place}: 没有读取的列 / columns that were not read: {columns}", err=True)
 
 
 def _unread(left: list[dict[str, Any]]) -> dict[str, list[str]]:

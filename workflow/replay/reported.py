@@ -21,6 +21,7 @@ from definitions.model import USER_CLASSES
 MEASURES: Final = ("accepted", "energised", "on_time", "late", "ended")
 """Cases submitted, energised, energised in time, energised late, and ended without energy, in the period."""
 
+_NEEDED: Final = ("org", "period", "measure", "value")
 _PERIOD: Final = re.compile(r"([1-9]\d{3})(?:H([12])|Q([1-4])|-(\d{2}))?", re.ASCII)
 _COUNT: Final = re.compile(r"(\d{1,15}|\d{1,3}(,\d{3})+)(\.0+)?", re.ASCII)
 
@@ -46,8 +47,14 @@ def read(path: Path) -> tuple[Reported, ...]:
         rows, columns = table.to_pylist(), table.column_names
     else:
         rows, columns = _csv(path)
-    if lacking := ", ".join(one for one in ("org", "period", "measure", "value") if one not in columns):
+    if lacking := ", ".join(one for one in _NEEDED if one not in columns):
         raise ValueError(f"{path.name} 缺少列 {lacking} / {path.name} lacks the column {lacking}")
+    # A column of classes by another name would make the number of one class the total of all.
+    if unknown := ", ".join(one for one in columns if one and one not in (*_NEEDED, "user_class")):
+        raise ValueError(
+            f"{path.name}: 没有列 {unknown} (可用: {', '.join(_NEEDED)}, user_class) / "
+            f"there is no column {unknown} (known: {', '.join(_NEEDED)}, user_class)"
+        )
     return tuple(_number(path.name, at, row) for at, row in enumerate(rows, start=2))
 
 

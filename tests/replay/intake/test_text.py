@@ -49,6 +49,7 @@ def test_a_torn_row_is_given_back_and_its_neighbours_stay(take):
         ("5", "a quotation mark is not closed; only this line is given back"),
     ]
     assert taken.counts["inputs"][0]["rows"] == 6
+    assert taken.counts["inputs"][0]["columns_left"] == []
     assert taken.counts["rejected"] == {"rows": 3, "values": 0}
 
 

@@ -237,3 +237,8 @@ def test_a_row_said_twice_is_kept_and_counted(take):
     taken = take(HEAD + row * 3)
     assert len(taken.rows("events", "row")) == 3
     assert taken.counts["events"]["duplicates_kept"] == 2
+
+
+def test_columns_that_nothing_is_read_from_are_named(take):
+    taken = take(HEAD.replace("amount", "amonut") + event().removeprefix(HEAD))
+    assert [one["columns_left"] for one in taken.counts["inputs"]] == [["amonut"]]

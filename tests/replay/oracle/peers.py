@@ -11,7 +11,7 @@ from typing import Any
 from scipy import stats
 
 from tests.replay.oracle.clocks import measured_total
-from tests.replay.oracle.file import Case, File, Finding, Unjudged, is_step, when
+from tests.replay.oracle.file import Case, File, Finding, Unjudged, is_step, refs, when
 
 LEAST = 20
 LEVEL = 0.01
@@ -167,7 +167,7 @@ def s7(file: File) -> list[tuple[Any, int, int]]:
     """Of each organisation and kind of paper: in how many cases it was volunteered, of how many."""
     by_org: dict[Any, list[set[str]]] = defaultdict(list)
     for case in file.cases:
-        given = {e["value"] for e in case.all("document", "received") if e.get("ref") == "volunteered"}
+        given = {e["value"] for e in case.all("document", "received") if "volunteered" in refs(e)}
         by_org[case.get("org")].append(given)
     return [
         (org, count, len(cases))

@@ -41,7 +41,7 @@ def odd_among_plain() -> History:
     plain = lawful()["lv_other"]["events"].strip().splitlines()
     odd = [line for line in plain if not line.startswith(("supply_plan", "metering.complete"))] + [
         "supply_plan.start 03-04 10:00 rec=03-07_10:00", "supply_plan.complete 03-07 10:00 rec=03-07_10:03",  # S1 S8
-        "metering.complete 03-12 22:30", "document.received 03-04 09:02 value=photo ref=volunteered",  # S5 S7
+        "metering.complete 03-12 22:30", "document.received 03-04 09:02 value=photo ref=volunteered;SL-7",  # S5 S7
         "site_survey.observed 02-20 09:00 value=planning",  # S10
     ]  # fmt: skip
     ended = [*plain[:7], "application.terminate 03-07 16:00 value=other"]  # S6: three days of six used
@@ -146,6 +146,7 @@ def test_a_wrong_row_is_refused_with_its_place(tmp_path, row, says):
         (b"", "lacks the column org, period, measure, value"),
         (b"org;period;measure;value\nB;2024;late;3\n", "lacks the column"),
         ("单位,org,period,measure,value\n甲,B,2024,late,3\n".encode("gb18030"), "is not UTF-8"),
+        (b"org,period,measure,value,class\nB,2024,late,3,lv_other\n", "no column class"),
     ],
 )
 def test_a_table_that_is_none_is_refused(tmp_path, content, says):

@@ -25,8 +25,9 @@ from workflow.replay.lists import (
 )
 from workflow.replay.references import BETWEEN, SEPARATORS
 
-_VOLUNTEERED: Final = f"(^|{SEPARATORS})volunteered({SEPARATORS}|$)"
-_LAWFUL: Final = f"{_VOLUNTEERED}|(^|{SEPARATORS})law:"
+VOLUNTEERED: Final = f"(^|{SEPARATORS})volunteered({SEPARATORS}|$)"
+"""A pattern of a `ref` that says, alone or among others, that the customer volunteered a document."""
+_LAWFUL: Final = f"{VOLUNTEERED}|(^|{SEPARATORS})law:"
 _STEP_ENDED: Final = tuple(f"{step}.{life}" for step in STEPS for life in ("complete", "return"))
 _UTILITY_WORK: Final = (*_STEP_ENDED, *FIELD_WORK)
 
@@ -251,7 +252,7 @@ def _late_starts(engine: Engine, detectors: Detectors) -> None:
         f"""SELECT cid, occurred FROM rare WHERE k IN ({returns}) UNION ALL
         SELECT r.cid, r.occurred FROM rare AS r LEFT JOIN (SELECT DISTINCT cid, row_no FROM refused) AS o
         ON o.cid = r.cid AND o.row_no = r.row_no
-        WHERE r.k = {KINDS["document.requested"]} AND o.cid IS NULL AND NOT regexp_matches(r.ref, '{_VOLUNTEERED}')""",
+        WHERE r.k = {KINDS["document.requested"]} AND o.cid IS NULL AND NOT regexp_matches(r.ref, '{VOLUNTEERED}')""",
     )
     engine.make(
         "waits",

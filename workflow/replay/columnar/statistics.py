@@ -21,6 +21,7 @@ from definitions.model import STEPS
 from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, arrow, day_number, quoted
 from workflow.replay.columnar.fold import HOUR, KINDS
+from workflow.replay.columnar.papers import VOLUNTEERED
 from workflow.replay.reported import Reported
 from workflow.replay.tables import SOURCE_NUMBERS
 
@@ -252,7 +253,8 @@ def _volunteered(run: Engine, one: Statistic, rules: Detectors) -> str:
     """S7: cases in which one kind of document is said to be volunteered."""
     return f"""SELECT x.org, x.org || ' ' || x.value AS unit, x.value AS family, x.hits, n.n FROM (
         SELECT c.org, e.value, count(DISTINCT e.cid) AS hits FROM ev AS e JOIN c ON c.cid = e.cid
-        WHERE e.k = {KINDS["document.received"]} AND e.ref = 'volunteered' AND c.org <> '' GROUP BY c.org, e.value) AS x
+        WHERE e.k = {KINDS["document.received"]} AND regexp_matches(e.ref, '{VOLUNTEERED}')
+            AND e.value <> '' AND c.org <> '' GROUP BY c.org, e.value) AS x
         JOIN (SELECT org, count(*) AS n FROM c GROUP BY org) AS n ON n.org = x.org"""
 
 

@@ -225,7 +225,7 @@ def _supplied(
         "rules_limit": by_rules and by_rules.total.limit,
         "zero_investment": by_rules and by_rules.charges.zero_investment,
         "filed_zero": as_filed is not None and as_filed.charges.zero_investment,
-        "withdraw_ref_expected": True,
+        "withdraw_ref_expected": True,  # gate (c): of one case; the engine takes no withdrawal without a reference
         "torn": False,
         **_path(law or as_filed, row.get("important_customer")),
         **_outside(facts, refused, high),

@@ -40,8 +40,8 @@ _UNDECIDED = (
 @dataclass(frozen=True, slots=True)
 class Part:
     """One way in which a raw table gives rows of one of ours. `name`: for the counts; `present`: which of our columns
-    it can fill; `plain`: how rows without a doubt are taken over in one pass, where that can be; `over`: the same of
-    other rows of the table, those set aside."""
+    it can fill; `reads`: the columns of the raw table that it looks at; `plain`: how rows without a doubt are taken
+    over in one pass, where that can be; `over`: the same of other rows of the table, those set aside."""
 
     name: str
     raw: Raw
@@ -49,6 +49,7 @@ class Part:
     target: tuple[tables.Column, ...]
     sql: str
     present: frozenset[str]
+    reads: frozenset[str]
     plain: Plain | None
     over: Callable[[Raw], Part]
 
@@ -83,6 +84,7 @@ class Columns:
         self.table = table
         self.missing: list[tuple[str, ...]] = []
         self.several: list[str] = []
+        self.read: set[str] = set()
         self._by_label: dict[str, list[str]] = {}
         for name in raw.columns:
             self._by_label.setdefault(label(name), []).append(name)
@@ -118,6 +120,7 @@ class Columns:
                 return ("NULL" if found is None else literal(found)), "VARCHAR"
             there = self._by_label.get(label(name), [])
             if len(there) == 1:
+                self.read.add(there[0])
                 return identifier(there[0]), self.raw.columns[there[0]]
             if there or label(numbered(name, 2)) in self._by_label:
                 self.several.append(name)
@@ -242,7 +245,9 @@ def part(
     ) | ({"activity", "lifecycle"} if target is tables.EVENTS else set())
     again = partial(part, table=table, mapping=mapping, steps=steps, target=target, emitter=emitter, name=name)
     untouched = plain_table(raw, table, mapping, steps, target=target, emitter=emitter)
-    return Part(f"{table.name}: {name}", raw, table, target, plan.sql(taken), present, untouched, again)
+    return Part(
+        f"{table.name}: {name}", raw, table, target, plan.sql(taken), present, frozenset(columns.read), untouched, again
+    )
 
 
 def _as_ready(x: str, kind: str) -> str:

@@ -20,6 +20,7 @@ class Ledger:
         self._parts: list[dict[str, Any]] = []
         self._left: list[dict[str, Any]] = []
         self._reports: list[dict[str, Any]] = []
+        self._columns: dict[tuple[str, str, str], set[str]] = {}
 
     def read(self, raw: Raw) -> None:
         """A table that was read; once, however many of the mapping's tables it serves."""
@@ -51,6 +52,7 @@ class Ledger:
         """What became of the rows of one part. Raises Unreconciled when they do not add up."""
         if sum(states.values()) != part.raw.rows:
             raise Unreconciled(f"{part.name}: {part.raw.rows} rows were read, {states} were told of")
+        self._columns.setdefault((part.raw.role, part.raw.file, part.raw.sheet), set()).update(part.reads)
         because = [
             {"zh": condition.because[0], "en": condition.because[1], "rows": why.get(index, 0)}
             for index, condition in enumerate(part.table.ignore)
@@ -91,8 +93,9 @@ class Ledger:
             {
                 "file": raw.file, "sheet": raw.sheet, "as": raw.role, "rows": raw.rows + len(raw.torn),
                 "taken_apart": raw.rows, "torn": len(raw.torn),
+                "columns_left": [one for one in raw.columns if one[0] != "#" and one not in self._columns.get(key, ())],
             }
-            for raw in self._raws.values()
+            for key, raw in self._raws.items()
         ]  # fmt: skip
         return {
             "inputs": inputs, "sheets_left": self._left, "reports": self._reports, "parts": self._parts, **totals,

@@ -1,7 +1,9 @@
 """XES logs, plain or gzip, read as a stream: one table of traces (cases) and one of events.
 
 An entity or a document type declaration is refused.  Attributes keep their keys; a nested one is `key/child`.  An event
-carries what its trace is called as `case:case_id` and `case:concept:name`.
+carries what its trace is called as `case:case_id` and `case:concept:name`.  What a log declares under `global` says
+which attributes every trace or event has; the values there (`__INVALID__`, 1970) fill in nothing: what an event lacks
+is missing evidence, and a value that nobody recorded would be made up.
 """
 
 from __future__ import annotations
