@@ -53,12 +53,12 @@ def write(path: Path, columns: tuple[Column, ...], rows: list[dict[str, Any]]) -
 
 
 def by_columns(
-    history: History, folder: Path, rules: Detectors | None = None
+    history: History, folder: Path, as_of: dt.date = AS_OF, rules: Detectors | None = None
 ) -> tuple[Fired, dict[str, tuple[str, list[str]]]]:
     judged = columnar(
         write(folder / "cases.parquet", CASES, history.cases),
         write(folder / "events.parquet", EVENTS, history.events),
-        book=BOOK, calendar=calendar(), as_of=AS_OF, out=folder / "out", temp_dir=folder / "spill", memory_limit="1GB",
+        book=BOOK, calendar=calendar(), as_of=as_of, out=folder / "out", temp_dir=folder / "spill", memory_limit="1GB",
         detectors=rules,
     )  # fmt: skip
     fired = {
@@ -149,7 +149,7 @@ def test_columns_and_oracle_count_the_same_of_organisations(seed, tmp_path):
         msgspec.structs.replace(one, thresholds={key: loosest.get(key, value) for key, value in one.thresholds.items()})
         for one in shipped.statistics
     )
-    by_columns(history, tmp_path, msgspec.structs.replace(shipped, statistics=every))
+    by_columns(history, tmp_path, rules=msgspec.structs.replace(shipped, statistics=every))
     found: Counter[tuple[Any, ...]] = Counter()
     for row in pq.read_table(tmp_path / "out" / "findings.parquet").to_pylist():
         if row["rule"].startswith("S"):
@@ -202,6 +202,44 @@ def test_what_may_be_asked_for_follows_the_steps_that_the_case_takes(important, 
     assert [(one.rule, one.severity) for one in exact if one.rule == "D23"] == asked
     fired, _ = by_columns(History([case], rows), tmp_path)
     assert [(rule, severity) for _, rule, severity in fired if rule == "D23"] == asked
+
+
+@pytest.mark.parametrize(("on", "late"), [("2024-01-13", False), ("2024-01-15", True)])
+def test_an_open_case_is_overdue_from_the_working_day_after_its_due_date(on, late, tmp_path):
+    """All are due on Friday 2024-01-12: five days of a home from the 5th, three of a plan from the 9th, the first round
+    or the second. Overdue is who has negative days left (design: an application in an answer): on Monday, not before.
+    """
+    told = {
+        "residential": [
+            ("application", "submit", "2024-01-05 09:00"), ("acceptance", "complete", "2024-01-05 10:00"),
+        ],
+        "lv_other": [("application", "submit", "2024-01-08 09:00"), ("acceptance", "complete", "2024-01-09 10:00")],
+        "lv_other again": [
+            ("application", "submit", "2024-01-04 09:00"), ("acceptance", "complete", "2024-01-05 10:00"),
+            ("supply_plan", "return", "2024-01-08 10:00"), ("supply_plan", "start", "2024-01-09 10:00"),
+        ],
+    }  # fmt: skip
+    cases = [
+        {"case_id": name, "case_no": name, "org": "O", "premises_id": name, "business_type": "new",
+         **CASES_OF[name.split()[0]]}
+        for name in told
+    ]  # fmt: skip
+    rows = [record(*one, case_id=name) for name, records in told.items() for one in records]
+    rows = [{**one, "row": at} for at, one in enumerate(rows, 1)]
+    day = dt.date.fromisoformat(on)
+    expected = {("residential", "L02"), ("lv_other", "L01"), ("lv_other again", "L01")} if late else set()
+    exact = {
+        (case["case_id"], found.rule)
+        for case in cases
+        for found in judge_case(
+            BOOK, calendar(), case, [r for r in rows if r["case_id"] == case["case_id"]], day
+        ).findings
+    }
+    assert exact == expected
+    assert {
+        one[:2] for one in oracle(cases, rows, calendar=calendar(), as_of=day, case_columns=FACTS).fired()
+    } == expected
+    assert {one[:2] for one in by_columns(History(cases, rows), tmp_path, day)[0]} == expected
 
 
 @pytest.mark.parametrize("stopped", [False, True])

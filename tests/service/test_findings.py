@@ -153,6 +153,41 @@ def test_the_sixth_working_day_after_first_energy_is_looked_at(desk: Desk, home:
         assert tx.cases_to_judge("2024-01-17", "", 9) == [home]
 
 
+def test_a_limit_that_ends_before_the_weekend_is_found_broken_on_monday(desk: Desk):
+    """Applied for on Friday the 5th: five days end on Friday 2024-01-12. Judged on the Saturday nothing is overdue yet,
+    and nobody touches the case again."""
+    desk.clock.set("2024-01-05 10:00")
+    case_id = desk.submit("residential").case_id
+    assert case_id is not None
+    desk.clock.set("2024-01-13 09:00")
+    judge(desk, case_id)
+    assert rules(desk) == []
+    with desk.service.database.read() as tx:
+        assert tx.cases_to_judge("2024-01-14", "", 9) == []
+        assert tx.cases_to_judge("2024-01-15", "", 9) == [case_id]
+    desk.clock.set("2024-01-15 09:00")
+    judge(desk, case_id)
+    assert rules(desk) == [("L02", "high", True)]
+
+
+def test_the_sum_is_looked_at_when_it_ends_though_a_step_was_late_before(desk: Desk):
+    """Submitted and accepted on Monday the 8th: the plan's three days end on Thursday the 11th, the sum's six on
+    Tuesday the 16th."""
+    desk.clock.set("2024-01-08 09:00")
+    case_id = desk.submit("lv_other").case_id
+    assert case_id is not None
+    desk.do(case_id, "complete_step", step="acceptance")
+    desk.clock.set("2024-01-12 09:00")
+    judge(desk, case_id)
+    assert rules(desk) == [("L01", "high", True)]
+    with desk.service.database.read() as tx:
+        assert tx.cases_to_judge("2024-01-16", "", 9) == []
+        assert tx.cases_to_judge("2024-01-17", "", 9) == [case_id]
+    desk.clock.set("2024-01-17 09:00")
+    judge(desk, case_id)
+    assert rules(desk) == [("L01", "high", True), ("L02", "high", True)]
+
+
 def test_the_history_of_a_finding_is_never_changed(desk: Desk, home: str):
     import sqlalchemy as sa
 

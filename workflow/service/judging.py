@@ -20,7 +20,7 @@ import uuid6
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, load_detectors
 from definitions.model import RoleRule
-from storage import CaseRow, FindingEventRow, FindingRow, JudgementRow, Tx, UnitMonth
+from storage import CaseRow, DeadlineRow, FindingEventRow, FindingRow, JudgementRow, Tx, UnitMonth
 from workflow.core.events import Principal
 from workflow.core.machine import ENDINGS
 from workflow.core.times import Clock, business_date, write
@@ -161,7 +161,9 @@ class Judging:
         if months is None:
             return changed
         filed_within: Any = self.detectors.detector("D29").thresholds["working_days"]
-        look_on = _look_on(calendar, case, told.events, today, filed_within)
+        look_on = (
+            None if case.closed_at else _look_on(calendar, tx.deadlines(case_id), told.events, today, filed_within)
+        )
         after = JudgementRow(
             case_id, case.version, self.digest, write(now), None if look_on is None else look_on.isoformat(), None
         )
@@ -314,15 +316,15 @@ def event(row: FindingRow, type_: str, at: str, payload: dict[str, Any]) -> Find
 
 
 def _look_on(
-    calendar: WorkingCalendar, case: CaseRow, events: list[Row], today: dt.date, filed_within: int
+    calendar: WorkingCalendar, limits: Iterable[DeadlineRow], events: list[Row], today: dt.date, filed_within: int
 ) -> dt.date | None:
-    """The next day on which time alone may change what is found: after a due date of an open case, and once an
-    energised case should have been filed, so many working days later (D29)."""
-    if case.closed_at is not None:
-        return None
-    days = []
-    if case.due_on is not None:
-        days.append(dt.date.fromisoformat(case.due_on) + dt.timedelta(days=1))
+    """The next day on which time alone may change what is found of an open case: the working day after each due date,
+    and once an energised one should have been filed, so many working days later (D29)."""
+    days = [
+        calendar.add(dt.date.fromisoformat(limit.due_on), 1)
+        for limit in limits
+        if limit.due_on is not None and limit.status in {"running", "suspended"} and limit.scope in {"step", "total"}
+    ]
     for row in events:
         if row["activity"] == "first_energy":
             energised = dt.date.fromisoformat(row["occurred_at"][:10])

@@ -280,9 +280,11 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         bounds.append(f"{start} AS s_{step}, {end} AS e_{step}")
         used = f"GREATEST(wd_at(e_{step}) - wd_at({day(f's_{step}')}), 0)"
         useds.append(f"CASE WHEN limit_{step} IS NOT NULL THEN {used} END AS u_{step}")
-        # Who used less than the limit is not late: most need no second look into the calendar.
+        # Who used less than the limit is not late: most need no second look into the calendar. What is still open is
+        # late when more days are used than there are; the rest days right after the due date use none.
         overdue = past_due(day(f"s_{step}"), f"e_{step}", f"limit_{step}")
-        lates.append(f"WHEN u_{step} >= limit_{step} AND {overdue} THEN {at}")
+        over = f"u_{step} > limit_{step} OR (u_{step} = limit_{step} AND {step}_complete IS NOT NULL AND {overdue})"
+        lates.append(f"WHEN {over} THEN {at}")
         # A step begun and left behind without an end on record cannot be measured, nor may a torn one.
         left = f"{step}_waived = 0 AND s_{step} IS NOT NULL AND ({_went_on(step)} > 0 OR rejected_rows > 0)"
         unknowns.append(
@@ -299,7 +301,8 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         for s in STEPS
         if s != "metering"
     )
-    late = past_due("start_day", "end_day", "lim")
+    done = "(finished IS NOT NULL OR s.endings > 0 OR wd_at(end_day) - wd_at(start_day) > lim)"
+    late = f"({done} AND {past_due('start_day', 'end_day', 'lim')})"
     engine.make(
         "special_clocks",
         f"""SELECT cid, sum(CASE WHEN lim IS NOT NULL AND began IS NOT NULL AND (NOT last_only OR latest) THEN
@@ -343,7 +346,8 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
             COALESCE(whole AND deducts AND (rejected_rows > 0 OR un.cid IS NOT NULL), FALSE) AS in_doubt,
             whole_used - COALESCE(de.used_off, 0) AS total_used,
             whole_used >= total_limit AND y.end_day > y.start_day AND
-                wd_at(y.end_day - 1) - wd_at(y.start_day) - COALESCE(de.before_off, 0) >= total_limit AS broken_whole
+                wd_at(y.end_day - 1) - wd_at(y.start_day) - COALESCE(de.before_off, 0) >= total_limit AND
+                ({_closing()} IS NOT NULL OR whole_used - COALESCE(de.used_off, 0) > total_limit) AS broken_whole
         FROM (SELECT *, {", ".join(useds)}, GREATEST(wd_at(end_day) - wd_at(start_day), 0) AS whole_used
             FROM (SELECT *, {", ".join(bounds)}, {TOTAL_START} AS start_day, {end_day} AS end_day FROM w) AS x) AS y
         LEFT JOIN special_clocks AS sc ON sc.cid = y.cid LEFT JOIN deducted AS de ON de.cid = y.cid
