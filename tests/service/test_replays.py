@@ -59,6 +59,17 @@ def asked(service: Service, many: int = 6) -> str:
     return replays.ask(service, INSPECTOR, Asked("一季度", dt.date(2024, 2, 1), "contract", *files))
 
 
+def test_a_replay_asked_for_twice_is_one_until_it_has_ended(service: Service):
+    run_id = asked(service)
+    assert asked(service) == run_id
+    row = replays.one(service, INSPECTOR, run_id)["run"]
+    other = replays.again(service, INSPECTOR, run_id, dt.date(2024, 2, 2))
+    assert other != run_id
+    assert replays.again(service, INSPECTOR, run_id, dt.date.fromisoformat(str(row["as_of"]))) == run_id
+    replays.stop(service, INSPECTOR, run_id)
+    assert asked(service) not in (run_id, other)
+
+
 def test_a_history_is_uploaded_judged_and_read(service: Service):
     run_id = asked(service)
     assert replays.one(service, INSPECTOR, run_id)["run"]["state"] == "queued"

@@ -284,3 +284,24 @@ def test_the_morning_list_is_printed_as_a_table_with_room_for_remarks(browser, s
         row = window.locator("table.morning tbody tr").first
         shown = row.locator("td").evaluate_all("cells => cells.map(cell => getComputedStyle(cell).display)")
         assert shown == ["table-cell"] * 9
+
+
+def test_an_absence_sent_twice_stands_once(own_office):
+    fields = {"first": "2026-11-26", "last": "2026-11-27", "substitute": OTHER.who}
+    for _ in range(2):
+        assert "代班" in post(own_office, "manager", "/absences", **fields).text
+    post(own_office, "manager", "/absences", **{**fields, "last": "2026-11-30"})
+    rows = board_acts.absences(own_office.service, MANAGER).own
+    assert [(row.first_day, row.last_day) for row in rows] == [
+        ("2026-11-26", "2026-11-27"),
+        ("2026-11-26", "2026-11-30"),
+    ]
+
+
+def test_a_page_that_made_a_calendar_feed_makes_no_other_when_it_is_loaded_again(own_office):
+    page = own_office.client("manager").get("/board/calendar").text
+    once = re.search(r'name="once" value="(.+?)"', page)
+    assert once is not None
+    first, again = (post(own_office, "manager", "/board/calendar", once=once[1]).text for _ in range(2))
+    assert ("/feeds/" in first, "/feeds/" in again, "地址只显示过那一次" in again) == (True, False, True)
+    assert again.count("/revoke") == 1

@@ -128,8 +128,8 @@ def hand_over(service: Service, principal: Principal, case_ids: Sequence[str], m
 
 
 def be_away(service: Service, principal: Principal, first: dt.date, last: dt.date, substitute: str) -> AbsenceRow:
-    """Note that one is away and who stands in: the other's board shows one's applications on those days. Raises
-    Refused."""
+    """Note that one is away and who stands in: the other's board shows one's applications on those days. Noted again,
+    it stands once. Raises Refused."""
     today = service.today
     if not today <= last or not first <= last or (last - first).days >= LONGEST_ABSENCE:
         raise refuse(
@@ -156,6 +156,10 @@ def be_away(service: Service, principal: Principal, first: dt.date, last: dt.dat
                 f"{other.name} 看不到您单位的申请, 不能代班",
                 f"{other.name} does not see the applications of your unit and cannot stand in",
             )
+        told = (row.staff, row.substitute, row.first_day, row.last_day)
+        for one in tx.absences(staff=row.staff, until=row.last_day):
+            if (one.staff, one.substitute, one.first_day, one.last_day) == told:
+                return one
         tx.add_absence(row)
         return row
 

@@ -28,6 +28,7 @@ from workflow.reports.due_calendar import DueDay, feed
 from workflow.service import access
 from workflow.service.alerts import AREA as ALERTS
 from workflow.service.cases import Held
+from workflow.service.retries import once
 from workflow.service.service import Service
 
 AREA = "feeds"
@@ -42,15 +43,27 @@ class CreateFeed(Strict):
     manager: Code | None = None
 
 
-def create(service: Service, principal: Principal, asked: CreateFeed) -> dict[str, Any]:
-    """A new feed; its token is in the answer and nowhere else. Raises Refused."""
+def create(service: Service, principal: Principal, asked: CreateFeed, key: str | None = None) -> dict[str, Any]:
+    """A new feed; its token is in the answer and nowhere else: `token` and `path` are None where one was made under the
+    same `key` before. Raises Refused."""
     manager = asked.manager or principal.who
     _check(service, principal, manager)
     token = secrets.token_urlsafe(32)
     now = write(service.clock.now())
     row = FeedRow(str(uuid6.uuid7()), access.hash_of(token), manager, principal.org, now, principal.who)
-    service.transact(lambda tx: tx.add_feed(row))
-    return {**_shown(row), "token": token, "path": f"/feeds/{token}.ics"}
+
+    def work(tx: Tx) -> dict[str, Any]:
+        def make() -> str:
+            tx.add_feed(row)
+            return row.id
+
+        made, again = once(tx, principal, key, about=("feed", asked), at=now, make=make)
+        if not again:
+            return {**_shown(row), "token": token, "path": f"/feeds/{token}.ics"}
+        there = next(one for one in tx.feeds() if one.id == made)
+        return {**_shown(there), "token": None, "path": None}
+
+    return service.transact(work)
 
 
 def listed(service: Service, principal: Principal) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def store(service: Service, principal: Principal, name: str, chunks: Iterable[by
 
 
 def ask(service: Service, principal: Principal, asked: Asked) -> str:
-    """Note a replay; its id. It belongs to the principal's unit. Raises Refused."""
+    """Note a replay; its id. It belongs to the principal's unit. Asked for again by whoever did before it has ended, it
+    is the same one. Raises Refused."""
     _check(service, principal)
     if asked.mapping not in MAPPINGS:
         raise refuse("malformed-request", "mapping: 没有这个对照表", "mapping: there is no such mapping")
@@ -95,8 +96,19 @@ def ask(service: Service, principal: Principal, asked: Asked) -> str:
         str(uuid6.uuid7()), asked.name[:120], principal.org, principal.who, write(service.clock.now()),
         asked.as_of.isoformat(), asked.mapping, *_of(asked.cases), *_of(asked.events),
     )  # fmt: skip
-    service.transact(lambda tx: tx.add_replay(row))
-    return row.id
+
+    def work(tx: Tx) -> str:
+        for one in tx.list_replays(principal.org):
+            if one.state in ("queued", "running") and _as_asked(one) == _as_asked(row):
+                return one.id
+        tx.add_replay(row)
+        return row.id
+
+    return service.transact(work)
+
+
+def _as_asked(row: ReplayRunRow) -> tuple[object, ...]:
+    return (row.name, row.org, row.created_by, row.as_of, row.mapping, row.cases_file, row.events_file)
 
 
 def again(service: Service, principal: Principal, run_id: str, as_of: dt.date) -> str:

@@ -189,15 +189,19 @@ def calendars(visit: Staff) -> Response:
 
 def _calendars(visit: Visit, made: dict[str, Any] | None) -> Response:
     found = feeds.listed(visit.service, visit.principal)["items"]
-    address = None if made is None else str(visit.request.base_url).rstrip("/") + made["path"]
+    path = None if made is None else made["path"]
+    address = None if path is None else str(visit.request.base_url).rstrip("/") + path
     own = [one for one in found if one["manager"] == visit.principal.who and one["revoked_at"] is None]
-    return visit.page("board/calendar.html", feeds=own, address=address, may=visit.may(administers="alerts"))
+    may, gone = visit.may(administers="alerts"), made is not None and path is None
+    key = str(uuid6.uuid7())
+    return visit.page("board/calendar.html", feeds=own, address=address, gone=gone, may=may, key=key)
 
 
 @router.post("/board/calendar")
-def subscribe(visit: Staff) -> Response:
-    """A new feed; its address is shown this once, so the answer is the page itself."""
-    return _calendars(visit, feeds.create(visit.service, visit.principal, feeds.CreateFeed()))
+def subscribe(visit: Staff, form: Form) -> Response:
+    """A new feed; its address is shown this once, so the answer is the page itself. Loaded again it makes no other."""
+    key = text_of(form, "once")[:64] or None
+    return _calendars(visit, feeds.create(visit.service, visit.principal, feeds.CreateFeed(), key))
 
 
 @router.post("/board/calendar/{feed_id}/revoke")
