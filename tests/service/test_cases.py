@@ -65,16 +65,15 @@ def a_bit_of_everything(desk: Desk) -> list[str]:
     return ids
 
 
-def test_a_notice_that_there_is_none_of_is_refused_with_those_there_are(desk: Desk):
-    """The notices of `notices.yaml`; nobody was told of what a slip of the pen calls otherwise."""
+def test_a_notice_that_nobody_owes_is_kept_and_meets_none_that_is_owed(desk: Desk):
+    """A unit tells its customers more than it must, and no notice blocks (design, `notify`)."""
     case_id = desk.submit("residential").case_id
-    answer = desk.do(case_id, "notify", notice="hotline", channel="sms")
-    assert refused(answer) == "notice-unknown"
-    assert answer.refusal is not None
-    assert answer.refusal.extra["notices"] == ["hotlines", "policy", "progress"]
-    assert all(one in answer.refusal.detail.en for one in ("hotline;", "hotlines", "policy", "progress"))
-    assert desk.do(case_id, "notify", notice="hotlines", channel="sms").refusal is None
-    assert [one["notice"] for one in desk.shown(case_id)["notices"]] == ["hotlines"]
+    for notice in ("plan_reply", "hotlines"):
+        assert desk.do(case_id, "notify", notice=notice, channel="sms").refusal is None
+    shown = desk.shown(case_id)
+    assert [one["notice"] for one in shown["notices"]] == ["plan_reply", "hotlines"]
+    assert "hotlines" not in [one["notice"] for one in shown["notices_due"]]
+    assert "policy" in [one["notice"] for one in shown["notices_due"]]
 
 
 def test_rows_are_what_the_events_give_and_can_be_made_again(desk: Desk):

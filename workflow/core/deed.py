@@ -7,13 +7,12 @@ step event, nothing late without a reason [L15].
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
 
 from definitions.calendar import WorkingCalendar
-from definitions.model import ClassificationRule, Clause, Definition, LegalBasisRule, Text
+from definitions.model import ClassificationRule, Clause, Definition, LegalBasisRule
 from workflow.core.counting import deductible
 from workflow.core.documents import clauses_of
 from workflow.core.events import Event, Principal
@@ -30,9 +29,6 @@ class Rules(Protocol):
 
     @property
     def legal_basis(self) -> LegalBasisRule: ...
-
-    @property
-    def names(self) -> Mapping[str, Mapping[str, Text]]: ...
 
     def resolve(self, *, on: dt.date, region: str, user_class: str) -> Definition: ...
 

@@ -48,7 +48,6 @@ _TITLES: dict[str, tuple[Kind, str, str]] = {
     "correction-not-allowed": ("rule", "不能这样更正", "This correction is not allowed"),
     "class-change-too-late": ("rule", "用户类别已不能更改", "Too late to change the class"),
     "say-which": ("rule", "请指明是哪一条", "Say which one is meant"),
-    "notice-unknown": ("rule", "没有这种告知", "There is no such notice"),
     "milestone-unknown": ("rule", "没有这个里程碑", "There is no such milestone"),
     "milestone-needed": ("rule", "不能写为不需要", "It cannot be stated as not needed"),
     "countersign-own-record": ("forbidden", "不能会签自己的记录", "Four eyes: not your own record"),

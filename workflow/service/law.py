@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
 
 import msgspec
 
 from definitions.book import Book, decode, encode
 from definitions.calendar import Notice, WorkingCalendar, read_notice, shipped
-from definitions.model import NATION, ClassificationRule, Definition, LegalBasisRule, RoleRule, Text
+from definitions.model import NATION, ClassificationRule, Definition, LegalBasisRule, RoleRule
 from storage import Damaged, DefinitionRow, NoticeRow, Tx
 from workflow.core.times import write
 
@@ -43,11 +43,6 @@ class Law:
     def legal_basis(self) -> LegalBasisRule:
         """How a stated legal basis is read."""
         return self.book.legal_basis
-
-    @property
-    def names(self) -> Mapping[str, Mapping[str, Text]]:
-        """What codes are called, by kind: of steps, documents, notices and others."""
-        return self.book.names
 
     @property
     def roles(self) -> dict[str, RoleRule]:
