@@ -126,6 +126,21 @@ def test_the_short_way_gives_what_the_long_way_gives(kind, tmp_path, monkeypatch
         assert one == other
 
 
+def test_files_of_a_folder_may_keep_a_column_in_a_dictionary_or_not(tmp_path, monkeypatch):
+    columns = EVENTS | dict.fromkeys(("occurred_at", "recorded_at"), KINDS["timestamp"])
+    sound = [{"case_id": "C1", "activity": "metering", "lifecycle": "complete", "occurred_at": TIMES[0]}]
+    whole = table(columns, sound)
+    for year, kept in ((2025, ["case_id", "ref"]), (2026, ["activity", "value"]), (2027, False)):
+        part = tmp_path / "events.parquet" / f"year={year}"
+        part.mkdir(parents=True)
+        pq.write_table(whole, part / "part.parquet", use_dictionary=kept)
+    pq.write_table(table(CASES, [{"case_id": "C1"}]), tmp_path / "cases.parquet")
+    short = taken(tmp_path, "short")
+    monkeypatch.setattr(compiling, "plain_table", lambda *_, **__: None)
+    for one, other in zip(short, taken(tmp_path, "long"), strict=True):
+        assert one == other
+
+
 def test_a_sound_table_never_goes_the_long_way(take, tmp_path, monkeypatch):
     events = pa.table(
         {

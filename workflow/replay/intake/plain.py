@@ -169,7 +169,7 @@ class Plain:
             return good, None
         places = {ROW: row + self.raw.head, AT: at, "#file": np.full(many, number)}
         came = pa.table({**given, **{name: pa.array(values) for name, values in places.items()}})
-        return good.filter(pa.array(~doubt)), came.filter(pa.array(doubt))
+        return good.filter(pa.array(~doubt)), _plain_texts(came.filter(pa.array(doubt)))
 
     # ---- what raises a doubt -----------------------------------------------------------------------------------------
 
@@ -259,6 +259,12 @@ def plain_table(
             elif not supported(kinds[ours], types[theirs]) or types[theirs] != schemas[0].field(theirs).type:
                 return None
     return Plain(raw, target, columns, mapping, steps)
+
+
+def _plain_texts(table: pa.Table) -> pa.Table:
+    """The same with every dictionary written out: one file of a folder keeps a column in one, the next does not."""
+    kinds = [one.type.value_type if pa.types.is_dictionary(one.type) else one.type for one in table.schema]
+    return table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))
 
 
 def _as_it_lies(value: Value) -> bool:
