@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -67,19 +69,34 @@ def test_alembic_finds_nothing_to_migrate(engine: sa.Engine):
         assert compare_metadata(context, Table.metadata) == []
 
 
-def test_models_create_what_migrations_create(engine: sa.Engine, tmp_path: Path, request: pytest.FixtureRequest):
+class Older(NamedTuple):
+    """An empty database, in which an earlier schema is made."""
+
+    url: str
+    engine: sa.Engine
+
+    def upgrade(self, connection: sa.Connection, revision: str) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(storage.__file__).with_name("migrations")))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+@pytest.fixture
+def older(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Older]:
+    server = None if database_url.startswith("sqlite") else request.getfixturevalue("postgresql")
+    url = server.create(template="template0") if server else f"sqlite:///{tmp_path / 'old.db'}"
+    yield Older(url, sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool))
+    if server:
+        server.drop(url)
+
+
+def test_models_create_what_migrations_create(engine: sa.Engine, older: Older):
     with engine.connect() as connection:
         migrated = dump(connection)
-    if engine.dialect.name == "sqlite":
-        url = f"sqlite:///{tmp_path / 'models.db'}"
-    else:
-        server = request.getfixturevalue("postgresql")
-        url = server.create(template="template0")
-        request.addfinalizer(lambda: server.drop(url))
-    other = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
-    with other.begin() as connection:
+    with older.engine.begin() as connection:
         Table.metadata.create_all(connection)
-    with other.connect() as connection:
+    with older.engine.connect() as connection:
         created = dump(connection)
     assert created == migrated
     told = "\n".join(migrated)
@@ -121,27 +138,19 @@ VALUES
 """
 
 
-def test_a_database_with_data_is_upgraded_from_the_first_schema(database_url, tmp_path, request):
-    if database_url.startswith("sqlite"):
-        url, marks = f"sqlite:///{tmp_path / 'old.db'}", {"true": "1", "false": "0"}
-    else:
-        server = request.getfixturevalue("postgresql")
-        url, marks = server.create(template="template0"), {"true": "true", "false": "false"}
-        request.addfinalizer(lambda: server.drop(url))
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.__file__).with_name("migrations")))
-    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+def test_a_database_with_data_is_upgraded_from_the_first_schema(older: Older):
+    sqlite = older.engine.dialect.name == "sqlite"
+    marks = {"true": "1", "false": "0"} if sqlite else {"true": "true", "false": "false"}
+    with older.engine.begin() as connection:
+        older.upgrade(connection, "0001")
         connection.exec_driver_sql(OLD_DEADLINES.format(**marks))
         for table, row in OLD_ROWS.items():
             values = {f"v{place}": value for place, value in enumerate(row)}
             names = ", ".join(f":{name}" for name in values)
             connection.execute(sa.text(f"INSERT INTO {table} VALUES ({names})").bindparams(**values))
     with pytest.raises(NotMigrated, match="older"):
-        Database.open(url)
-    database = Database.open(url, migrate=True)
+        Database.open(older.url)
+    database = Database.open(older.url, migrate=True)
     with database.read() as tx:
         rows = {row.key: row for row in tx.deadlines("c1")}
         assert tx.events("c1") == [FIRST_EVENT]
@@ -157,7 +166,7 @@ def test_a_database_with_data_is_upgraded_from_the_first_schema(database_url, tm
     assert rows["step:acceptance:1"] == (
         "c1", "step:acceptance:1", "step", "acceptance", 1, 1, "[]", "2026-01-06", False, "met", "x", None,
     )  # fmt: skip
-    with engine.connect() as connection:
+    with older.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, Table.metadata) == []
 
@@ -177,25 +186,16 @@ WAITS = """{"version":3,"pending":[{"event":2,"kind":"suspend","actor":"clerk","
 {"event":3,"kind":"late","actor":"lead"}]}"""
 
 
-def test_what_waits_for_a_signature_is_queued_by_the_upgrade(database_url, tmp_path, request):
-    if database_url.startswith("sqlite"):
-        url, false = f"sqlite:///{tmp_path / 'old.db'}", "0"
-    else:
-        server = request.getfixturevalue("postgresql")
-        url, false = server.create(template="template0"), "false"
-        request.addfinalizer(lambda: server.drop(url))
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.__file__).with_name("migrations")))
-    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+def test_what_waits_for_a_signature_is_queued_by_the_upgrade(older: Older):
+    false = "0" if older.engine.dialect.name == "sqlite" else "false"
     at, digest = "2026-01-05T10:00:00.000000+08:00", "0" * 64
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
+    with older.engine.begin() as connection:
+        older.upgrade(connection, "0002")
         connection.exec_driver_sql(OLD_CASE.format(at=at, false=false, hash=digest, snapshot=WAITS))
         for seq in (1, 2, 3):
             recorded = at.replace("T10", f"T1{seq}")
             connection.exec_driver_sql(OLD_EVENT.format(seq=seq, at=at, recorded=recorded, hash=digest))
-    database = Database.open(url, migrate=True)
+    database = Database.open(older.url, migrate=True)
     with database.read() as tx:
         rows = tx.pending("c1")
     database.close()
@@ -205,41 +205,21 @@ def test_what_waits_for_a_signature_is_queued_by_the_upgrade(database_url, tmp_p
     ]
 
 
-def test_every_case_is_judged_anew_after_the_upgrade_that_counts_times_of_recording(database_url, tmp_path, request):
-    if database_url.startswith("sqlite"):
-        url = f"sqlite:///{tmp_path / 'old.db'}"
-    else:
-        server = request.getfixturevalue("postgresql")
-        url = server.create(template="template0")
-        request.addfinalizer(lambda: server.drop(url))
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.__file__).with_name("migrations")))
-    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+def test_every_case_is_judged_anew_after_the_upgrade_that_counts_times_of_recording(older: Older):
     at = "2026-01-05T10:00:00.000000+08:00"
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0015")
+    with older.engine.begin() as connection:
+        older.upgrade(connection, "0015")
         connection.exec_driver_sql(f"INSERT INTO judgement VALUES ('c1', 3, 'by these', '{at}', '2026-01-08', NULL)")
-    database = Database.open(url, migrate=True)
+    database = Database.open(older.url, migrate=True)
     with database.read() as tx:
         assert tx.judgement("c1") == ("c1", 3, "", at, "2026-01-08", None)
     database.close()
 
 
-def test_records_and_histories_of_findings_are_sealed_by_the_upgrade(database_url, tmp_path, request):
-    if database_url.startswith("sqlite"):
-        url = f"sqlite:///{tmp_path / 'old.db'}"
-    else:
-        server = request.getfixturevalue("postgresql")
-        url = server.create(template="template0")
-        request.addfinalizer(lambda: server.drop(url))
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.__file__).with_name("migrations")))
-    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+def test_records_and_histories_of_findings_are_sealed_by_the_upgrade(older: Older):
     at, later = "2026-01-05T10:00:00.000000+08:00", "2026-01-06T10:00:00.000000+08:00"
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0016")
+    with older.engine.begin() as connection:
+        older.upgrade(connection, "0016")
         connection.exec_driver_sql(f"INSERT INTO evidence_record VALUES ('r1', NULL, '装表', 'd1', '{at}', 'k1')")
         for id_, finding, type_, when in (
             ("e3", "f1", "state", later),
@@ -249,7 +229,7 @@ def test_records_and_histories_of_findings_are_sealed_by_the_upgrade(database_ur
             connection.exec_driver_sql(
                 f"INSERT INTO finding_event VALUES ('{id_}', '{finding}', '{type_}', '{when}', 'who', '甲')"
             )
-    Database.open(url, migrate=True).close()
+    Database.open(older.url, migrate=True).close()
     # Written out by hand: a Chinese character is three bytes.
     record = f"2:r1,-6:装表,2:d1,32:{at},2:k1,"
     entry = "2:{},2:{},1:{},5:{},32:{},3:who,3:甲,".format
@@ -262,12 +242,12 @@ def test_records_and_histories_of_findings_are_sealed_by_the_upgrade(database_ur
     def sealed(fields: str) -> str:
         return sha256(b"baozhuang row 1\0" + fields.encode()).hexdigest()
 
-    with engine.connect() as connection:
+    with older.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT id, case_id, content, received_at, hash FROM evidence_record").all()
         assert rows == [("r1", None, "装表", at, sealed(record))]
         rows = connection.exec_driver_sql("SELECT id, seq, hash FROM finding_event ORDER BY id").all()
         assert rows == [(id_, seq, sealed(fields)) for id_, (seq, fields) in entries.items()]
-    database = Database.open(url)
+    database = Database.open(older.url)
     with database.read() as tx:
         assert tx.missing_triggers() == []
         assert [whole for _, whole in tx.all_evidence()] == [True]

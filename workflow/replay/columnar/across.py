@@ -211,7 +211,7 @@ def _needs(engine: Engine, detectors: Detectors) -> None:
     customer = f"{by_customer} AND ref <> '' AND NOT only_uploads"
     # Who asked is not known where the record says no source: its reference may be the customer's.
     unsaid = f"(src = 0 AND k = {KINDS['application.withdraw']} AND ref <> '' AND NOT only_uploads)"
-    if not refs_expected(engine, "application.withdraw", detectors.gates):  # gate (c): none in the file carries any
+    if not refs_expected(engine, "application.withdraw"):  # gate (c): none in the file carries any
         unsaid += f" OR (({by_customer} OR src = 0) AND k = {KINDS['application.withdraw']} AND ref = '')"
     ends = [KINDS[f"application.{end}"] for end in ("withdraw", "terminate", "refuse")]
     engine.make(

@@ -58,22 +58,19 @@ ONLY_UPLOADS: Final = f"""CASE WHEN ref = '' THEN FALSE
 """SQL of whether a `ref` names uploads and nothing else."""
 
 
-def refs_expected(engine: Engine, kind: str, gates: Mapping[str, Any]) -> bool:
-    """Gate (c): whether an event of this kind without a reference says anything. Among too few to compare, the gate does
-    not gate: an absent reference says what it says."""
-    shown, total = engine.rows(
-        f"SELECT count(CASE WHEN ref <> '' THEN 1 END), count(*) FROM rare WHERE k = {kinds(kind)}"
-    )[0]
-    return bool(total < gates["comparable"] or shown >= gates["ref_share"] * total)
-
-
-def _silent_without_refs(engine: Engine, gates: Mapping[str, Any]) -> list[int]:
-    """The kinds of event of which hardly any carries a reference, so that its absence says nothing (gate c)."""
-    found = engine.rows(
+def _gate_references(engine: Engine, gates: Mapping[str, Any]) -> None:
+    """Gate (c): table `refs_silent` of the kinds of event of which hardly any carries a reference, so that its absence
+    says nothing. Among too few to compare, the gate does not gate: an absent reference says what it says."""
+    engine.make(
+        "refs_silent",
         f"""SELECT k FROM (SELECT k, count(CASE WHEN ref <> '' THEN 1 END) AS shown, count(*) AS n FROM ev GROUP BY k) AS x
-        WHERE n >= {gates["comparable"]} AND shown < {gates["ref_share"]} * n ORDER BY k"""
+        WHERE n >= {gates["comparable"]} AND shown < {gates["ref_share"]} * n""",
     )
-    return [number for (number,) in found]
+
+
+def refs_expected(engine: Engine, kind: str) -> bool:
+    """Whether an event of this kind without a reference says anything (gate c)."""
+    return not engine.rows(f"SELECT k FROM refs_silent WHERE k = {kinds(kind)}")
 
 
 def kinds(*names: str) -> str:
@@ -155,10 +152,10 @@ def _once(events: str) -> str:
         UNION ALL SELECT {columns}, "row" FROM {events} WHERE NOT ({clock})"""
 
 
-def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
-    """Gate (b): table `loads` of (org, source, month) whose records carry a load time; views `events` and
-    `rare_events` with `entered`, and with `ref_expected` (gate c).
-    Returns how many there are."""
+def gate(engine: Engine, gates: Mapping[str, Any]) -> None:
+    """Gates (b) and (c): table `loads` of (org, source, month) whose records carry a load time; views `events` and
+    `rare_events` with `entered`, and with `ref_expected`."""
+    _gate_references(engine, gates)
     low, high = engine.rows(f"SELECT min(recorded) // {DAY}, max(recorded) // {DAY} FROM ev")[0]
     engine.put("months", months(low, high))
     engine.make(
@@ -215,7 +212,7 @@ def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
         f"SELECT l.org_id, l.src, months.day_no FROM ({loads}) AS l JOIN months ON months.month = l.month",
     )
     found: int = engine.rows("SELECT count(*) FROM load_days")[0][0]
-    silent = ", ".join(map(str, _silent_without_refs(engine, gates)))
+    silent = ", ".join(str(k) for (k,) in engine.rows("SELECT k FROM refs_silent ORDER BY k"))
     expected = f"k NOT IN ({silent}) AS ref_expected" if silent else "TRUE AS ref_expected"
     for view, table in (("events", "ev"), ("rare_events", "rare")):
         if found:
@@ -226,7 +223,6 @@ def gate_load_times(engine: Engine, gates: Mapping[str, Any]) -> int:
             )
         else:
             engine.view(view, f"SELECT *, recorded AS entered, {expected} FROM {table}")
-    return found
 
 
 def months(low: int | None, high: int | None) -> pa.Table:

@@ -24,7 +24,7 @@ from workflow.replay.columnar.engines import (
     present_columns,
     rows_in,
 )
-from workflow.replay.columnar.fold import Compiled, gate_load_times, prepare
+from workflow.replay.columnar.fold import Compiled, gate, prepare
 from workflow.replay.columnar.law import Law
 from workflow.replay.columnar.plan import Plan
 from workflow.replay.columnar.wide import Wide
@@ -115,7 +115,7 @@ def _judge(
     earliest, latest = max(first, calendar.first_day), min(max(last, as_of), calendar.last_day)
     run.working_days(calendar, max(earliest - MARGIN, EPOCH), latest + MARGIN)
     say("门槛 / gates", 0.3)
-    gate_load_times(run, rules.gates)
+    gate(run, rules.gates)
     as_of_day = day_number(as_of)
 
     compiled = Compiled(rules)
@@ -143,7 +143,7 @@ def _judge(
     tables += across.make(run, rules)
     across.organisations(run, rules)
     say("判定 / judge", 0.85)
-    wide = Wide(run, rules, t0, derived, tables, present, as_of_day)
+    wide = Wide(run, t0, derived, tables, present, as_of_day)
     columns = ", ".join(f"{plan.branch} AS r_{plan.rule}" for plan in plans)
     run.make("judged", f"SELECT *, {verdicts.masks(plans)} FROM (SELECT cid, {columns} FROM {wide.of()}) AS x")
     many = ", ".join(f"count(CASE WHEN r_{plan.rule} > 0 THEN 1 END)" for plan in plans)

@@ -298,7 +298,7 @@ def _flaws(engine: Engine, detectors: Detectors, as_of_day: int, *, tells_busine
     rule = detectors.detector("D16").thresholds
     work, ended = (", ".join(str(KINDS[name]) for name in names) for names in (_UTILITY_WORK, _STEP_ENDED))
     gates = detectors.gates
-    expected = refs_expected(engine, "suspension.start", gates)
+    expected = refs_expected(engine, "suspension.start")
     near = rule["near_working_days"]
     whole_end = f"COALESCE({day('w.metering_complete')}, {day('w.ended')}, {as_of_day})"
     tolerance = str(gates["tolerance_minutes"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from definitions.detectors import Detectors
 from definitions.model import STEPS
 from workflow.replay.columnar.engines import Engine, columns_of
 from workflow.replay.columnar.fold import refs_expected
@@ -33,13 +32,13 @@ class Wide:
     """Everything a rule may speak of, one row per case: the facts, and what the sparse tables say."""
 
     def __init__(
-        self, run: Engine, rules: Detectors, t0: str, derived: list[dict[str, str]], tables: list[str], present: set[str],
+        self, run: Engine, t0: str, derived: list[dict[str, str]], tables: list[str], present: set[str],
         as_of_day: int,
     ) -> None:  # fmt: skip
-        self.t0, self.derived, self.tables, gates = t0, derived, tables, rules.gates
+        self.t0, self.derived, self.tables = t0, derived, tables
         flags = {
             "has_business_type": "business_type" in present,
-            "withdraw_ref_expected": refs_expected(run, "application.withdraw", gates),
+            "withdraw_ref_expected": refs_expected(run, "application.withdraw"),
         }
         self.constants = ", ".join(f"{str(bool(value)).upper()} AS {name}" for name, value in flags.items())
         account = {"prior_capacity_kw", "account_opened_on"} <= present
