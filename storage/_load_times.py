@@ -11,6 +11,7 @@ from storage._execution import Execution
 from storage._statements import tables
 from storage.rows import LoadMonthRow, RecordedMonthRow
 
+_case = tables["application"]
 _recorded = tables["recorded_month"]
 _month = tables["load_month"]
 _r, _m = _recorded.c, _month.c
@@ -40,14 +41,21 @@ class LoadTimes(Execution):
         return [_of_case(row) for row in self._query(wanted)]
 
     def put_recorded_months(self, case_id: str, rows: Iterable[RecordedMonthRow]) -> list[UnitMonth]:
-        """Keep these of a case and no others; the months that were changed, as they were and as they are."""
+        """Keep these of a case and no others; the months that were changed, as they were and as they are, but for what
+        can be none."""
         old, new = set(self.recorded_months(case_id)), set(rows)
         for row in old - new:
             same = (_r.case_id == case_id, _r.source == row.source, _r.month == row.month)
             self._query(sa.delete(_recorded).where(*same))
         for row in new - old:
             self._query(sa.insert(_recorded).values(row._asdict()))
-        return [UnitMonth(row.org, row.source, row.month) for row in old ^ new]
+        changed = (UnitMonth(row.org, row.source, row.month) for row in old ^ new)
+        return [one for one in changed if _can_be(one)]
+
+    def unowned_months(self) -> list[str]:
+        """The ids under which something is kept of a case that is not there."""
+        owned = sa.exists().where(_case.c.id == _r.case_id)
+        return [row[0] for row in self._query(sa.select(_r.case_id).distinct().where(~owned).order_by(_r.case_id))]
 
     # Of a unit
 
@@ -100,6 +108,16 @@ class LoadTimes(Execution):
         """Remove a month of which no case has records any more."""
         self._query(sa.delete(_month).where(_m.org == one.org, _m.source == one.source, _m.month == one.month))
 
+    def drop_broken_months(self) -> None:
+        """Remove the months that nothing of ours has written: SQLite keeps what it is given, whatever the column says.
+        `unit_months` still tells of those that a case has records of."""
+        for row in self._query(sa.select(*_MONTH)).all():
+            one = LoadMonthRow._make(row)
+            month = UnitMonth(one.org, one.source, one.month)
+            counts = (one.fullest, one.marks, one.settled)
+            if not (_can_be(month) and all(type(count) is int for count in counts) and one.marks >= one.settled):
+                self.delete_load_month(month)
+
     def any_judged_otherwise(self, row: LoadMonthRow) -> bool:
         """Whether a case was judged by another answer than a month has."""
         same = (_r.org == row.org, _r.source == row.source, _r.month == row.month)
@@ -113,6 +131,10 @@ class LoadTimes(Execution):
         wanted = sa.select(_r.case_id).distinct().select_from(_month.join(_recorded, same))
         rows = self._query(wanted.where(_MARKED, _r.case_id > after).order_by(_r.case_id).limit(limit))
         return [str(row[0]) for row in rows]
+
+
+def _can_be(one: UnitMonth) -> bool:
+    return all(isinstance(value, str) for value in one) and len(one.month) == 7
 
 
 def _of_case(values: Any) -> RecordedMonthRow:

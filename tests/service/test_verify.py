@@ -188,6 +188,45 @@ def test_a_value_of_a_foreign_type_is_damage_like_any_other(sqlite_desk, table, 
         assert all(named in row for row in found.damaged)
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("load_month", "source", BYTES),
+        ("load_month", "month", X),
+        ("load_month", "settled", X),
+        ("recorded_month", "month", X),
+        ("recorded_month", "org", BYTES),
+    ],
+)
+def test_when_records_were_made_is_rebuilt_whatever_stands_there(sqlite_desk, table, column, value):
+    desk = sqlite_desk
+    explained(desk)
+    sweep(desk)
+    assert verified(desk, projections=True).holds
+    connection = sqlite3.connect(desk.service.database.file, isolation_level=None)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    connection.execute(f"UPDATE {table} SET {column} = {value} WHERE {column} = (SELECT max({column}) FROM {table})")
+    connection.close()
+    assert not verified(desk, projections=True).holds
+    assert upkeep.rebuild(desk.service, lambda *_: None).cases == 1
+    assert verified(desk, projections=True).holds
+
+
+def test_the_times_of_a_case_that_nobody_filed_are_named_and_decide_nothing(desk):
+    explained(desk)
+    sweep(desk)
+    with desk.service.database.write() as tx:
+        (true,) = tx.load_months("")
+        columns = "source, month, org, minutes, loaded"
+        ghost = f"SELECT 'ghost', {columns} FROM recorded_month"
+        tx._execute(f"INSERT INTO recorded_month (case_id, {columns}) {ghost}", ())
+    assert verified(desk, projections=True).differing == ["ghost"]
+    upkeep.rebuild(desk.service, lambda *_: None)
+    assert verified(desk, projections=True).holds
+    with desk.service.database.read() as tx:
+        assert [row.hours for row in tx.load_months("")] == [true.hours]
+
+
 def test_no_checkpoint_is_made_of_what_none_can_name(sqlite_desk, tmp_path):
     explained(sqlite_desk)
     connection = sqlite3.connect(sqlite_desk.service.database.file, isolation_level=None)

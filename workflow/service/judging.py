@@ -185,8 +185,9 @@ class Judging:
             tx.mark_months(months)
 
     def miscounted(self, tx: Tx) -> Iterator[str]:
-        """The cases of which it is not kept when their records were made; those that wait to be judged are not asked
-        about."""
+        """The cases of which it is not kept when their records were made, or which are not there though it is; those
+        that wait to be judged are not asked about."""
+        yield from map(str, tx.unowned_months())
         for row in tx.cases():
             judged = tx.judgement(row.id)
             if judged is None or (judged.version, judged.rules, judged.stale_since) != (row.version, self.digest, None):

@@ -24,8 +24,6 @@ from workflow.service.service import Progress, Service
 CHECKPOINT_SETTING = "checkpoint"
 """When the latest checkpoint was made, of how many cases and records, its root. The file itself is kept elsewhere."""
 
-"""Told how many of how many are done; None: not known how many."""
-
 
 def prepare(url: str | Path) -> str:
     """Create the database or bring its schema up to date; which kind it is. Idempotent. Raises StorageError."""
@@ -107,7 +105,8 @@ def rebuild(service: Service, progress: Progress) -> Rebuilt:
     """Write the projections of every case anew from its events, each case in its own transaction, then what is summed
     over them. A broken chain is left as it is: what is made of its events would agree with them, and nobody would find
     that they were changed."""
-    with service.database.read() as tx:
+    with service.database.write() as tx:
+        tx.drop_broken_months()
         ids = [head.case_id for head in tx.heads()]
     done = Rebuilt()
 
@@ -142,8 +141,10 @@ def rebuild(service: Service, progress: Progress) -> Rebuilt:
 
 
 def _sum_up(service: Service) -> None:
-    """Sum up anew when the records of each unit were made."""
-    with service.database.read() as tx:
+    """Sum up anew when the records of each unit were made; what is kept of cases that are not there is left out."""
+    with service.database.write() as tx:
+        for case_id in tx.unowned_months():
+            tx.put_recorded_months(case_id, [])
         units = tx.units_of_months()
     for org in units:
         with service.database.write() as tx:
