@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from storage import Database, Filter, OrgRow
+from storage import Database, Filter, OrgRow, StaffRow
 from tests.imports.conftest import ADMIN
 from workflow.core.commands import Countersign
 from workflow.core.events import Principal
@@ -328,6 +328,81 @@ def test_a_row_that_nobody_can_read_is_not_put_aside_as_evidence(service, tmp_pa
     assert (done.imported, done.kept, len(done.rejected)) == (0, 0, 1)
     assert "e.csv:3" in done.rejected[0]["place"] + done.rejected[0]["reason"]
     assert said in done.rejected[0]["reason"]
+
+
+def ended(service, tmp_path, *rows: str):
+    """What becomes of a flat handed in on Friday the 20th, with `rows` (activity to value) after it."""
+    cases, events = tmp_path / "c.csv", tmp_path / "e.csv"
+    cases.write_text(
+        "case_id,customer_id,premises_id,customer_kind,capacity_kw,voltage,area,region,channel\n"
+        "OLD-1,C1,P1,residential,8,low,urban,960102,hall\n",
+        encoding="utf-8",
+    )
+    told = ["case_id,activity,lifecycle,occurred_at,value,ref", "OLD-1,application,submit,2026-11-20 9:00,,", *rows]
+    events.write_text("\n".join(told), encoding="utf-8")
+    return import_cases(service, ADMIN, cases, events, lambda *_: None)
+
+
+FORCE_MAJEURE = "OLD-1,suspension,start,2026-11-20 10:00,force_majeure,N-1"
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["OLD-1,suspension,end,2026-11-21 9:00,force_majeure,"], "e.csv:3: 不可抗力中止只有结束"),
+        (["OLD-1,suspension,end,2026-11-21 9:00,,"], "e.csv:3: 不可抗力中止只有结束"),
+        (
+            [FORCE_MAJEURE, *("OLD-1,suspension,end,2026-11-21 9:00,force_majeure," for _ in range(2))],
+            "e.csv:5: 不可抗力中止只有结束",
+        ),
+        (
+            [
+                "OLD-1,suspension,start,2026-11-20 10:00,customer,R-1",
+                "OLD-1,suspension,end,2026-11-21 9:00,force_majeure,",
+            ],
+            "e.csv:4: 不可抗力中止只有结束",
+        ),
+        (["OLD-1,application,submit,2026-11-21 9:00,,"], "e.csv:3: 第二条 application.submit, 第一条在 e.csv:2"),
+    ],
+)
+def test_an_end_without_a_beginning_and_a_second_submission_leave_the_case_out(service, tmp_path, rows, said):
+    done = ended(service, tmp_path, *rows)
+    assert (done.imported, done.kept, len(done.rejected)) == (0, 0, 1)
+    assert said in done.rejected[0]["reason"]
+
+
+def test_an_end_that_says_not_of_what_may_be_that_of_a_suspension_of_the_customer(service, tmp_path):
+    done = ended(
+        service,
+        tmp_path,
+        "OLD-1,suspension,start,2026-11-20 10:00,customer,R-1",
+        "OLD-1,suspension,end,2026-11-21 9:00,,",
+    )
+    assert (done.imported, done.kept, done.rejected) == (1, 2, [])
+
+
+def test_a_customer_manager_called_by_name_is_the_one_of_the_staff(service, bring):
+    """By the id, by the name, of several of one name the one of the unit; nobody else is warned in their place."""
+    with service.database.write() as tx:
+        tx.put_orgs([OrgRow(code, None, "team", code, None, None) for code in ("ONE", "TWO")])
+        names = {"Y-1": ("王强", "ONE"), "Y-2": ("李梅", "ONE"), "Y-3": ("李梅", "TWO"), "赵敏": ("赵敏", "TWO")}
+        tx.put_staff([StaffRow(one, name, org, "manager", None, None) for one, (name, org) in names.items()])
+    stated = {"A": "王强", "B": "Y-3", "C": "李梅", "D": "赵敏", "E": "王 强", "F": "李梅"}
+    units = {"C": "TWO", "F": "THREE"}
+    with service.database.write() as tx:
+        tx.put_orgs([OrgRow("THREE", None, "team", "THREE", None, None)])
+    to = {"command": "assign", "occurred_at": "2026-09-02T10:00:00", "manager": "王强"}
+    done = bring(
+        *(
+            {**HIGH, "external_id": name, "premises": {"id": name}, "customer": {"id": name}, "manager": manager}
+            | {"org": units.get(name, "ONE"), "history": [to] if name == "B" else []}
+            for name, manager in stated.items()
+        )
+    )
+    assert (done.imported, done.rejected) == (6, [])
+    found = {name: state_of(service, name).manager for name in stated}
+    assert found == {"A": "Y-1", "B": "Y-1", "C": "Y-3", "D": "赵敏", "E": "王 强", "F": "李梅"}
+    assert done.unknown_managers == {"王 强": 1, "李梅": 1}
 
 
 def test_cases_without_their_history_are_refused_with_the_way_to_name_it(service, tmp_path):

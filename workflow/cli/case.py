@@ -269,6 +269,13 @@ def import_(
                 f"{one['external_id']}: 原类别 / filed {one['filed']}, 按规则 / by the rules {one['by_rules']}",
                 err=True,
             )
+        for name, count in moved.unknown_managers.items():
+            typer.echo(
+                f"客户经理“{name}” ({count} 处) 在人员中没有, 或有多人同名, 收不到预警; 请导入人员后改派 / "
+                f"the customer manager {name!r} ({count} times) is nobody of the staff, or several: no alert reaches "
+                "them; import the staff, then assign",
+                err=True,
+            )
         if moved.not_carried:
             typer.echo(f"未导入的列 / columns not carried over: {', '.join(moved.not_carried)}", err=True)
         typer.echo(

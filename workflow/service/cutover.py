@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from storage import Filter, Tx
+from storage import Filter, StaffRow, Tx
 from workflow.core.commands import COMMANDS, Code, Submission
 from workflow.core.events import Principal
 from workflow.core.refusals import Refused
@@ -48,7 +48,8 @@ class Migrated(Submission):
 class Moved(msgspec.Struct):
     """What became of a file. `cases` = imported + already there + rejected; `rows` of the history = applied + kept as
     evidence + those of cases rejected or already there + orphans. `reclassified`: filed class, class by the rules.
-    `not_carried`: columns that an application has no place for."""
+    `not_carried`: columns that an application has no place for. `unknown_managers`: customer managers who are nobody of
+    the staff, or more than one, each with the number of entries that name them; no alert reaches them."""
 
     cases: int = 0
     imported: int = 0
@@ -61,6 +62,7 @@ class Moved(msgspec.Struct):
     orphans: list[dict[str, str]] = []
     reclassified: list[dict[str, str]] = []
     not_carried: list[str] = []
+    unknown_managers: dict[str, int] = {}
 
 
 class _Rejected(Exception):
@@ -98,6 +100,8 @@ def import_cases(service: Service, principal: Principal, path: Path, events: Pat
             setattr(report, name, getattr(report, name) + getattr(done, name))
         report.rejected += done.rejected
         report.reclassified += done.reclassified
+        for name, count in done.unknown_managers.items():
+            report.unknown_managers[name] = report.unknown_managers.get(name, 0) + count
         progress(start + len(part), len(found))
     return report
 
@@ -111,6 +115,10 @@ class _Crossing:
         self.batch = batch
         self.tx = tx
         self.done = Moved()
+        self.staff: dict[str, list[StaffRow]] = {}
+        for member in tx.staff():
+            for name in {member.id, member.name}:
+                self.staff.setdefault(name, []).append(member)
 
     def take(self, case: Case) -> None:
         """One case: imported, there already, or rejected with the reason."""
@@ -120,7 +128,7 @@ class _Crossing:
                 self.done.passed_over += case.rows
                 return
             with self.tx.savepoint():
-                applied, kept = self._bring(case)
+                applied, kept, unknown = self._bring(case)
         except _Rejected as rejected:
             self.done.passed_over += case.rows
             self.done.rejected.append(
@@ -130,6 +138,8 @@ class _Crossing:
         self.done.imported += 1
         self.done.applied += applied
         self.done.kept += kept
+        for name in unknown:
+            self.done.unknown_managers[name] = self.done.unknown_managers.get(name, 0) + 1
 
     def _is_there(self, case: Case) -> bool:
         return bool(self.tx.list_applications(Filter(external_id=case.external_id), limit=1))
@@ -139,12 +149,35 @@ class _Crossing:
         own = self.principal
         return own if actor is None else Principal(f"{own.who}:{actor}", own.role, own.org)
 
-    def _bring(self, case: Case) -> tuple[int, int]:
-        """Put one case through the engine; how many rows became part of it and how many evidence. Raises _Rejected."""
+    def _member(self, stated: Any, org: Any) -> str | None:
+        """The id of whoever a file calls `stated`, by id or by name; of several of one name, whoever belongs to `org`.
+        None when that is not one person."""
+        found = self.staff.get(stated, []) if isinstance(stated, str) else []
+        for among in ([one for one in found if one.id == stated], found, [one for one in found if one.org == org]):
+            if len(among) == 1:
+                return among[0].id
+        return None
+
+    def _managed(self, said: dict[str, Any], org: Any, unknown: list[str]) -> dict[str, Any]:
+        """What a file says, with the customer manager by the id of the staff; who is not found goes to `unknown`."""
+        manager = said.get("manager")
+        if manager is None:
+            return said
+        member = self._member(manager, org)
+        if member is None:
+            unknown.append(str(manager))
+        return {**said, "manager": member or manager}
+
+    def _bring(self, case: Case) -> tuple[int, int, list[str]]:
+        """Put one case through the engine; how many rows became part of it, how many evidence, and the customer
+        managers who were not found. Raises _Rejected."""
         if case.faults:
             raise _Rejected(case.place, "; ".join(case.faults))
         why = f"系统切换迁移 / brought over from another system{f' ({case.origin})' if case.origin else ''}"
-        body = {**case.body, "batch": self.batch, "reason": case.body.get("reason") or why}
+        unknown: list[str] = []
+        org = case.body.get("org") or self.principal.org
+        body = self._managed(case.body, org, unknown)
+        body = {**body, "batch": self.batch, "reason": body.get("reason") or why}
         submission = _valid(case.place, Migrated.model_validate, body)
         cases, tx = self.service.cases, self.tx
         case_id = _done(case.place, cases.submission(tx, self._person(case.actor), submission, None))
@@ -157,7 +190,7 @@ class _Crossing:
                 self._keep(case_id, entry)
                 kept += 1
                 continue
-            command = self._command(entry, asked, why, first_events)
+            command = self._command(entry, self._managed(asked, org, unknown), why, first_events)
             first_events[number] = state.version + 1
             _done(entry.place, cases.command(tx, self._person(entry.actor), case_id, command, key=None, if_match=None))
             state = self._state(entry.place, case_id)
@@ -165,7 +198,7 @@ class _Crossing:
             self.done.reclassified.append(
                 {"external_id": case.external_id or "", "filed": filed, "by_rules": state.user_class}
             )
-        return case.rows - kept, kept
+        return case.rows - kept, kept, unknown
 
     def _command(self, entry: Entry, asked: dict[str, Any], why: str, first_events: dict[int, int]) -> Any:
         asked = {**asked, "batch": self.batch}

@@ -196,12 +196,15 @@ def _read_history(case: Case, rows: list[tuple[Row, dict[str, Any]]]) -> None:
     submitted = start[1]
     case.actor = submitted.get("actor")
     case.body |= present(occurred_at=submitted["occurred_at"], source=submitted.get("source"))
-    documents, later, ends = [], [], _ends_of_suspensions(ordered)
+    documents, later, (ends, strays) = [], [], _ends_of_suspensions(ordered)
+    case.faults += [f"{row.place}: {_NO_BEGINNING}" for row, record in ordered if any(record is one for one in strays)]
     for row, record in ordered:
         if record is submitted or any(record is end for _, end in ends):
             continue
         kind = (record["activity"], record.get("lifecycle"))
-        if kind == ("document", "received") and _moment(record) <= _moment(submitted):
+        if kind == ("application", "submit"):
+            case.faults.append(f"{row.place}: {_SUBMITTED_BEFORE.format(start[0].place)}")
+        elif kind == ("document", "received") and _moment(record) <= _moment(submitted):
             documents.append(_document(record))
         else:
             later.append((row, record))
@@ -230,19 +233,38 @@ def _in_order(rows: list[tuple[Row, dict[str, Any]]]) -> list[tuple[Row, dict[st
     return ordered
 
 
+_NO_BEGINNING = (
+    "不可抗力中止只有结束, 没有开始, 请补上开始或删去这一行 / a suspension for force majeure ends that never began: "
+    "add its beginning, or leave this row out"
+)
+_SUBMITTED_BEFORE = (
+    "第二条 application.submit, 第一条在 {0}; 补齐资料后再次提交写作 acceptance.start / a second application.submit, "
+    "the first is at {0}; what was handed in again is an acceptance.start"
+)
+
+
 def _ends_of_suspensions(
     ordered: list[tuple[Row, dict[str, Any]]],
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each force-majeure suspension with the event that ended it: together they are one command."""
+) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], list[dict[str, Any]]]:
+    """Each force-majeure suspension with the event that ended it: together they are one command. And the ends that have
+    no beginning; one that does not say of what may belong to a suspension of the customer's."""
     begun: list[dict[str, Any]] = []
-    pairs = []
+    others = 0
+    pairs, strays = [], []
     for _, record in ordered:
-        if record["activity"] == "suspension" and record.get("value", "force_majeure") == "force_majeure":
-            if record.get("lifecycle") == "start":
+        if record["activity"] != "suspension" or record.get("lifecycle") not in ("start", "end"):
+            continue
+        ours = record.get("value", "force_majeure") == "force_majeure"
+        if record["lifecycle"] == "start":
+            if ours:
                 begun.append(record)
-            elif record.get("lifecycle") == "end" and begun:
-                pairs.append((begun.pop(0), record))
-    return pairs
+            else:
+                others += 1
+        elif ours and begun:
+            pairs.append((begun.pop(0), record))
+        elif ours and ("value" in record or not others):
+            strays.append(record)
+    return pairs, strays
 
 
 def _document(record: Mapping[str, Any]) -> dict[str, Any]:
