@@ -364,6 +364,9 @@ def test_answers_are_what_the_description_says(face: Face) -> None:
         _holds(description, "/api/v1/definitions/{user_class}", "get", "200", shown)
     records = {"records": [{}, {"case_id": "x", "activity": "fee_paid", "occurred_at": "2024-01-05"}]}
     _holds(description, "/api/v1/evidence", "post", "200", client.post("/api/v1/evidence", json=records).json())
+    for path in ("/healthz", "/readyz"):
+        _holds(description, path, "get", "200", client.get(path).json())
+    _holds(description, "/metrics", "get", "200", client.get("/metrics").text)
 
 
 def test_bodies_the_description_allows_are_those_that_are_taken(face: Face) -> None:

@@ -234,6 +234,52 @@ class EvidenceAnswer(Shape):
     rejected: int
 
 
+class HealthShape(Shape):
+    """What the process says of itself. `queued`: commands that wait for the writer; `calendar_firm_until`: due dates
+    beyond it are provisional."""
+
+    alive: Literal[True]
+    writer: bool
+    queued: int
+    calendar_firm_until: dt.date
+
+
+class SweepShape(Shape):
+    """How one of the worker's sweeps is doing. `lag_seconds`: since it last ended well, null before it ever has."""
+
+    lag_seconds: int | None
+    late: bool
+    cut_short: bool
+    failing: bool
+
+
+class AlertsHealthShape(Shape):
+    """How the alerts are doing, by which nothing becomes unready. `concerns`: what somebody should look at."""
+
+    sweeps: dict[str, SweepShape]
+    ever_ran: bool
+    looks_behind_days: int
+    oldest_unsent_seconds: int
+    dead: int
+    for_nobody: int
+    calendar_days_left: int
+    concerns: list[str]
+
+
+class ReadyShape(Shape):
+    """That commands are taken now, with the facts that say so; those of a 503 stand under `checks`. `room`: on the disk
+    of the database."""
+
+    ready: Literal[True]
+    writer: bool
+    queued: int
+    calendar_firm_until: dt.date
+    database: Literal["sqlite", "postgresql"]
+    room: bool
+    schema_: bool = Field(alias="schema")
+    alerts: AlertsHealthShape
+
+
 class FieldFault(Shape):
     """One field that could not be read."""
 

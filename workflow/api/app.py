@@ -180,9 +180,16 @@ def _act_on_alerts(router: APIRouter) -> None:
 @functools.cache
 def _at_root() -> APIRouter:
     router = APIRouter(tags=["operations"])
-    router.get("/healthz", response_class=Response, responses={503: openapi.problem("not-alive")})(operations.health)
-    router.get("/readyz", response_class=Response, responses={503: openapi.problem("not-ready")})(operations.ready)
-    router.get("/metrics", response_class=Response)(operations.metrics)
+    for path, endpoint, shape, says, otherwise in (
+        ("/healthz", operations.health, answers.HealthShape, "The process lives", "not-alive"),
+        ("/readyz", operations.ready, answers.ReadyShape, "Commands are taken", "not-ready"),
+    ):
+        router.get(
+            path,
+            response_class=Response,
+            responses={200: openapi.answer(shape, says), 503: openapi.problem(otherwise)},
+        )(endpoint)
+    router.get("/metrics", response_class=Response, responses={200: openapi.METRICS})(operations.metrics)
     router.get(
         "/feeds/{token}.ics",
         tags=["feeds"],

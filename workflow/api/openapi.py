@@ -74,6 +74,10 @@ WORKBOOK: dict[str, Any] = {
     "description": "The list as an Excel workbook",
     "content": {XLSX: {"schema": {"type": "string", "format": "binary"}}},
 }
+METRICS: dict[str, Any] = {
+    "description": "Counters in the Prometheus text format",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
 CALENDAR: dict[str, Any] = {
     "description": "The due dates as iCalendar (RFC 5545)",
     "content": {"text/calendar": {"schema": {"type": "string"}}},
