@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from definitions.book import load
 from definitions.calendar import read_notice
-from storage import OrderRow, StorageUnavailable
+from storage import Database, OrderRow, StorageUnavailable
 from tests.alerts.office import HandClock, Office
+from tests.core.driver import shipped_book
+from tests.definitions import overlays
 from workflow.alerts.sweep import Pulse, Run, Sweep
 from workflow.core.events import Principal
 from workflow.core.times import write
+from workflow.service import Service
 
 ADMIN = Principal("admin", "admin")
 NOTICE = Path(__file__).parents[1] / "definitions" / "data" / "notice_2027_invented.yaml"
@@ -42,6 +48,31 @@ def test_what_nobody_acknowledges_goes_up_role_by_role(office: Office):
     office.sweep("escalate", "2024-02-20 10:00")
     assert len(office.told(orange)) == 5
     assert office.told(yellow) == ["m1"]
+
+
+def test_what_nobody_acknowledges_goes_up_from_whom_its_region_has_told(
+    database: Database, hand_clock: HandClock, tmp_path: Path
+):
+    """A region whose ladder tells the county at orange already: next is the city, and nobody's hours are spent on
+    telling the county once more."""
+    national = shipped_book().ladder(on=hand_clock.now().date()).of("total").bands
+    bands: list[dict[str, Any]] = [
+        {name: value for name, value in msgspec.to_builtins(band).items() if value is not None} for band in national
+    ]
+    for band in bands:
+        band["recipients"] = [*band["recipients"], *(["county"] if band["level"] == "orange" else [])]
+    regions = overlays.write(tmp_path, "420100", overlays.nested("ladders.legal.bands", overlays.dated(
+        {"2024-01-01": bands}, "420100"
+    )))  # fmt: skip
+    with Service(database, load(regions=regions), hand_clock) as service:
+        office = Office(service, hand_clock)
+        office.case(region="420102")
+        office.sweep("due", "2024-01-12 10:00")
+        (orange,) = office.alerts(level="orange")
+        assert office.told(orange) == ["m1", "lead", "county"]
+        office.sweep("escalate", "2024-01-15 09:00")
+        assert office.told(orange) == ["m1", "lead", "county", "m2", "city"]
+        assert office.alerts(level="orange")[0].escalate_at is None
 
 
 def test_what_is_acknowledged_snoozed_or_cleared_goes_nowhere(office: Office):

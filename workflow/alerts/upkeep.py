@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from definitions.alerting import Ladder
+from definitions.model import NATION
 from storage import AlertRow, MessageRow, Standing, Tx
 from workflow.alerts.raising import Raiser
 from workflow.alerts.recipients import Directory
@@ -100,15 +101,19 @@ def escalate(run: Run) -> None:
     run.begins()
     book = run.service.law.book
     raiser = Raiser(calendar, book.delivery(on=run.today), directory, run.now)
-    ladder = book.ladder(on=run.today)
     while limit := run.room(PAGE):
         with run.service.database.write() as tx:
             rows = tx.alerts_to_escalate(at, limit, lock=True)
+            regions = tx.regions_of({row.case_id for row in rows if row.case_id is not None})
             messages: list[MessageRow] = []
+            noted: list[tuple[int, str | None, str]] = []
             for row in rows:
+                # By the ladder that it was raised by: a region may have told more people at once.
+                ladder = book.ladder(on=run.today, region=regions.get(row.case_id or "", NATION))
                 messages += _next_ones(raiser, directory, ladder, row)
+                noted.append((*_following(raiser, ladder, row), row.id))
             tx.queue_messages(messages)
-            tx.set_escalations([(*_following(raiser, ladder, row), row.id) for row in rows])
+            tx.set_escalations(noted)
         run.count(len(rows), len(rows))
         if len(rows) < limit:
             return
