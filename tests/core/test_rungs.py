@@ -256,6 +256,48 @@ def test_an_open_suspension_raises_nothing_and_is_not_looked_at() -> None:
     held(one, dt.date(2026, 3, 31))
 
 
+def test_a_clock_that_was_suspended_from_its_start_warns_on_the_day_after() -> None:
+    # Two days left all week and on Saturday the 13th, the first day that is not suspended.
+    week = ((dt.date(2024, 1, 8), dt.date(2024, 1, 12)),)
+    one = timer(2, dt.date(2024, 1, 8), week)
+    saturday = dt.date(2024, 1, 13)
+    assert first_look(CALENDAR, LADDER, one) == saturday
+    assert rungs_due(CALENDAR, LADDER, course_of(CALENDAR, one), saturday) == (Rung("yellow", saturday, 2, (MANAGER,)),)
+
+
+def test_what_earlier_rounds_used_is_what_they_were_judged_to_have_used() -> None:
+    """The row's due date says it. A first round of 2 working days by the calendar of now that was judged by another to
+    have taken 3, of a sum of 6: 3 are left from Monday the 15th, so that it is due on Thursday the 18th."""
+    ledger = '{"running": [["2024-01-08", "2024-01-10"], ["2024-01-15", null]], "suspended": []}'
+    course = course_of_row(
+        CALENDAR, scope="total", budget=6, due_on="2024-01-18", ledger=ledger, status="running"
+    )  # fmt: skip
+    thursday = dt.date(2024, 1, 18)
+    due = rungs_due(CALENDAR, LADDER, course, thursday)
+    assert [(rung.level, rung.day.day, rung.remaining) for rung in due] == [
+        ("yellow", 16, 2), ("orange", 17, 1), ("red", 18, 0),
+    ]  # fmt: skip
+
+
+def test_a_plan_is_counted_in_natural_days() -> None:
+    # 92 days from 2024-01-08: 30 are left after 62, on Sunday 03-10; 10 after 82, on Saturday 03-30.
+    plan = Course("plan", 92, 92, dt.date(2024, 1, 8))
+    sunday = dt.date(2024, 3, 10)
+    assert rungs_due(CALENDAR, LADDER, plan, sunday - ONE_DAY) == ()
+    assert rungs_due(CALENDAR, LADDER, plan, sunday) == (Rung("yellow", sunday, 30, (MANAGER,)),)
+    assert next_look(CALENDAR, LADDER, plan, sunday) == dt.date(2024, 3, 30)
+
+
+def test_a_rung_that_comes_every_other_day() -> None:
+    # Two working days from Monday 2024-01-08, due on the 10th; two over on Friday the 12th, four on Tuesday the 16th.
+    legal = LADDER.of("total")
+    bands = tuple(msgspec.structs.replace(band, every=band.every and 2) for band in legal.bands)
+    ladder = msgspec.structs.replace(LADDER, rules={"total": msgspec.structs.replace(legal, bands=bands)})
+    course = course_of(CALENDAR, timer(2, dt.date(2024, 1, 8)))
+    for today, following in ((11, 12), (12, 16), (15, 16), (16, 18)):
+        assert next_look(CALENDAR, ladder, course, dt.date(2024, 1, today)) == dt.date(2024, 1, following)
+
+
 dates = st.dates(dt.date(2025, 9, 20), dt.date(2026, 10, 10))
 
 
