@@ -418,6 +418,11 @@ def is_region(text: str) -> bool:
     return len(text) == 6 and text.isascii() and text.isdigit()
 
 
+def region_or_nation(text: str | None) -> str:
+    """The code of a region; NATION for a name or anything else, which no region's rules can be told by."""
+    return text if text is not None and is_region(text) else NATION
+
+
 def resolve(*, on: dt.date, user_class: str, region: str = NATION) -> Definition:
     """`Book.resolve` on the shipped book."""
     return load().resolve(on=on, user_class=user_class, region=region)

@@ -375,7 +375,10 @@ def d25(case: Case) -> Finding | None:
             asked = [s for s in case.all("service_contact") if s["value"] in ("connection_request", "appointment")]
             record, agreeing = case.first_claim, [*asked[:1], *case.all("document", "received")[:1]]
         elif e["value"] == "energised" and case.energised is not None:
-            record, agreeing = case.energised, [*case.all("first_energy")[:1], *case.all("meter_installed")[:1]]
+            record, agreeing = (
+                case.all("metering", "complete")[-1],
+                [*case.all("first_energy")[:1], *case.all("meter_installed")[:1]],
+            )
         else:
             continue
         judged = True
@@ -483,32 +486,46 @@ SITE_STEPS = ("mid_inspection", "completion_inspection", "metering")
 
 
 def d38(file: File) -> list[Finding]:
-    """One actor or device at three premises within ten minutes."""
-    visits: dict[tuple[Any, str, str], list[Event]] = defaultdict(list)
-    for e in file.events:
-        if e["activity"] in SITE_STEPS and e["lifecycle"] == "complete" and not e.get("occurred_is_date"):
-            for who in ("actor", "device"):
-                if e.get(who):
-                    visits[file.org_of(e), who, e[who]].append(e)
+    """One actor or device at three premises within ten minutes. What lacks its place, its time or its actor may have
+    been one of them."""
+    every = [e for case in file.cases for e in case.all_events]
+    done = [
+        e
+        for e in every
+        if e["activity"] in SITE_STEPS and e["lifecycle"] == "complete" and not e.get("occurred_is_date")
+    ]
     out: dict[str, set[int]] = defaultdict(set)
-    for events in visits.values():
-        events.sort(key=lambda e: (e["occurred_at"], e["_i"]))
-        for e in events:
-            near = [
-                x for x in events if dt.timedelta(0) <= x["occurred_at"] - e["occurred_at"] <= dt.timedelta(minutes=10)
-            ]
-            near = [x for x in near if file.by_id[x["case_id"]].get("premises_id")]
-            places = Counter(
-                ("batch", x["batch"]) if x.get("batch") else ("premises", file.by_id[x["case_id"]].get("premises_id"))
-                for x in near
-            )
-            if len(places) >= 3:
-                for x in near:
-                    out[x["case_id"]].add(x["_i"])
+    for who in ("actor", "device"):
+        for whose in {(file.org_of(e), e[who]) for e in done if e.get(who)}:
+            own = [e for e in done if (file.org_of(e), e.get(who)) == whose]
+            of_nobody = [e for e in done if file.org_of(e) == whose[0] and not e.get("actor") and not e.get("device")]
+            for first in (e for e in [*own, *of_nobody] if e["occurred_at"] is not None):
+                near = [e for e in own if _within(first, e)]
+                named = [e for e in near if _place(file, e)]
+                if first in own and len({_place(file, e) for e in named}) >= 3:
+                    for e in named:
+                        out[e["case_id"]].add(e["_i"])
+                perhaps = [
+                    e for e in [*own, *of_nobody] if _within(first, e) or (e in own and e["occurred_at"] is None)
+                ]
+                if len({_place(file, e) or e["case_id"] for e in perhaps}) >= 3:
+                    file.unsure_visits |= {e["case_id"] for e in perhaps}
+    file.unsure_visits -= set(out)
     by_index = {e["_i"]: e for e in file.events}
     return [
         found(file.by_id[c], "D38", "medium", [frozenset(seen)], [by_index[i] for i in seen]) for c, seen in out.items()
     ]
+
+
+def _within(first: Event, e: Event) -> bool:
+    at = e["occurred_at"]
+    return at is not None and dt.timedelta(0) <= at - first["occurred_at"] <= dt.timedelta(minutes=10)
+
+
+def _place(file: File, e: Event) -> tuple[str, str] | None:
+    """Where it was done: a batch is one place."""
+    premises = file.by_id[e["case_id"]].get("premises_id")
+    return ("batch", e["batch"]) if e.get("batch") else ("premises", premises) if premises else None
 
 
 def d43(case: Case) -> Finding | None:

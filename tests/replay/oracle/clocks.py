@@ -77,7 +77,8 @@ def rounds(case: Case) -> list[Round]:
         if first and derived is not None:
             began = derived if step.code == "acceptance" else began or derived
         if passed or began is None:
-            out += [] if ends else _untimed(case, step)
+            begun = step.code != "acceptance" and case.untimed(step.code, "start") and not passed
+            out += [] if ends and not begun else _untimed(case, step) or [Round(step.code, step.limit, None)] * begun
             continue
         later = {part for s in rules.steps[position + 1 :] for part in s.parts}
         if later & went or _untimed(case, step) or case.end_lost:
@@ -98,6 +99,8 @@ def _untimed(case: Case, step: Step) -> list[Round]:
 def _derived(case: Case, code: str, *, two_steps: bool) -> Event | None:
     if code == "acceptance":
         found = case.all("application", "submit")[:1]
+    elif case.untimed(code, "start"):
+        return None  # it has a start of its own
     elif code == "supply_plan" or (code == "metering" and two_steps):
         found = case.all("acceptance", "complete")[-1:]
     else:
@@ -130,7 +133,8 @@ def resting(case: Case) -> frozenset[dt.date]:
     """The days of force majeure, both dates included; an open one lasts until the case ends or the day of judgement,
     but of an energised case nobody knows how long."""
     days: set[dt.date] = set()
-    last = when(case.closed).date if case.closed else case.file.as_of
+    over = case.ending or case.closed
+    last = when(over).date if over else case.file.as_of
     for ground, first, until in suspensions(case):
         if ground == "force_majeure" and first is not None and not _work_went_on(case, first, until):
             days.update(first + n * DAY for n in range(((until or last) - first).days + 1))

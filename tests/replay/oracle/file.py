@@ -281,8 +281,9 @@ class Case:
 
     @functools.cached_property
     def energised(self) -> Event | None:
+        """The first time: what is completed once more was there."""
         found = self.all("metering", "complete")
-        return found[-1] if found else None
+        return found[0] if found else None
 
     @property
     def was_energised(self) -> bool:
@@ -291,7 +292,13 @@ class Case:
 
     @property
     def closed(self) -> Event | None:
-        return self.ending or self.energised
+        """The whole process runs to energisation (policy 5), else to the ending."""
+        return self.energised or self.ending
+
+    @property
+    def served(self) -> bool:
+        """It had power by the time it was ended."""
+        return None not in (self.ending, self.energised) and not in_order(when(self.ending), when(self.energised))  # type: ignore[arg-type]  # neither is None
 
     @property
     def end_lost(self) -> bool:
@@ -311,6 +318,8 @@ class File:
     lists: Lists = field(default_factory=Lists)
     unsure_proofs: set[str] = field(default_factory=set)
     """The cases with a proof of which nobody knows whether it is used for several customers (D37)."""
+    unsure_visits: set[str] = field(default_factory=set)
+    """The cases with a visit that may have been one of three within minutes (D38)."""
 
     def __post_init__(self) -> None:
         by_case: dict[str, list[Event]] = {}

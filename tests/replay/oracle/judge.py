@@ -109,7 +109,9 @@ def judge(
                 unjudged[case.id].append(rule)
     for across in ACROSS.values():
         answer.findings += across(file)
-    for rule, cases_ in {**back_filled.gated(file), "D37": file.unsure_proofs}.items():
+    unsure = {**back_filled.gated(file), "D37": file.unsure_proofs}
+    unsure["D38"] = (unsure["D38"] | file.unsure_visits) - {one.case_id for one in answer.findings if one.rule == "D38"}
+    for rule, cases_ in unsure.items():
         for case_id in cases_:
             unjudged[case_id].append(rule)
     answer.findings += peers.findings(file)
@@ -148,7 +150,7 @@ def _other_systems(findings: Sequence[Finding]) -> bool:
 def _core_facts(case: Case) -> bool:
     if not case.claims or case.closed is None:
         return False
-    if case.ending is not None:
+    if case.ending is not None and not case.was_energised:
         return case.is_transfer or case.structure is not None
     try:
         steps = case.path()
@@ -230,11 +232,17 @@ def chain_of(case: Case) -> list[Case]:
 
 def _predecessor(case: Case) -> Case | None:
     named = case.file.by_id.get(case.get("predecessor_case"))
-    if named is not None and named.ending is not None:
+    if named is not None and named.ending is not None and named.energised is None:
         return named
     found = []
     for one in case.file.cases:
-        if one is case or one.ending is None or not one.claims or not over_limit.same_need(one, case):
+        if (
+            one is case
+            or one.ending is None
+            or one.energised is not None
+            or not one.claims
+            or not over_limit.same_need(one, case)
+        ):
             continue
         ended, submitted = when(one.ending).date, case.submitted_on
         near = case.file.wd(submitted, ended) <= 10 if submitted <= ended else (submitted - ended).days <= 365

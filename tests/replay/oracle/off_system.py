@@ -311,13 +311,19 @@ def d34(case: Case) -> Finding | None:
         raise Unjudged("prior_capacity_kw")
     t0 = case.t0
     opened, prior = case.get("account_opened_on"), case.get("prior_capacity_kw")
-    if prior or (opened is not None and opened < t0.date):
+    if prior if opened is None else opened < t0.date:
         return None
-    premises = case.need("premises_id")
+    premises, unsure = case.need("premises_id"), False
     for other in case.file.cases:
-        elsewhere = other is case or other.get("premises_id") != premises or not other.claims
-        if not elsewhere and other.t0.moment < t0.moment:
+        whose = other.get("customer_id") is not None and other.get("customer_id") == case.get("customer_id")
+        perhaps = other.get("premises_id") is None and whose
+        if other is case or not (perhaps or other.get("premises_id") == premises):
+            continue
+        if other.claims and not perhaps and other.t0.moment < t0.moment:
             return None
+        unsure = unsure or not other.claims or (perhaps and other.t0.moment < t0.moment)
+    if unsure:
+        raise Unjudged("premises_id")
     return found(case, "D34", "high", [rows(case.first_claim)], [case.first_claim])
 
 

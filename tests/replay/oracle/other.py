@@ -108,11 +108,9 @@ def d37(file: File) -> list[Finding]:
     uses: dict[str, list[Event]] = defaultdict(list)
     for e in (e for case in file.cases for e in case.all_events):
         for one in refs(e):
-            if (
-                one.lower().startswith(("image:", "file:", "recording:", "rec:", "rec-"))
-                and "NOTICE" not in one.upper()
-            ):
-                uses[one].append(e)
+            proof = one.lower().replace("：", ":")
+            if proof.startswith(("image:", "file:", "recording:", "rec:", "rec-")) and "notice" not in proof:
+                uses[proof].append(e)
     out: dict[str, list[Event]] = defaultdict(list)
     unsure: set[str] = set()
     for events in uses.values():

@@ -33,7 +33,7 @@ from tests.replay.oracle.file import (
     when,
     worst,
 )
-from tests.replay.oracle.law import AGENT, DOCUMENTS, LOW, SIX, Rules, Step, class_by_rules, rules_of
+from tests.replay.oracle.law import AGENT, DOCUMENTS, FIRST_DAY, LOW, SIX, Rules, Step, class_by_rules, rules_of
 from tests.replay.oracle.off_system import kind_of, voltage_unknown
 
 
@@ -95,7 +95,10 @@ def d13(case: Case) -> Finding | None:
             continue
         event = next((e for e in events if e["occurred_at"] == new), events[-1])
         was, became = _with(case, event, old, old_date), _with(case, event, new, new_date)
-        if not late_clocks(was) - late_clocks(became):
+        better = late_clocks(was) - late_clocks(became)
+        if not case.claims:  # of an application that lost its time nobody knows how long acceptance took
+            better = {key for key in better if not key.startswith("step:acceptance:")}
+        if not better:
             continue
         backed = _another_record(case, event, correction, new) if refs(correction) else False
         lost = lost or backed is None
@@ -140,6 +143,8 @@ def _after_closing(case: Case, activity: str, lifecycle: str, correction: Event,
 
 # D14, D15, D35
 
+OF_THE_CUSTOMER = ("customer_app", "callcentre")
+
 
 def _submitted(case: Case) -> dt.date:
     return case.submitted_on
@@ -154,24 +159,46 @@ def same_need(a: Case, b: Case) -> bool:
     return bool(place == place_b and voltage == voltage_b and abs(capacity_b - capacity) <= 0.2 * capacity + 1e-9)
 
 
+def perhaps_same(a: Case, b: Case) -> bool:
+    """Whether nothing that the two say of place, voltage and capacity tells their needs apart: one of no named place
+    may be of any that its customer has."""
+    places = {c.get("premises_id") for c in (a, b)} - {None}
+    if len(places) > 1 or (None in (a.get("premises_id"), b.get("premises_id")) and not _one_customer(a, b)):
+        return False
+    if len({c.get("voltage") for c in (a, b)} - {None}) > 1:
+        return False
+    before, after = a.get("capacity_kw"), b.get("capacity_kw")
+    return None in (before, after) or bool(abs(after - before) <= 0.2 * before + 1e-9)
+
+
+def _one_customer(a: Case, b: Case) -> bool:
+    return a.get("customer_id") is not None and a.get("customer_id") == b.get("customer_id")
+
+
+def _endings(case: Case) -> list[Event]:
+    return [e for e in case.all_events if e["activity"] == "application" and e["lifecycle"] != "submit"]
+
+
 def _excused(case: Case) -> bool:
     """Whether any of its endings is the customer's own request, of a lapsed plan, or of a duplicate on its own day."""
+    return any(_excuses(case, e) for e in _endings(case))
+
+
+def _perhaps_asked(case: Case) -> bool:
+    """Whether any may be the customer's own request, and hardly any record like it carries a reference (gate c)."""
     return any(
-        _excuses(case, e) for e in case.all_events if e["activity"] == "application" and e["lifecycle"] != "submit"
+        not refs(e)
+        and ((e.get("source") or "") in OF_THE_CUSTOMER or (not e.get("source") and e["lifecycle"] == "withdraw"))
+        and not case.file.refs_kept("application", e["lifecycle"])
+        for e in _endings(case)
     )
 
 
 def _excuses(case: Case, ending: Event) -> bool:
     source = ending.get("source") or ""
-    if source in ("customer_app", "callcentre", "") and not only_uploads(ending):
-        if refs(ending) and (source or ending["lifecycle"] == "withdraw"):
-            return True
-        if (
-            not refs(ending)
-            and ending["lifecycle"] == "withdraw"
-            and not case.file.refs_kept("application", "withdraw")
-        ):
-            return True  # gate (c); whether it was the customer's own request D14 asks again
+    asked = source in OF_THE_CUSTOMER or (not source and ending["lifecycle"] == "withdraw")
+    if asked and refs(ending) and not only_uploads(ending):
+        return True
     if ending["lifecycle"] == "terminate" and ending["value"] == "lapsed":
         return True
     known = ending["occurred_at"] is not None
@@ -204,14 +231,12 @@ def near_a_limit(case: Case, on: dt.date) -> bool:
 
 def d14(case: Case) -> Finding | None:
     ending = case.ending or case.untimed_ending
-    withdrawn = case.all("application", "withdraw")
-    shown = not withdrawn or any(map(refs, withdrawn)) or case.file.refs_kept("application", "withdraw")
-    if ending is None or (shown and _excused(case)) or not case.ledger_applies:
+    if ending is None or _excused(case) or not case.ledger_applies:
         return None
     if ending is not case.ending:
         raise Unjudged("occurred_at")
     accused = _accused(case, ending)
-    if accused and _excused(case):
+    if accused and _perhaps_asked(case):
         raise Unjudged("ref")
     return accused
 
@@ -219,6 +244,8 @@ def d14(case: Case) -> Finding | None:
 def _accused(case: Case, ending: Event) -> Finding | None:
     for name in ("premises_id", "voltage", "capacity_kw"):
         case.need(name)
+    if case.served:
+        return None
     on = when(ending).date
     if not near_a_limit(case, on):
         return None
@@ -229,7 +256,19 @@ def _accused(case: Case, ending: Event) -> Finding | None:
         near = case.file.wd(submitted, on) <= 10 if submitted <= on else (submitted - on).days <= 60
         if near:
             return found(case, "D14", "critical", [rows(ending)], [ending])
+    if any(other is not case and perhaps_same(case, other) and _perhaps_anew(other, on) for other in case.file.cases):
+        raise Unjudged("need")
     return None
+
+
+def _perhaps_anew(other: Case, on: dt.date) -> bool:
+    """Whether it was filed, or may have been, between 10 working days before a day and 60 days after it. What is on
+    record of it came no earlier than its application."""
+    if other.claims:
+        filed = _submitted(other)
+        return other.file.wd(filed, on) <= 10 if filed <= on else (filed - on).days <= 60
+    seen = min((when(e).date for e in other.events), default=None)
+    return seen is None or other.file.wd(seen, on) <= 10
 
 
 def d15(case: Case) -> Finding | None:
@@ -241,7 +280,7 @@ def d15(case: Case) -> Finding | None:
 
 
 def d35(case: Case) -> Finding | None:
-    if case.ending is not None or not case.timed_claims:
+    if (case.ending is not None or case.untimed_ending is not None) and not case.was_energised:
         return None
     case.first_claim  # noqa: B018 - raises where nobody knows the first
     for name in ("premises_id", "voltage", "capacity_kw"):
@@ -250,15 +289,20 @@ def d35(case: Case) -> Finding | None:
     endings: list[Event] = []
     lost = False
     for other in case.file.cases:
-        if other is case or not other.claims or not same_need(other, case):
+        certain = bool(other.claims) and same_need(other, case)
+        if other is case or other.served or not (certain or perhaps_same(other, case)):
             continue
         if other.ending is None:
-            never = not other.untimed_ending or bool(other.all("metering", "complete"))
-            lost = lost or not (never or when(other.first_claim).date > submitted)
+            blank = not other.all_events  # whatever became of it
+            never = not (blank or other.untimed_ending) or bool(other.all("metering", "complete"))
+            lost = lost or not (never or (bool(other.claims) and when(other.first_claim).date > submitted))
             continue
         on = when(other.ending).date
         if 0 <= (submitted - on).days <= 365 and not _excused(other):
-            endings.append(other.ending)
+            if certain and not _perhaps_asked(other):
+                endings.append(other.ending)
+            else:
+                lost = True
     if len(endings) >= 2:
         return found(case, "D35", "high", [rows(*endings)], endings)
     if len(endings) == 1 and case.file.wd(when(endings[0]).date, submitted) <= 5:
@@ -634,23 +678,35 @@ def d33(case: Case) -> Finding | None:
     for e, name in corrections:
         if not in_order(when(accepted), when(e)) or (refs(e) and not only_uploads(e)):
             continue
-        before, now = ({**case.facts, name: _fact(name, e[side])} for side in ("old_value", "new_value"))
-        old_rules, new_rules = (_rules_for(case, facts) for facts in (before, now))
-        if before.get("business_type") == "transfer" or old_rules is None:
-            unknown = unknown or old_rules is None
-            continue
-        if now.get("business_type") != "transfer":
-            if new_rules is None:
-                unknown = True
-                continue
-            if not looser(new_rules, old_rules):
-                continue
-        guilty.append(e)
+        loosened = _freed(case, e) if name == "business_type" else _loosened(case, e, name, corrections)
+        unknown = unknown or loosened is None
+        guilty += [e] if loosened else []
     if guilty:
         return found(case, "D33", "high", [rows(e) for e in guilty], guilty)
     if unknown or lost:
         raise Unjudged("class")
     return None
+
+
+def _freed(case: Case, e: Event) -> bool | None:
+    """Whether it became a transfer, which has no limit; None where nobody says so, or no limit was in force."""
+    if e["old_value"] == "transfer" or (e["new_value"] or "transfer") != "transfer":
+        return False
+    return None if None in (e["old_value"], e["new_value"]) or case.submitted_on < FIRST_DAY else True
+
+
+def _loosened(case: Case, e: Event, name: str, corrections: list[tuple[Event, str]]) -> bool | None:
+    """Whether a changed fact gave more time or lost zero investment, if the case was no transfer then."""
+    behind = [c for c, other in corrections if other == "business_type" and c["occurred_at"] > e["occurred_at"]]
+    kind = behind[0]["old_value"] if behind else case.get("business_type")
+    if kind == "transfer":
+        return False
+    before, now = ({**case.facts, name: _fact(name, e[side])} for side in ("old_value", "new_value"))
+    old_rules, new_rules = (_rules_for(case, facts) for facts in (before, now))
+    if old_rules is None or new_rules is None:
+        return None
+    told = kind is not None or not (behind or case.file.has_column("business_type"))
+    return looser(new_rules, old_rules) and (told or None)
 
 
 def _rules_for(case: Case, facts: dict[str, Any]) -> Rules | None:

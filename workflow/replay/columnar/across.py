@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from definitions._expressions import MOMENT_DAY, MOMENT_MINUTE, MOMENT_UNIT, most_alike
+from definitions._expressions import MOMENT_MINUTE, MOMENT_UNIT, most_alike
 from definitions.detectors import Detectors
 from definitions.model import STEPS
-from workflow.core.chain import SLACK_KW
-from workflow.replay.columnar.clocks import day, not_after, resting
+from workflow.replay.columnar.clocks import day
 from workflow.replay.columnar.engines import Engine, listed, quoted
-from workflow.replay.columnar.fold import HOUR, KINDS, months, refs_expected, systems
+from workflow.replay.columnar.fold import HOUR, KINDS, LOWER_REF, months, systems
 from workflow.replay.references import SEPARATORS
-from workflow.replay.tables import SOURCE_NUMBERS
 
 _STEP_EVENTS: Final = [KINDS[f"{s}.{life}"] for s in STEPS for life in ("start", "complete", "return", "waive")]
 _COMPLETES: Final = [KINDS[f"{s}.complete"] for s in STEPS]
@@ -29,18 +27,14 @@ def make(engine: Engine, detectors: Detectors) -> list[str]:
     _bursts(engine, detectors)
     _serials(engine, detectors)
     _same_actor(engine, detectors)
-    _needs(engine, detectors)
     _shared(engine, detectors)
     _elsewhere(engine, detectors)
     _one_day(engine, detectors)
+    _organisations(engine, detectors)
     return [
         "bursts",
         "serials",
         "same_actor",
-        "premises",
-        "restarts",
-        "lost_endings",
-        "nears",
         "shared",
         "perhaps_shared",
         "unsigned",
@@ -203,138 +197,25 @@ def _one_day(engine: Engine, detectors: Detectors) -> None:
     )
 
 
-def _needs(engine: Engine, detectors: Detectors) -> None:
-    """D14, D34, D35: cases of the same premises, in the order of their first trace; and when a need that ended was
-    energised after all."""
-    d14, d35 = detectors.detector("D14").thresholds, detectors.detector("D35").thresholds
-    by_customer = f"src IN ({SOURCE_NUMBERS['customer_app']}, {SOURCE_NUMBERS['callcentre']})"
-    customer = f"{by_customer} AND ref <> '' AND NOT only_uploads"
-    # Who asked is not known where the record says no source: its reference may be the customer's.
-    unsaid = f"(src = 0 AND k = {KINDS['application.withdraw']} AND ref <> '' AND NOT only_uploads)"
-    if not refs_expected(engine, "application.withdraw"):  # gate (c): none in the file carries any
-        unsaid += f" OR (({by_customer} OR src = 0) AND k = {KINDS['application.withdraw']} AND ref = '')"
-    ends = [KINDS[f"application.{end}"] for end in ("withdraw", "terminate", "refuse")]
-    engine.make(
-        "endings",
-        f"""SELECT cid, min(occurred) AS ended, max(CASE WHEN {customer} OR (k = {KINDS["application.withdraw"]} AND ref <> ''
-                AND NOT only_uploads) THEN 1 ELSE 0 END) = 1 AS asked_for,
-            max(CASE WHEN {customer} OR {unsaid} OR value IN ({listed(d14["lapsed"])})
-            OR value IN ({listed(d14["changed"])}) THEN 1 ELSE 0 END) = 1 AS proved,
-            max(CASE WHEN value IN ({listed(d14["duplicate"])}) THEN 1 ELSE 0 END) = 1 AS duplicate
-        FROM rare WHERE k IN ({_in(ends)}) GROUP BY cid""",
-    )
-    engine.make(
-        "sites",
-        """SELECT c.cid, c.case_id, c.premises_id, c.voltage, c.capacity_kw, w.t0, e.ended, COALESCE(e.asked_for, FALSE) AS asked_for, w.metering_pass AS energised,
-            COALESCE(w.submitted, w.t0) AS filed,
-            COALESCE(e.proved OR (e.duplicate AND e.ended // {d} = COALESCE(w.submitted, w.t0) // {d}), FALSE) AS proved
-        FROM c JOIN w ON w.cid = c.cid LEFT JOIN endings AS e ON e.cid = c.cid
-        WHERE c.premises_id IS NOT NULL AND c.premises_id <> '' AND w.t0 IS NOT NULL""".replace("{d}", str(MOMENT_DAY)),
-    )
-    engine.make(
-        "premises",
-        """SELECT s.cid FROM sites AS s JOIN (SELECT premises_id, min(t0) AS earliest FROM sites GROUP BY premises_id
-            HAVING count(*) > 1) AS p ON p.premises_id = s.premises_id WHERE s.t0 > p.earliest""",
-    )
-    same = (
-        "n.premises_id = o.premises_id AND n.cid <> o.cid AND n.voltage = o.voltage AND "
-        f"ABS(n.capacity_kw - o.capacity_kw) <= {d14['capacity_tolerance']} * o.capacity_kw + {SLACK_KW}"
-    )
-    engine.make(
-        "pairs",
-        f"""SELECT o.cid AS old_cid, o.case_id AS old_case, o.ended, o.proved, o.asked_for, n.cid AS new_cid, n.case_id AS new_case, n.t0, n.filed, o.t0 AS old_t0
-        FROM (SELECT * FROM sites WHERE ended IS NOT NULL) AS o JOIN sites AS n ON {same}""",
-    )
-    # Of the energisations behind an ending the first two are enough: one of them is another case's than the new one.
-    engine.make(
-        "met",
-        f"""SELECT old_cid, cid, energised FROM (SELECT o.cid AS old_cid, n.cid, n.energised,
-                row_number() OVER (PARTITION BY o.cid ORDER BY n.energised, n.cid) AS nth
-            FROM (SELECT * FROM sites WHERE ended IS NOT NULL) AS o JOIN sites AS n ON {same}
-            WHERE n.energised IS NOT NULL AND {not_after("n.energised", "o.ended")} IS NULL) AS x WHERE nth <= 2""",
-    )
-    in_window = (
-        f"(({day('filed')} > {day('ended')} AND {day('filed')} - {day('ended')} <= {d14['after_days']}) OR ({day('filed')} <= {day('ended')} "
-        f"AND wd_at({day('ended')}) - wd_at({day('filed')}) <= {d14['before_working_days']}))"
-    )
-    engine.make(
-        "restarts0",
-        f"""SELECT old_cid, new_case, row_number() OVER (PARTITION BY old_cid ORDER BY t0, new_cid) AS n FROM pairs
-        WHERE {in_window}""",
-    )
-    recent = (
-        f"{day('filed')} >= {day('ended')} AND {day('filed')} - {day('ended')} <= {d35['window_days']} AND NOT proved"
-    )
-    engine.make(
-        "again",
-        f"""SELECT new_cid AS cid, count(DISTINCT old_cid) AS earlier_endings, max(old_case) AS earlier_ending_case,
-            max(CASE WHEN wd_at({day("filed")}) - wd_at({day("ended")}) <= {d35["quick_working_days"]} THEN 1 ELSE 0 END) = 1 AS quick_return
-        FROM pairs WHERE {recent} GROUP BY new_cid""",
-    )
-    engine.make(
-        "restarts",
-        """SELECT s.cid, r.new_case AS restarted_by, s.proved AS ending_proved, a.earlier_endings, a.earlier_ending_case,
-            a.quick_return
-        FROM sites AS s LEFT JOIN (SELECT * FROM restarts0 WHERE n = 1) AS r ON r.old_cid = s.cid
-        LEFT JOIN again AS a ON a.cid = s.cid WHERE s.proved OR r.old_cid IS NOT NULL OR a.cid IS NOT NULL
-        UNION ALL SELECT e.cid, CAST(NULL AS VARCHAR), TRUE, CAST(NULL AS BIGINT), CAST(NULL AS VARCHAR), CAST(NULL AS BOOLEAN)
-        FROM endings AS e LEFT JOIN sites AS s ON s.cid = e.cid WHERE s.cid IS NULL AND e.proved""",
-    )
-    # Where the row that could not be read was the ending, or nobody knows when that was, the next case cannot tell.
-    engine.make(
-        "lost_endings",
-        f"""SELECT DISTINCT n.cid, TRUE AS earlier_ending_lost FROM (
-            SELECT c.cid, c.premises_id, c.voltage, c.capacity_kw, w.t0 FROM c JOIN w ON w.cid = c.cid
-            LEFT JOIN endings AS e ON e.cid = c.cid WHERE w.metering_pass IS NULL
-                AND ((c.rejected_rows > 0 AND (e.ended IS NULL OR w.t0 IS NULL)) OR (e.cid IS NOT NULL AND e.ended IS NULL))) AS o
-        JOIN sites AS n ON {same} WHERE COALESCE({day("o.t0")} <= {day("n.filed")}, TRUE)""",
-    )
-    near = d14["near_working_days"]
-
-    def close(budget: str, used: str) -> str:
-        return f"{budget} - ({used}) <= LEAST({near}, {budget} / 2.0)"
-
-    # As the total is counted: what force majeure takes is not used.
-    engine.make(
-        "rested",
-        f"""SELECT x.cid, {resting(day("x.ended"))} AS off FROM (SELECT cid, ended, {day("submitted")} AS start_day FROM w
-            WHERE whole AND deducts AND submitted IS NOT NULL AND ended IS NOT NULL AND suspensions_seen > 0) AS x
-        JOIN fm AS f ON f.cid = x.cid GROUP BY x.cid""",
-    )
-    used = f"wd_at({day('w.ended')}) - wd_at({day('w.submitted')}) - COALESCE(o.off, 0)"
-    # What a round that nobody can measure would have shown, nobody knows, nor what a lost suspension took from the total.
-    engine.make(
-        "nears",
-        f"""SELECT w.cid, w.def_id IS NOT NULL AND COALESCE(r.unknown, 0) = 0 AND NOT x.in_doubt AND
-                CASE WHEN w.whole THEN w.submitted IS NOT NULL ELSE r.cid IS NOT NULL END AS near_known,
-            COALESCE(w.whole AND NOT x.in_doubt AND {close("w.total_limit", used)}, FALSE) OR COALESCE(r.near_step, 0) = 1 AS near_limit
-        FROM w JOIN clocks AS x ON x.cid = w.cid LEFT JOIN (SELECT r.cid, max(CASE WHEN r.unknown THEN 1 ELSE 0 END) AS unknown,
-            max(CASE WHEN r.lim IS NOT NULL AND r.is_open AND NOT r.torn AND
-            {close("r.lim", "wd_at(r.end_day) - wd_at(r.start_day)")} THEN 1 ELSE 0 END) AS near_step
-            FROM rounds AS r GROUP BY r.cid) AS r ON r.cid = w.cid LEFT JOIN rested AS o ON o.cid = w.cid
-        WHERE w.ended IS NOT NULL""",
-    )
-
-
 def _shared(engine: Engine, detectors: Detectors) -> None:
     """D37: one proof in cases of several customers."""
     rule = detectors.detector("D37").thresholds
     prefixes: Any = rule["prefixes"]
-    named = " OR ".join(f"strpos(lower(ref), {quoted(one)}) > 0" for one in prefixes) or "FALSE"
-    proof = " OR ".join(f"starts_with(lower(x.ref), {quoted(one)})" for one in prefixes) or "FALSE"
+    named = " OR ".join(f"strpos({LOWER_REF}, {quoted(one)}) > 0" for one in prefixes) or "FALSE"
+    proof = " OR ".join(f"starts_with(proof, {quoted(one)})" for one in prefixes) or "FALSE"
     notices: Any = rule["notices"]
-    notice = " OR ".join(f"strpos(upper(ref), {quoted(one)}) > 0" for one in notices) or "FALSE"
+    notice = " OR ".join(f"strpos(upper(proof), {quoted(one)}) > 0" for one in notices) or "FALSE"
     engine.make(
         "proofs",
-        f"""SELECT x.cid, x.ref, x.occurred, x.batch, c.customer_id FROM (
+        f"""SELECT x.cid, x.ref, x.proof, x.occurred, x.batch, c.customer_id FROM (SELECT *, {LOWER_REF} AS proof FROM (
             SELECT cid, unnest(string_split_regex(ref, {quoted(SEPARATORS)})) AS ref, occurred, batch FROM ev
-            WHERE ref <> '' AND ({named})) AS x JOIN c ON c.cid = x.cid WHERE {proof}""",
+            WHERE ref <> '' AND ({named})) AS y) AS x JOIN c ON c.cid = x.cid WHERE {proof}""",
     )
     # A case without a customer may be another's.
     whose = "COALESCE(CAST(customer_id AS VARCHAR), 'case ' || CAST(cid AS VARCHAR))"
     engine.make(
         "common_proofs",
-        f"""SELECT ref, count(DISTINCT customer_id) >= {rule["customers"]} AS surely FROM proofs GROUP BY ref
+        f"""SELECT proof, count(DISTINCT customer_id) >= {rule["customers"]} AS surely FROM proofs GROUP BY proof
         HAVING count(DISTINCT {whose}) >= {rule["customers"]}
         AND NOT (count(DISTINCT batch) = 1 AND starts_with(min(batch), 'estate:'))
         AND NOT ({notice})""",
@@ -342,52 +223,63 @@ def _shared(engine: Engine, detectors: Detectors) -> None:
     engine.make(
         "shared",
         """SELECT p.cid, min(p.ref) AS shared_ref, min(p.occurred) AS shared_moment
-        FROM proofs AS p JOIN common_proofs AS x ON x.ref = p.ref WHERE x.surely GROUP BY p.cid""",
+        FROM proofs AS p JOIN common_proofs AS x ON x.proof = p.proof WHERE x.surely GROUP BY p.cid""",
     )
     engine.make(
         "perhaps_shared",
-        """SELECT DISTINCT p.cid, TRUE AS proof_unsure FROM proofs AS p JOIN common_proofs AS x ON x.ref = p.ref
+        """SELECT DISTINCT p.cid, TRUE AS proof_unsure FROM proofs AS p JOIN common_proofs AS x ON x.proof = p.proof
         WHERE NOT x.surely""",
     )
 
 
 def _elsewhere(engine: Engine, detectors: Detectors) -> None:
     """D38: an actor or a device of an organisation at several premises within minutes; what is done as one batch is
-    one place."""
+    one place. A visit to a place that is not named may be to one more, one of nobody knows whom may be anybody's of the
+    organisation, and one that lost its time may have been at any."""
     rule = detectors.detector("D38").thresholds
     places, span = rule["premises"], f"CAST({rule['minutes']} AS BIGINT) * {MOMENT_MINUTE}"
-    numbers = _in(_SITE)
+    engine.make(
+        "visits",
+        f"""SELECT e.cid, e.org_id, e.actor, e.device, e.occurred, e.occurred // {MOMENT_UNIT} AS t, e.batch <> '' OR c.premises_id IS NOT NULL AS named,
+            CASE WHEN e.batch <> '' THEN 'batch ' || e.batch ELSE COALESCE('premises ' || c.premises_id, 'case ' || CAST(e.cid AS VARCHAR)) END AS place
+        FROM ev AS e JOIN c ON c.cid = e.cid WHERE e.k IN ({_in(_SITE)}) AND COALESCE(e.occurred % 2, 0) = 0""",
+    )
     found = []
     for who in ("actor", "device"):
+        signed = f"SELECT cid, org_id, {who} AS who, occurred, t, place, named AND t IS NOT NULL AS surely FROM visits WHERE {who} <> ''"
+        # Only those near whom somebody was are asked about.
+        engine.make(
+            f"at_{who}", f"SELECT DISTINCT org_id, who, t // ({span}) AS slot FROM ({signed}) AS x WHERE t IS NOT NULL"
+        )
         engine.make(
             f"visits_{who}",
-            f"""SELECT e.cid, e.org_id, e.{who} AS who, e.occurred, e.occurred // {MOMENT_UNIT} AS t,
-                CASE WHEN e.batch <> '' THEN 'batch ' || e.batch ELSE 'premises ' || c.premises_id END AS place FROM ev AS e
-            JOIN c ON c.cid = e.cid WHERE e.k IN ({numbers}) AND e.{who} <> '' AND e.occurred IS NOT NULL
-            AND e.occurred % 2 = 0 AND c.premises_id IS NOT NULL""",
+            f"""{signed} UNION ALL SELECT DISTINCT v.cid, v.org_id, a.who, v.occurred, v.t, v.place, FALSE
+            FROM visits AS v CROSS JOIN (SELECT -1 AS d UNION ALL SELECT 0 UNION ALL SELECT 1) AS d
+            JOIN at_{who} AS a ON a.org_id = v.org_id AND a.slot = v.t // ({span}) + d.d WHERE v.actor = '' AND v.device = ''""",
         )
         engine.make(
             f"crowds_{who}",
-            f"""SELECT DISTINCT org_id, who FROM (SELECT org_id, who,
+            f"""SELECT DISTINCT org_id, who FROM (SELECT org_id, who, t,
                 lead(t, {places} - 1) OVER (PARTITION BY org_id, who ORDER BY t) - t AS gap
-            FROM visits_{who}) AS x WHERE gap <= {span}""",
+            FROM visits_{who}) AS x WHERE gap <= {span} OR t IS NULL""",
         )
         # Windows are few once the actors are: each window starts at one visit and is seen from every visit in it.
         engine.make(
             f"windows_{who}",
-            f"""SELECT a.org_id, a.who, a.t FROM (SELECT DISTINCT v.org_id, v.who, v.t FROM visits_{who} AS v
-                JOIN crowds_{who} AS x ON x.org_id = v.org_id AND x.who = v.who) AS a
-            JOIN visits_{who} AS b ON b.org_id = a.org_id AND b.who = a.who AND b.t >= a.t AND b.t <= a.t + {span}
+            f"""SELECT a.org_id, a.who, a.t, count(DISTINCT CASE WHEN b.surely THEN b.place END) >= {places} AS surely
+            FROM (SELECT DISTINCT v.org_id, v.who, v.t FROM visits_{who} AS v
+                JOIN crowds_{who} AS x ON x.org_id = v.org_id AND x.who = v.who WHERE v.t IS NOT NULL) AS a
+            JOIN visits_{who} AS b ON b.org_id = a.org_id AND b.who = a.who AND COALESCE(b.t >= a.t AND b.t <= a.t + {span}, TRUE)
             GROUP BY a.org_id, a.who, a.t HAVING count(DISTINCT b.place) >= {places}""",
         )
         found.append(
-            f"""SELECT v.cid, min(v.occurred) AS elsewhere FROM visits_{who} AS v JOIN windows_{who} AS a
-            ON a.org_id = v.org_id AND a.who = v.who AND v.t >= a.t AND v.t <= a.t + {span} GROUP BY v.cid"""
+            f"""SELECT v.cid, min(CASE WHEN a.surely AND v.surely THEN v.occurred END) AS elsewhere FROM visits_{who} AS v JOIN windows_{who} AS a
+            ON a.org_id = v.org_id AND a.who = v.who AND COALESCE(v.t >= a.t AND v.t <= a.t + {span}, NOT a.surely) GROUP BY v.cid"""
         )
     union = " UNION ALL ".join(found)
     engine.make(
         "elsewheres",
-        f"SELECT cid, min(elsewhere) AS elsewhere FROM ({union}) AS x GROUP BY cid",
+        f"SELECT cid, min(elsewhere) AS elsewhere, TRUE AS elsewhere_unsure FROM ({union}) AS x GROUP BY cid",
     )
 
 
@@ -395,7 +287,7 @@ LACKED: Final = {"design": "design_review", "mid": "mid_inspection"}
 """The steps of which an organisation may keep no record for most of its cases (D24)."""
 
 
-def organisations(engine: Engine, detectors: Detectors) -> None:
+def _organisations(engine: Engine, detectors: Detectors) -> None:
     """Tables `org_facts`: what an organisation records at all, and which steps most of its cases lack; `org_lacks`: of how
     many cases that tell of such a step (`of_…`) how many have none (`no_…`)."""
     gates = detectors.gates

@@ -116,6 +116,9 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
     # Of two starts before one result, a result that was lost may have answered the first.
     results = ", ".join(str(number) for number, (_, life) in numbers.items() if life != "start")
     engine.make("undated", f"SELECT DISTINCT cid, {step} AS step FROM ev WHERE occurred IS NULL AND k IN ({results})")
+    # A step begun nobody knows when has a start of its own; acceptance runs from the submission all the same.
+    starts = ", ".join(str(number) for number, (at, life) in numbers.items() if life == "start" and at > 0)
+    engine.make("begun", f"SELECT DISTINCT cid, {step} AS step FROM ev WHERE occurred IS NULL AND k IN ({starts})")
     engine.make("reaches", "SELECT cid, max(place) AS reached FROM turned GROUP BY cid")
     engine.make(
         "passes",
@@ -129,7 +132,8 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
         LEFT JOIN (SELECT DISTINCT cid, place FROM turned) AS t ON t.cid = s.cid AND t.place = d.place
         WHERE t.cid IS NULL AND {waived.format("d.step")} = 0
         UNION SELECT s.cid, s.def_id, d.grp, d.lim, d.derived, d.place FROM special AS s
-        JOIN def_steps AS d ON d.def_id = s.def_id AND d.grp = d.step JOIN undated AS u ON u.cid = s.cid AND u.step = d.step
+        JOIN def_steps AS d ON d.def_id = s.def_id AND d.grp = d.step
+        JOIN (SELECT * FROM undated UNION SELECT * FROM begun) AS u ON u.cid = s.cid AND u.step = d.step
         LEFT JOIN (SELECT DISTINCT cid, place FROM turned) AS t ON t.cid = s.cid AND t.place = d.place WHERE t.cid IS NULL""",
     )
     # A round of acceptance starts with the submission; what starts the first round of another step of itself is the pass
@@ -147,7 +151,7 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
             SELECT r.cid, r.def_id, r.grp, r.lim, r.place, r.g, r.finished,
             CASE WHEN r.g > 0 THEN COALESCE(r.spared, r.began)
                 WHEN r.place = 0 THEN COALESCE({submitted}, r.began)
-                WHEN r.derived THEN COALESCE(r.began, {derived}) ELSE r.began END AS began,
+                WHEN r.derived AND b.cid IS NULL THEN COALESCE(r.began, {derived}) ELSE r.began END AS began,
             r.previous_end, CASE WHEN r.finished IS NULL THEN {open_end} END AS open_end,
             CASE WHEN r.finished IS NULL THEN s.rejected_rows > 0 OR t.reached > r.place OR (s.endings > 0 AND s.ended IS NULL) OR u.cid IS NOT NULL
                 ELSE r.starts > CASE WHEN r.spared IS NULL THEN 1 ELSE 0 END AND (s.rejected_rows > 0 OR u.cid IS NOT NULL) END AS went_on
@@ -156,6 +160,8 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
                     lag(CASE WHEN left_over THEN spare END) OVER (PARTITION BY cid, grp ORDER BY g) AS spared FROM turned UNION ALL
                 SELECT cid, def_id, grp, lim, derived, place, g + 1, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), 0, finished, spare
                     FROM turned WHERE left_over AND is_last UNION ALL
+                SELECT t.cid, def_id, grp, lim, derived, place, g + 1, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), 0, finished, CAST(NULL AS BIGINT)
+                    FROM turned AS t JOIN begun AS b ON b.cid = t.cid AND b.step = t.grp WHERE is_last AND back = 1 AND NOT left_over UNION ALL
                 SELECT cid, def_id, grp, lim, derived, place, 0, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
                     0, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM silent) AS r
             JOIN special AS s ON s.cid = r.cid
@@ -163,6 +169,7 @@ def _rounds(engine: Engine, as_of_day: int) -> None:
             LEFT JOIN passes AS own ON own.cid = r.cid AND own.place = r.place
             LEFT JOIN reaches AS t ON t.cid = r.cid
             LEFT JOIN undated AS u ON u.cid = r.cid AND u.step = r.grp
+            LEFT JOIN begun AS b ON b.cid = r.cid AND b.step = r.grp
             WHERE r.finished IS NOT NULL OR (own.passed IS NULL AND {waived.format("r.grp")} = 0)) AS y) AS z
         WHERE (finished IS NOT NULL OR open_end IS NOT NULL OR went_on)
             AND NOT (began IS NULL AND g > 0 AND COALESCE(finished // {MOMENT_UNIT} = previous_end // {MOMENT_UNIT}, FALSE))""",
@@ -211,7 +218,7 @@ def _suspensions(engine: Engine, as_of_day: int) -> None:
     engine.make(
         "endless",
         f"""SELECT x.cid, x.g FROM stretches AS x JOIN special AS s ON s.cid = x.cid
-        WHERE x.finished IS NULL AND s.ended IS NULL AND {day("x.fm_began")} <= {day("s.metering_pass")}""",
+        WHERE x.finished IS NULL AND s.ended IS NULL AND {day("x.fm_began")} <= {day("s.metering_complete")}""",
     )
     engine.make(
         "unsure",
@@ -261,10 +268,15 @@ def _simple(step: str, as_of_day: int) -> tuple[str, str]:
     if step == "acceptance":
         starts.insert(0, "submitted")
     else:
-        starts.append(f"CASE WHEN derived_{step} THEN acceptance_pass END")
+        starts.append(f"CASE WHEN derived_{step} AND NOT {_begun(step)} THEN acceptance_pass END")
     running = f"{step}_completes = 0 AND {step}_waived = 0 AND {_went_on(step)} = 0 AND rejected_rows = 0"
     usable = ", ".join(not_after(one, done) for one in starts)
     return f"COALESCE({usable})", f"COALESCE({day(done)}, CASE WHEN {running} THEN {as_of_day} END)"
+
+
+def _begun(step: str) -> str:
+    """SQL of whether a step was begun, and nobody knows when."""
+    return f"({step}_starts > 0 AND {step}_start IS NULL)"
 
 
 def _went_on(step: str) -> str:
@@ -286,7 +298,8 @@ def _clocks(engine: Engine, as_of_day: int) -> None:
         over = f"u_{step} > limit_{step} OR (u_{step} = limit_{step} AND {step}_complete IS NOT NULL AND {overdue})"
         lates.append(f"WHEN {over} THEN {at}")
         # A step begun and left behind without an end on record cannot be measured, nor may a torn one.
-        left = f"{step}_waived = 0 AND s_{step} IS NOT NULL AND ({_went_on(step)} > 0 OR rejected_rows > 0)"
+        left = f"s_{step} IS NOT NULL AND ({_went_on(step)} > 0 OR rejected_rows > 0)"
+        left = f"{step}_waived = 0 AND ({left}{f' OR {_begun(step)}' if at else ''})"
         unknowns.append(
             f"(limit_{step} IS NOT NULL AND CASE WHEN {step}_completes > 0 THEN s_{step} IS NULL OR e_{step} IS NULL "
             f"ELSE {left} END)"

@@ -16,7 +16,7 @@ from workflow.replay.columnar.fold import KINDS
 from workflow.replay.columnar.law import Law
 from workflow.replay.lists import CLASS_FACTS, SUBMITTED, WHOLE, changeable
 
-CLOSED: Final = "COALESCE(metering_pass, ended)"
+CLOSED: Final = "COALESCE(metering_complete, ended)"
 """When the whole process was over."""
 
 _FIELDS: Final = [
@@ -30,10 +30,11 @@ _FIELDS: Final = [
 """The times that a round of a step rests on: the step, and whether the round begins or ends with it."""
 
 
-def make(engine: Engine, detectors: Detectors, law: Law) -> list[str]:
-    """The sparse tables, each one row per case that has something; returns their names."""
+def make(engine: Engine, detectors: Detectors, law: Law, *, tells_business: bool) -> list[str]:
+    """The sparse tables, each one row per case that has something; returns their names. `tells_business`: kinds of business
+    were handed in."""
     _corrections(engine, detectors)
-    _loosened(engine, law)
+    _loosened(engine, law, tells_business=tells_business)
     return ["improved", "loosened"]
 
 
@@ -50,7 +51,7 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
         date_only = f"CASE WHEN length({column}) = 10 THEN 1 ELSE 0 END"
         return f"(({micros} + 2208988800000000) * {MOMENT_UNIT} + {date_only})"
 
-    per_step = [f"w.{step}_start, w.{step}_pass, w.limit_{step}, w.derived_{step}" for step in STEPS]
+    per_step = [f"w.{s}_start, w.{s}_starts, w.{s}_pass, w.limit_{s}, w.derived_{s}" for s in STEPS]
     there = " ".join(f"WHEN '{field}' THEN w.{moment} IS NOT NULL" for field, moment in changeable(STEPS).items())
     several = " ".join(
         f"WHEN {at} THEN w.{step}_starts > 1 OR w.{step}_completes > 1 OR w.{step}_returns > 0"
@@ -60,7 +61,7 @@ def _corrections(engine: Engine, detectors: Detectors) -> None:
     engine.make(
         "changes",
         f"""SELECT h.*, f.step, f.life, COALESCE(CASE f.step {several} END, FALSE) AS several,
-            CASE h.field {there} ELSE TRUE END AS there, w.submitted, w.t0, w.ended, w.whole, w.deducts, w.total_limit, x.used, {", ".join(per_step)} FROM (
+            CASE h.field {there} ELSE TRUE END AS there, w.submitted, w.t0, w.ended, w.metering_complete, w.whole, w.deducts, w.total_limit, x.used, {", ".join(per_step)} FROM (
             SELECT cid, occurred, src, ref, value AS field, {text("old_value")} AS was, {text("new_value")} AS now, row_no
             FROM rare WHERE k = {KINDS["correction.changed"]} AND value LIKE '%.occurred_at' AND occurred IS NOT NULL) AS h
         JOIN w ON w.cid = h.cid JOIN clocks AS x ON x.cid = h.cid LEFT JOIN timed_fields AS f ON f.field = h.field""",
@@ -128,16 +129,16 @@ def _spans(engine: Engine) -> None:
         f"""SELECT cid, row_no, lim, began, finished FROM (SELECT h.cid, h.row_no, r.lim, r.began, r.finished,
                 row_number() OVER (PARTITION BY h.cid, h.row_no ORDER BY {nearest}, r.g DESC) AS n
             FROM changes AS h JOIN rounds AS r ON r.cid = h.cid AND r.grp = h.step
-            WHERE h.several AND NOT r.torn AND r.began IS NOT NULL AND {begins}) AS x WHERE n = 1""",
+            WHERE h.several AND NOT r.torn AND r.began IS NOT NULL AND (h.step > 0 OR h.t0 IS NOT NULL) AND {begins}) AS x WHERE n = 1""",
     )
     # The plan runs from acceptance where it has no start of its own: what is taken from one is given to the other.
-    derived = "derived_supply_plan AND supply_plan_start IS NULL"
+    derived = "derived_supply_plan AND supply_plan_starts = 0"
     parts = ["SELECT cid, row_no, lim AS budget, began, finished, TRUE AS summed, FALSE AS is_plan FROM placed_changes"]
     for at, step in enumerate(STEPS):
         which, summed = f"step = {at} AND NOT several AND life <> 'return'", "TRUE"
-        given = f"{step}_start, CASE WHEN derived_{step} THEN acceptance_pass END"
+        given = f"{step}_start, CASE WHEN derived_{step} AND {step}_starts = 0 THEN acceptance_pass END"
         if step == "acceptance":
-            given = "submitted, acceptance_start"
+            given = "submitted, CASE WHEN t0 IS NOT NULL THEN acceptance_start END"
             which += " AND (life <> 'start' OR submitted IS NULL)"
             summed = f"NOT COALESCE(life = 'complete' AND {derived}, FALSE)"
         parts.append(
@@ -183,8 +184,9 @@ def _whole_before_and_after(engine: Engine) -> None:
     )
 
 
-def _loosened(engine: Engine, law: Law) -> None:
-    """D33: a fact of the class changed after acceptance, with a longer limit or zero investment lost."""
+def _loosened(engine: Engine, law: Law, *, tells_business: bool) -> None:
+    """D33: a fact of the class changed after acceptance, with a longer limit or zero investment lost. What became a
+    transfer has no limit any more; what it was until then had one."""
     number = {"capacity_kw": "DOUBLE", "supply_count": "BIGINT"}
     fields = (*CLASS_FACTS, "area")
 
@@ -196,24 +198,34 @@ def _loosened(engine: Engine, law: Law) -> None:
 
     listed = ", ".join(quoted(f"case.{name}") for name in (*CLASS_FACTS, "business_type"))
     asked = "(e.ref <> '' AND NOT e.only_uploads)"
+    changed = f"k = {KINDS['correction.changed']}"
+    engine.make(
+        "kinds_of_business",
+        f"""SELECT cid, occurred AS until, old_value AS was, lag(occurred) OVER (PARTITION BY cid ORDER BY occurred) AS since
+        FROM rare WHERE {changed} AND value = 'case.business_type' AND occurred IS NOT NULL""",
+    )
+    told = "c.business_type <> ''" if tells_business else "TRUE"
     engine.make(
         "reclassed",
         f"""SELECT x.cid, x.occurred, x.rg, x.on_day, {law.classes(columns("old"), strict=False)} AS class_was,
             {law.classes(columns("new"), strict=False)} AS class_now,
-            x.not_governed, x.field = 'case.business_type' AND x.new_value = 'transfer' AND x.old_value <> 'transfer' AS freed
-        FROM (SELECT e.cid, e.occurred, e.value AS field, e.old_value, e.new_value, k.rg, k.on_day, t.table_id,
-            k.high_voltage_asked AS asked, k.not_governed, {", ".join(f"c.{name}" for name in fields)}
+            x.field = 'case.business_type' AS of_business, x.old_value <> 'transfer' AND x.new_value = 'transfer' AS freed,
+            x.table_id IS NOT NULL AS in_force, CASE WHEN x.until IS NOT NULL THEN x.was <> 'transfer' ELSE x.governed_now END AS governed
+        FROM (SELECT e.cid, e.occurred, e.value AS field, e.old_value, e.new_value, k.rg, k.on_day, t.table_id, b.until, b.was,
+            k.high_voltage_asked AS asked, CASE WHEN {told} THEN c.business_type <> 'transfer' END AS governed_now,
+            {", ".join(f"c.{name}" for name in fields)}
             FROM rare AS e JOIN c ON c.cid = e.cid JOIN k ON k.cid = e.cid JOIN w ON w.cid = e.cid
             LEFT JOIN tables AS t ON t.rg = k.rg AND k.on_day BETWEEN t.day_from AND t.day_to
-            WHERE e.k = {KINDS["correction.changed"]} AND e.value IN ({listed}) AND NOT {asked}
+            LEFT JOIN kinds_of_business AS b ON b.cid = e.cid AND e.occurred < b.until AND e.occurred >= COALESCE(b.since, e.occurred)
+            WHERE e.{changed} AND e.value IN ({listed}) AND NOT {asked}
             AND e.occurred > w.acceptance_complete) AS x""",
     )
     engine.make(
         "loosened",
-        """SELECT cid, min(CASE WHEN looser THEN occurred END) AS loosened,
-            max(CASE WHEN NOT freed AND NOT not_governed AND (was IS NULL OR now IS NULL) THEN 1 ELSE 0 END) = 1 AS change_unknown
-        FROM (SELECT r.*, d.def_id AS was, n.def_id AS now,
-            r.freed OR (NOT r.not_governed AND (n.total_limit > d.total_limit OR (d.zero AND NOT n.zero))) AS looser FROM reclassed AS r
+        """SELECT cid, min(CASE WHEN CASE WHEN of_business THEN freed AND in_force ELSE governed AND looser END THEN occurred END) AS loosened,
+            max(CASE WHEN CASE WHEN of_business THEN freed IS NULL OR (freed AND NOT in_force)
+                ELSE COALESCE(governed, TRUE) AND (looser IS NULL OR (looser AND governed IS NULL)) END THEN 1 ELSE 0 END) = 1 AS change_unknown
+        FROM (SELECT r.*, n.total_limit > d.total_limit OR (d.zero AND NOT n.zero) AS looser FROM reclassed AS r
         LEFT JOIN laws AS a ON a.rg = r.rg AND a.class = r.class_was AND r.on_day BETWEEN a.day_from AND a.day_to
         LEFT JOIN laws AS b ON b.rg = r.rg AND b.class = r.class_now AND r.on_day BETWEEN b.day_from AND b.day_to
         LEFT JOIN defs AS d ON d.def_id = a.def_id LEFT JOIN defs AS n ON n.def_id = b.def_id

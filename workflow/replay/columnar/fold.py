@@ -50,10 +50,11 @@ _TOGETHER: Final = 2
 _IDS: Final = f"';' || regexp_replace(e.ref, {quoted(SEPARATORS)}, ';', 'g') || ';'"
 _AMONG_SEVERAL: Final = f"""COALESCE(CASE WHEN strpos(e.ref, e.case_id) > 0 AND strpos({_IDS}, ';' || e.case_id || ';') > 0 THEN TRUE
     WHEN c.case_no <> '' AND strpos(e.ref, c.case_no) > 0 THEN strpos({_IDS}, ';' || c.case_no || ';') > 0 END, FALSE)"""
-_LOWER: Final = "replace(lower(ref), '：', ':')"
+LOWER_REF: Final = "replace(lower(ref), '：', ':')"
+"""SQL of a `ref` in which the same proof reads the same, whoever typed it."""
 ONLY_UPLOADS: Final = f"""CASE WHEN ref = '' THEN FALSE
-    WHEN {" OR ".join(f"strpos({_LOWER}, {quoted(one)}) > 0" for one in UPLOADS)}
-    THEN regexp_replace({_LOWER}, {quoted(f"({SEPARATORS}|^)({'|'.join(UPLOADS)})[^{SEPARATORS[1:-1]}*")}, '', 'g') = ''
+    WHEN {" OR ".join(f"strpos({LOWER_REF}, {quoted(one)}) > 0" for one in UPLOADS)}
+    THEN regexp_replace({LOWER_REF}, {quoted(f"({SEPARATORS}|^)({'|'.join(UPLOADS)})[^{SEPARATORS[1:-1]}*")}, '', 'g') = ''
     ELSE FALSE END"""
 """SQL of whether a `ref` names uploads and nothing else."""
 

@@ -14,7 +14,7 @@ from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, Fact, load_detectors
 from definitions.model import STEPS, USER_CLASSES
 from definitions.records import STEP_LIFECYCLES
-from workflow.replay.columnar import across, clocks, corrections, papers, statistics, verdicts
+from workflow.replay.columnar import across, clocks, corrections, needs, papers, statistics, verdicts
 from workflow.replay.columnar.engines import (
     EPOCH,
     Engine,
@@ -136,12 +136,13 @@ def _judge(
     clocks.make(run, as_of_day)
     say("单件 / cases", 0.65)
     present = present_columns(cases, PRESENT_COLUMNS)
-    tables = papers.make(run, rules, as_of_day, tells_business="business_type" in present) + corrections.make(
-        run, rules, law
-    )
+    tells = "business_type" in present
+    tables = [
+        *papers.make(run, rules, as_of_day, tells_business=tells),
+        *corrections.make(run, rules, law, tells_business=tells),
+    ]
     say("跨件 / across cases", 0.75)
-    tables += across.make(run, rules)
-    across.organisations(run, rules)
+    tables += across.make(run, rules) + needs.make(run, rules)
     say("判定 / judge", 0.85)
     wide = Wide(run, t0, derived, tables, present, as_of_day)
     columns = ", ".join(f"{plan.branch} AS r_{plan.rule}" for plan in plans)

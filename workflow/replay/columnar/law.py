@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from definitions.book import Book, is_region
-from definitions.model import NATION, STEPS, ClassificationRule, Definition
+from definitions.book import Book, region_or_nation
+from definitions.model import STEPS, ClassificationRule, Definition
 from workflow.replay.columnar.engines import EPOCH, Engine, arrow, day_number, quoted
 from workflow.replay.lists import papers_of
 from workflow.replay.tables import lost_value
@@ -85,7 +85,7 @@ class Law:
         laws: list[Any] = []
         tables: list[Any] = []
         for (region,) in self.engine.rows("SELECT DISTINCT COALESCE(region, '') FROM c ORDER BY 1"):
-            code = region if is_region(region) else NATION
+            code = region_or_nation(region)
             lines = {one: self.book.timeline(one, code) for one in self.book.classes}
             hashes = tuple(item.hash for line in lines.values() for _, _, item in line)
             spans = self._classifications(code, first, last)

@@ -167,7 +167,9 @@ def _due_date(run: Engine, one: Statistic, rules: Detectors) -> str:
         WHERE w.whole AND w.metering_complete IS NOT NULL AND x.total_known AND o.org <> '' GROUP BY 1, 2, 3"""
     ]
     for step in STEPS[1:]:
-        start = f"COALESCE(w.{step}_start, CASE WHEN w.derived_{step} THEN w.acceptance_pass END)"
+        start = (
+            f"COALESCE(w.{step}_start, CASE WHEN w.derived_{step} AND w.{step}_starts = 0 THEN w.acceptance_pass END)"
+        )
         begun, done = day(start), day(f"w.{step}_complete")
         once = f"w.limit_{step} >= 2 AND w.{step}_completes = 1 AND w.{step}_starts <= 1 AND w.{step}_returns = 0"
         days = f"wd_at({done}) - wd_at({begun})"

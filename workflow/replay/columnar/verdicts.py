@@ -300,14 +300,15 @@ def _chains(run: Engine, as_of_day: int) -> None:
     run.make(
         "named",
         """SELECT n.cid AS new_cid, o.cid AS old_cid FROM c AS n JOIN c AS o ON o.case_id = n.predecessor_case
-        JOIN endings AS e ON e.cid = o.cid WHERE n.predecessor_case <> '' AND o.cid <> n.cid AND e.ended IS NOT NULL""",
+        JOIN endings AS e ON e.cid = o.cid JOIN w ON w.cid = o.cid
+        WHERE n.predecessor_case <> '' AND o.cid <> n.cid AND e.ended IS NOT NULL AND w.metering_complete IS NULL""",
     )
     run.make(
         "links0",
         f"""SELECT new_cid, old_cid FROM named UNION
         SELECT p.new_cid, p.old_cid FROM pairs AS p LEFT JOIN named AS x ON x.new_cid = p.new_cid
         LEFT JOIN met AS m ON m.old_cid = p.old_cid AND m.cid <> p.new_cid AND {not_after("m.energised", "p.filed")} IS NOT NULL
-        WHERE x.new_cid IS NULL AND m.cid IS NULL AND {window}""",
+        WHERE x.new_cid IS NULL AND m.cid IS NULL AND p.old_energised IS NULL AND {window}""",
     )
     for at in range(DEPTH):
         run.make(

@@ -12,7 +12,7 @@ from workflow.replay.columnar.fold import refs_expected
 _YES: Final = (
     "asked_after_documents", "returns_excused", "returns_grew", "same_actor_common",
     "one_day_common", "ending_proved", "quick_return", "serial_known",
-    "earlier_ending_lost",
+    "earlier_ending_lost", "restart_lost", "ending_unsure", "elsewhere_unsure",
     "near_known", "near_limit", "suspension_unjudged", "changed_lost", "change_unknown", "same_actor_unsure", "proof_unsure",
 )  # fmt: skip
 _PLAIN: Final = (
@@ -66,7 +66,8 @@ class Wide:
             "mid_inspection": "p.group_mid_inspection IS NULL OR p.mid_all OR b.important",
         }
         sql = f"""SELECT b.*, {self.constants}, b.has_premises AND {self.t0} IS NOT NULL AND need_known AS restart_known,
-        CASE WHEN b.has_premises AND {self.t0} IS NOT NULL THEN premises.cid IS NOT NULL END AS earlier_case_of_premises, d.total_limit,
+        CASE WHEN b.has_premises AND {self.t0} IS NOT NULL THEN
+            CASE WHEN premises.cid IS NOT NULL THEN TRUE WHEN dark_premises.cid IS NULL THEN FALSE END END AS earlier_case_of_premises, d.total_limit,
         {", ".join(f"CASE WHEN p.def_id IS NOT NULL THEN {on} END AS requires_{what}" for what, on in required.items())},
         {", ".join(f"CASE WHEN p.def_id IS NULL THEN '{s}' WHEN {taken.get(s, 'TRUE')} THEN p.group_{s} END AS group_{s}" for s in STEPS)},
         p.def_id IS NULL OR {" AND ".join(f"({one}) IS NOT NULL" for one in taken.values())} AS path_known,

@@ -10,7 +10,7 @@ import datetime as dt
 import itertools
 from typing import Any
 
-from definitions.book import Book, NoRuleInForce
+from definitions.book import Book, NoRuleInForce, region_or_nation
 from definitions.model import NATION, ClassificationRule, Definition
 from workflow.core.classify import classify
 from workflow.core.refusals import Refused
@@ -66,7 +66,7 @@ def class_by_rules(book: Book, case: Row, on: dt.date, *, hv_requested: bool) ->
     """The class that the table in force on `on` gives; None where a missing fact decides it, where the filing itself
     would be refused, or where no rule was in force."""
     try:
-        rule = book.classification(on=on, region=case.get("region") or NATION)
+        rule = book.classification(on=on, region=region_or_nation(case.get("region")))
     except NoRuleInForce:
         return None
     known = {"hv_request_ref": HV_REQUEST} if hv_requested else {}
@@ -97,13 +97,23 @@ def _as_promised(book: Book, rule: ClassificationRule, case: Row) -> str | None:
 
 
 def definition_of(book: Book, user_class: str | None, on: dt.date, region: str | None) -> Definition | None:
-    """The definition in force; None for an unknown class or before there were rules."""
+    """The definition in force, a national one where the region is no code; None for an unknown class or before there
+    were rules."""
     if user_class not in book.classes:
         return None
     try:
-        return book.resolve(on=on, user_class=user_class, region=region or NATION)
+        return book.resolve(on=on, user_class=user_class, region=region_or_nation(region))
     except NoRuleInForce:
         return None
+
+
+def in_force(book: Book, on: dt.date, region: str | None) -> bool:
+    """Whether there were rules at all."""
+    try:
+        book.classification(on=on, region=region_or_nation(region))
+    except NoRuleInForce:
+        return False
+    return True
 
 
 def high_voltage(row: Row) -> bool | None:

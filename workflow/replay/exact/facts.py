@@ -8,9 +8,10 @@ they would for a file of this case alone, but for load times (gate b) where whoe
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
+from definitions._expressions import MOMENT_DAY, MOMENT_UNIT
 from definitions.book import Book
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors, Fact
@@ -28,8 +29,6 @@ from workflow.replay.exact.rows import History, Record, Row, once
 from workflow.replay.exact.suspensions import Suspensions
 from workflow.replay.references import only_uploads, references
 from workflow.replay.tables import SOURCE_NUMBERS
-
-_DAY: Final = 86_400_000_000 * 64
 
 
 class Event(dict[str, Any]):
@@ -177,7 +176,8 @@ _WORDS: Final = """
     org_has_completion org_has_metering org_has_charges
     group_acceptance group_supply_plan group_design_review group_mid_inspection group_completion_inspection
     group_metering
-    restart_known earlier_ending_lost ending_proved restarted_by earlier_endings earlier_ending_case quick_return
+    restart_known restart_lost earlier_ending_lost ending_unsure ending_proved restarted_by
+    earlier_endings earlier_ending_case quick_return
     near_known near_limit
 """
 SUPPLIED: Final = frozenset((*_WORDS.split(), *papers.FACTS, *suspensions.FACTS))
@@ -231,9 +231,10 @@ def _supplied(
         **_outside(facts, refused, high),
         **_clocks(facts, judged, law is not None or not_governed),
         **nearness(
-            judged,
+            _as_ended(facts, judged, lambda known: judge_case(book, calendar, row, known, as_of, requested=True), rows),
             whole=None if law is None else law.total.kind == "whole_process",
             submitted=facts["submitted"] is not None,
+            served=_served(facts),
             restart=common.restart,
         ),
         **common.papers.facts(
@@ -259,12 +260,31 @@ def _site(facts: Told, row: Row) -> Site | None:
     filed = claimed if facts["submitted"] is None else facts["submitted"]
     rule = facts._common.restart  # noqa: SLF001  # one thing in two parts
     endings = [event for event in facts.events if event.kind in _ENDINGS]
+    ended = None if _served(facts) else facts["ended"]
     proved = any(
         explained(event, withdrawn=event.kind == "application.withdraw", filed=filed, rule=rule) for event in endings
     )
     unread = bool(row.get("rejected_rows")) or bool(endings)
-    lost = unread and facts["ended"] is None and facts["metering_pass"] is None
-    return Site(row["case_id"], voltage, capacity, claimed, filed, facts["ended"], proved, lost)
+    lost = unread and facts["ended"] is None and facts["metering_complete"] is None
+    return Site(row["case_id"], voltage, capacity, claimed, filed, ended, proved, lost)
+
+
+def _as_ended(
+    facts: CaseFacts, judged: ExactVerdict, judge: Callable[[list[Row]], ExactVerdict], rows: list[Row]
+) -> ExactVerdict:
+    """The case as it stood when it was ended: before whatever was energised under its number later on."""
+    if facts["ended"] is None or facts["metering_complete"] is None:
+        return judged
+    return judge([one for one in rows if (one["activity"], one["lifecycle"]) != ("metering", "complete")])
+
+
+def _served(facts: Told) -> bool:
+    """Whether it had been energised by the time it was ended."""
+    ended, done = facts["ended"], facts["metering_complete"]
+    if ended is None or done is None:
+        return False
+    dates = ended % 2 == 1 or done % 2 == 1
+    return bool(done // MOMENT_DAY <= ended // MOMENT_DAY if dates else done // MOMENT_UNIT <= ended // MOMENT_UNIT)
 
 
 _OF_THE_ORG: Final[Mapping[str, tuple[str, ...]]] = {
@@ -400,4 +420,4 @@ _ENDINGS: Final = ("application.withdraw", "application.terminate", "application
 def _first(facts: CaseFacts, kinds: tuple[str, ...], on: dt.date | None = None) -> int | None:
     day = _day_number(on)
     moments = (event["occurred"] for event in facts.events if event.kind in kinds and event["occurred"] is not None)
-    return min((at for at in moments if day is None or at // _DAY == day), default=None)
+    return min((at for at in moments if day is None or at // MOMENT_DAY == day), default=None)

@@ -22,8 +22,8 @@ _OF_THE_CUSTOMER = (SOURCE_NUMBERS["customer_app"], SOURCE_NUMBERS["callcentre"]
 
 class Site(Frozen, frozen=True):
     """What a case shows of its need. `claimed`: its first trace; `filed`: its submission, else that trace; `ended`:
-    when it ended without being energised; `proved`: the customer's own request, a lapsed plan, a changed need or a
-    duplicate closed on its day explains that; `lost`: it may have ended, and nobody knows when."""
+    when it ended without having been energised; `proved`: the customer's own request, a lapsed plan, a changed need or
+    a duplicate closed on its day explains that; `lost`: it may have ended, and nobody knows when."""
 
     case_id: str
     voltage: str
@@ -70,6 +70,7 @@ def of_the_same_need(
     ended = [one for one in there if one.needed_again(own, tolerance) and _lately(one, own, again)]
     days = [_days(worked, one.ended, own.filed) for one in ended]
     return {
+        **_CERTAIN,
         "restart_known": True,
         "earlier_ending_lost": any(
             one.lost and one.needed_again(own, tolerance) and one.claimed // MOMENT_DAY <= own.filed // MOMENT_DAY
@@ -83,7 +84,10 @@ def of_the_same_need(
     }
 
 
+_CERTAIN = {"restart_lost": False, "ending_unsure": False}
+"""A live application says of what place, voltage and capacity it is, and nobody ends one without a reference."""
 _UNKNOWN: dict[str, Any] = {
+    **_CERTAIN,
     "restart_known": False,
     "earlier_ending_lost": False,
     "restarted_by": None,
@@ -117,9 +121,11 @@ def _lately(old: Site, new: Site, again: Thresholds) -> bool:
     return bool(0 <= new.filed // MOMENT_DAY - old.ended // MOMENT_DAY <= again["window_days"])
 
 
-def nearness(judged: ExactVerdict, *, whole: bool | None, submitted: bool, restart: Thresholds) -> dict[str, Any]:
+def nearness(
+    judged: ExactVerdict, *, whole: bool | None, submitted: bool, served: bool, restart: Thresholds
+) -> dict[str, Any]:
     """Whether a case was ended near or past a limit: that of the whole process, or of the step that ran when it ended.
-    `whole`: None where no definition is in force."""
+    `whole`: None where no definition is in force; `served`: it had been energised by then, so that none ran."""
     if whole is None or judged.state is None or judged.state.closed_at is None:
         return {"near_known": False, "near_limit": False}
     started = submitted if whole else any(step.rounds for step in judged.state.steps)
@@ -134,5 +140,5 @@ def nearness(judged: ExactVerdict, *, whole: bool | None, submitted: bool, resta
     near = restart["near_working_days"]
     return {
         "near_known": started and not (judged.torn or judged.in_doubt),
-        "near_limit": any(budget - used <= min(near, budget / 2) for budget, used in clocks),
+        "near_limit": not served and any(budget - used <= min(near, budget / 2) for budget, used in clocks),
     }

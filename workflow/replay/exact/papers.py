@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from definitions._expressions import MOMENT_DAY, MOMENT_UNIT
-from definitions.book import Book, is_region
+from definitions.book import Book, region_or_nation
 from definitions.calendar import WorkingCalendar
 from definitions.detectors import Detectors
-from definitions.model import NATION, STEPS, Definition
+from definitions.model import STEPS, Definition
 from workflow.core.state import Round
-from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage
+from workflow.replay.exact.classes import class_by_rules, definition_of, high_voltage, in_force
 from workflow.replay.exact.judge import looser
 from workflow.replay.exact.language import EPOCH, compiled, moment
 from workflow.replay.exact.rounds import Reconstruction
@@ -87,7 +87,7 @@ class Papers:
         got = _received(case, book, row)
         high = high_voltage(row)
         complete = None if high is None else _last_of(got, (*ACCEPTED_ON, PROJECT) if high else ACCEPTED_ON)
-        kinds = _kinds(book, row.get("region") or NATION)
+        kinds = _kinds(book, region_or_nation(row.get("region")))
         starts = self._starts(case, got, complete, _taken(law, row.get("important_customer")))
         return {
             "documents_complete": complete,
@@ -206,7 +206,7 @@ class Papers:
             if self._better(known, case.worked) is True or (summed and self._sum_better(known, case.worked) is True):
                 yield span.finished
         if whole and change.field in WHOLE:
-            began, done = _or(case["submitted"], case["t0"]), _or(case["metering_pass"], case["ended"])
+            began, done = _or(case["submitted"], case["t0"]), _or(case["metering_complete"], case["ended"])
             ends = change.field != SUBMITTED
             whole_spans = [(began, at) if ends else (at, done) for at in (change.was, change.now)]
             if [late_whole(case, by.calendar, law, *span) for span in whole_spans] == [True, False]:
@@ -282,7 +282,7 @@ def _last_of(got: Mapping[str, int], kinds: Iterable[str]) -> int | None:
 def _received(case: CaseFacts, book: Book, row: Row) -> dict[str, int]:
     """When each kind of paper was first received."""
     got: dict[str, int] = {}
-    kinds = _kinds(book, row.get("region") or NATION)
+    kinds = _kinds(book, region_or_nation(row.get("region")))
     for one, at in _dated(case, "document.received"):
         kind = kinds.get(one["value"])
         if kind is not None:
@@ -293,8 +293,7 @@ def _received(case: CaseFacts, book: Book, row: Row) -> dict[str, int]:
 @functools.lru_cache(maxsize=256)
 def _kinds(book: Book, region: str) -> Mapping[str, str]:
     """The kind of paper that each word means in a region, at whatever time."""
-    code = region if is_region(region) else NATION
-    items = (item for one in book.classes for _, _, item in book.timeline(one, code))
+    items = (item for one in book.classes for _, _, item in book.timeline(one, region))
     return {word: kind for item in items for word, (_, kind, _) in papers_of(item).items()}
 
 
@@ -365,7 +364,7 @@ def _spans(case: CaseFacts, by: _Counted, change: _Change) -> list[_Span] | None
         return []  # the clock runs from the submission
     rules = {step.code: step for step in by.law.steps if step.parts == (step.code,)}
     plan = next((step for step in by.law.steps if "supply_plan" in step.parts), None)
-    derived = plan is not None and plan.starts != "hand_in" and case["supply_plan_start"] is None
+    derived = plan is not None and plan.starts != "hand_in" and case["supply_plan_starts"] == 0
     given = change.field == "acceptance.complete.occurred_at" and derived
     limit = rules[code].limit if code in rules else None
     spans = [_Span(limit, _start_of(case, by.law, code), case[f"{code}_pass"], begins, not given)]
@@ -384,7 +383,9 @@ def _round_of(case: CaseFacts, by: _Counted, change: _Change, *, code: str, life
         began = _at(turn.started_at)
         of_submission = submitted is not None and began // MOMENT_UNIT == submitted // MOMENT_UNIT
         own = began if life == "start" else None if turn.outcome not in ("complete", "return") else _at(turn.ended)
-        if life == "submit":
+        if code == "acceptance" and case["t0"] is None:
+            fits = False
+        elif life == "submit":
             fits = of_submission
         elif life == "start":
             fits = _day(began) == _day(now) and not (code == "acceptance" and of_submission)
@@ -402,9 +403,11 @@ def _at(time: dt.datetime) -> int:
 
 def _start_of(case: CaseFacts, law: Definition, step: str) -> int | None:
     if step == "acceptance":
-        return _or(case["submitted"], case["acceptance_start"])
+        # An application that lost its time was made before that, and nobody knows how long.
+        return _or(case["submitted"], None if case["t0"] is None else case["acceptance_start"])
     of = next((rule for rule in law.steps if step in rule.parts), None)
-    derived = case["acceptance_pass"] if of is not None and of.starts != "hand_in" else None
+    own = case[f"{step}_starts"] > 0
+    derived = case["acceptance_pass"] if of is not None and of.starts != "hand_in" and not own else None
     return _or(case[f"{step}_start"], derived)
 
 
@@ -428,6 +431,9 @@ def _reclassed(case: CaseFacts, book: Book, row: Row, on: dt.date | None) -> dic
     """D33: the first change of a fact after acceptance that gave a longer limit or lost zero investment, and whether
     there is one of which nobody can say that."""
     accepted = case["acceptance_complete"]
+    of_business = [
+        (at, one["old_value"]) for one, at in _dated(case, "correction.changed") if one["value"] == _BUSINESS
+    ]
     found, unknown = [], False
     for one, at in _dated(case, "correction.changed"):
         name = one["value"].removeprefix("case.")
@@ -436,17 +442,29 @@ def _reclassed(case: CaseFacts, book: Book, row: Row, on: dt.date | None) -> dic
         if accepted is None or at <= accepted or (one["ref"] != "" and not one["only_uploads"]):
             continue
         old, new = one["old_value"], one["new_value"]
-        freed = name == "business_type" and new == "transfer" and old not in (None, "transfer")
-        was, now = (
-            _definition(book, row if name == "business_type" else {**row, name: _fact(name, text)}, on)
-            for text in (old, new)
-        )
-        governed = not case["not_governed"]
-        if freed or (governed and was is not None and now is not None and looser(now, was)):
-            found.append(at)
-        elif governed and (was is None or now is None):
+        if one["value"] == _BUSINESS:
+            # What became a transfer has no limit any more, where there was one.
+            freed = old not in (None, "transfer") and new == "transfer"
+            if freed and on is not None and in_force(book, on, row.get("region")):
+                found.append(at)
+            elif freed or (new is None and old != "transfer") or (old is None and new == "transfer"):
+                unknown = True
+            continue
+        kind = min(((until, was) for until, was in of_business if until > at), default=(at, case["business_type"]))[1]
+        was, now = (_definition(book, {**row, name: _fact(name, text)}, on) for text in (old, new))
+        if kind == "transfer":
+            continue
+        if was is None or now is None:
             unknown = True
+        elif looser(now, was):
+            if kind:
+                found.append(at)
+            else:
+                unknown = True
     return {"loosened": min(found, default=None), "change_unknown": unknown}
+
+
+_BUSINESS: Final = "case.business_type"
 
 
 def _fact(name: str, text: str | None) -> Any:

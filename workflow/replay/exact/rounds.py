@@ -79,7 +79,7 @@ def reconstruct(
         last_step_at=last,
         last_recorded_at=last,
         steps=tuple(steps),
-        suspensions=_suspensions(history, closed),
+        suspensions=_suspensions(history, history.ending or closed),
         chain=chain,
     )
     state = msgspec.structs.replace(state, steps=_judged(calendar, definition, state))
@@ -87,7 +87,7 @@ def reconstruct(
         ending = history.ending
         state = msgspec.structs.replace(
             state,
-            state=ENERGISED if ending is None else ENDINGS[ending.lifecycle],
+            state=ENERGISED if ending is None or history.energised is not None else ENDINGS[ending.lifecycle],
             closed_at=closed.at,
             closing=timers.close(calendar, definition, state, closed.at),
             ending_proved=ending is not None and ending.lifecycle == "withdraw" and proves_request(ending),
@@ -105,6 +105,8 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
         key=lambda r: (r.date, r.only_date, r.at),
     )
     derived = _derived_start(history, rule)
+    # Where the clock runs from the submission, the start of the step says nothing of it.
+    begun = rule.starts != "submission" and (rule.code, "start") in history.undated
     lost = any((rule.code, result) in history.undated for result in ("complete", "return"))
     rounds: list[Round] = []
     torn, before = False, None
@@ -132,7 +134,7 @@ def _turns(definition: Definition, history: History, position: int) -> _Turns:
     own = starts[0] if starts else None
     began = own if ends else derived or own if rule.starts == "submission" else own or derived
     if began is None:
-        return _Turns(tuple(rounds), torn or (lost and not ends))
+        return _Turns(tuple(rounds), torn or begun or (lost and not ends))
     later = {part for step in definition.steps[position + 1 :] for part in step.parts}
     went = {one.activity for one in history.records if one.lifecycle in _TURNS}
     went |= {activity for activity, lifecycle in history.undated if lifecycle in _TURNS}
@@ -150,7 +152,8 @@ def _derived_start(history: History, rule: StepRule) -> Record | None:
     """What starts a step that has no record of its own start [policy 6, gate g]."""
     if rule.starts == "submission":
         return next(iter(history.all("application", "submit")), None)
-    if rule.starts == "previous_step":
+    # A start of its own that nobody knows the time of is one.
+    if rule.starts == "previous_step" and (rule.code, "start") not in history.undated:
         accepted = history.all("acceptance", "complete")
         return accepted[-1] if accepted else None
     return None

@@ -140,9 +140,8 @@ class History:
 
     @property
     def energised(self) -> Record | None:
-        """The last completion of metering."""
-        done = self.all("metering", "complete")
-        return done[-1] if done else None
+        """The first completion of metering: what is completed once more does not take the supply back."""
+        return next(iter(self.all("metering", "complete")), None)
 
     @property
     def was_energised(self) -> bool:
@@ -156,8 +155,9 @@ class History:
 
     @property
     def closed(self) -> Record | None:
-        """What ended the case; None while it is open."""
-        return self.ending or self.energised
+        """What stops the clock of the whole process: energisation, of whatever else is on record, else the ending; None
+        while the case is open [policy 5]."""
+        return self.energised or self.ending
 
     @property
     def charged(self) -> bool:
