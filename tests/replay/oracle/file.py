@@ -85,7 +85,7 @@ def refs(event: Event) -> list[str]:
 def only_uploads(event: Event) -> bool:
     """Screenshots and uploaded files, which prove nothing."""
     given = refs(event)
-    return bool(given) and all(one.lower().startswith(("image:", "file:")) for one in given)
+    return bool(given) and all(one.lower().replace("：", ":").startswith(("image:", "file:")) for one in given)
 
 
 def in_batch(event: Event, *prefixes: str) -> bool:

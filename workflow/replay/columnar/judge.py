@@ -166,7 +166,7 @@ def _judge(
     verdicts.evidence(run, found, str(rules.gates["tolerance_minutes"]), twice=twice)
     statistics.make(run, rules, reported)
     say("写出 / write", 0.95)
-    counts = verdicts.write(run, plans, rules, out, as_of_day)
+    counts = verdicts.write(run, plans, rules, out, as_of_day, tells_business=tells)
     say("完成 / done", 1.0)
     total = run.rows("SELECT count(*) FROM c")[0][0]
     lacked = across.lacked(run)

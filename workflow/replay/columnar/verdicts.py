@@ -346,9 +346,10 @@ def _chains(run: Engine, as_of_day: int) -> None:
 
 
 def write(
-    run: Engine, plans: list[Plan], rules: Detectors, out: Path, as_of_day: int
+    run: Engine, plans: list[Plan], rules: Detectors, out: Path, as_of_day: int, *, tells_business: bool
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """`findings.parquet` and `verdicts.parquet`; returns how many findings by rule and cases by verdict."""
+    """`findings.parquet` and `verdicts.parquet`; returns how many findings by rule and cases by verdict. `tells_business`:
+    kinds of business were handed in."""
     _suspected(run, rules)
     _chains(run, as_of_day)
     order = [one.rule for one in rules.detectors] + [one.rule for one in rules.statistics]
@@ -377,13 +378,13 @@ def write(
         "ORDER BY cid NULLS LAST, place, org, explanation",
         out / "findings.parquet",
     )
-    _write_verdicts(run, plans, out)
+    _write_verdicts(run, plans, out, tells_business=tells_business)
     by_rule = dict(run.rows("SELECT rule, count(*) FROM findings GROUP BY rule ORDER BY rule"))
     by_verdict = dict(run.rows("SELECT verdict, count(*) FROM verdict_rows GROUP BY verdict ORDER BY verdict"))
     return by_rule, by_verdict
 
 
-def _write_verdicts(run: Engine, plans: list[Plan], out: Path) -> None:
+def _write_verdicts(run: Engine, plans: list[Plan], out: Path, *, tells_business: bool) -> None:
     # Which rules lacked evidence is one number per case, and its words are looked up: there are few different ones.
     words = []
     for u0, u1 in run.rows("SELECT DISTINCT u0, u1 FROM judged ORDER BY u0, u1"):
@@ -413,7 +414,7 @@ def _write_verdicts(run: Engine, plans: list[Plan], out: Path) -> None:
             CASE WHEN sp.cid IS NOT NULL THEN 'suspected' WHEN t.cid IS NOT NULL THEN 'notice'
                 WHEN NOT x.is_closed AND w.endings = 0 AND w.metering_completes = 0 AND w.rejected_rows + w.lost_values = 0 THEN 'open'
                 WHEN w.t0 IS NOT NULL AND w.rejected_rows + w.lost_values = 0 AND ({core}) THEN 'clear' ELSE 'cannot_judge' END AS verdict,
-            COALESCE(t.tags, '') AS tags, mw.unjudged, CAST(x.used AS INTEGER) AS used_working_days_filed,
+            COALESCE(t.tags, '') AS tags, mw.unjudged, {"w.business_type <> ''" if tells_business else "TRUE"} AS is_told, CAST(x.used AS INTEGER) AS used_working_days_filed,
             CAST(z.chained AS INTEGER) AS used_working_days_chained, CAST(w.total_limit AS INTEGER) AS limit_working_days,
             {filed} AS on_time_filed, {late_chained.replace("chained >", "z.chained >").replace("chained IS", "z.chained IS")} AS on_time_chained
         FROM w JOIN c ON c.cid = w.cid JOIN clocks AS x ON x.cid = w.cid
@@ -426,8 +427,14 @@ def _write_verdicts(run: Engine, plans: list[Plan], out: Path) -> None:
             "CAST(z.chained AS INTEGER)", "CAST(CASE WHEN h.cid IS NULL THEN x.used ELSE z.chained END AS INTEGER)"
         ),
     )
+    # Nothing of the ledger applies to a transfer, and of what nobody names nobody knows whether it is one.
+    counted = ", ".join(
+        f"CASE WHEN is_told THEN {one} END AS {one}"
+        for one in (
+            "used_working_days_filed", "used_working_days_chained", "limit_working_days", "on_time_filed", "on_time_chained",
+        )
+    )  # fmt: skip
     run.write(
-        "SELECT case_id, user_class, verdict, tags, unjudged, used_working_days_filed, used_working_days_chained, "
-        "limit_working_days, on_time_filed, on_time_chained FROM verdict_rows ORDER BY cid",
+        f"SELECT case_id, user_class, verdict, tags, unjudged, {counted} FROM verdict_rows ORDER BY cid",
         out / "verdicts.parquet",
     )
