@@ -346,3 +346,18 @@ def test_a_proof_is_the_same_however_it_is_typed(told):
     assert [{said.of(f"{which}{at}", "D37") for which in "AB"} for at in range(len(typed))] == [
         {expected} for *_, expected in typed
     ]
+
+
+def test_a_finding_may_rest_on_any_of_its_grounds(told):
+    """One high and two medium findings of three systems: a plan entered late (marketing), works begun before the design
+    was passed (archive), and papers older than what they follow (D20). The design is of the archive, too; a report of
+    the terminal is not."""
+    changes = (
+        "-supply_plan.complete", "supply_plan.complete 03-14 10:00 rec=03-19_10:00", "works_started.observed 03-18",
+        "design_dated.observed 03-12",
+    )  # fmt: skip
+    rows = events("two", "hv_single", *changes, "test_report_dated.observed 03-18")
+    rows += events("three", "hv_single", *changes, "test_report_dated.observed 03-18 source=field_terminal")
+    said = told([case(one, "hv_single", region="420200") for one in ("two", "three")], rows)
+    assert {rule for _, rule in said.fired} == {"D11", "D20", "D31"}
+    assert (said.verdicts["two"][0], said.verdicts["three"][0]) == ("notice", "suspected")

@@ -49,8 +49,17 @@ class Plan:
         return self.compiled.expression(name, self.detector)
 
     def reads(self) -> set[str]:
-        """The columns of the wide row that a finding of this rule shows."""
-        return set().union(*(columns_of(text) for text in (*self.columns.values(), *self.resting.values())))
+        """The columns of the wide row that a finding of this rule shows, and those that its other grounds are told by."""
+        texts = (*self.columns.values(), *self.resting.values(), *(self._when(at) for at in self._alike()))
+        return set().union(*map(columns_of, texts))
+
+    def _when(self, at: int) -> str:
+        return self.compiled.expression(self.detector.branches[at - 1].when, self.detector)
+
+    def _alike(self) -> list[int]:
+        """The branches that have one of their severity before them."""
+        severities = [branch.severity for branch in self.detector.branches]
+        return [at for at, severity in enumerate(severities, start=1) if severity in severities[: at - 1]]
 
     def witnesses(self) -> list[str]:
         """Every moment that a finding of this rule may rest on, accusing ones first."""
@@ -93,6 +102,14 @@ class Plan:
         severity = " ".join(
             f"WHEN {at} THEN '{branch.severity}'" for at, branch in enumerate(self.detector.branches, start=1)
         )
+        return (
+            f"SELECT cid, {quoted(self.rule)} AS rule, r_{self.rule} AS branch, CASE r_{self.rule} {severity} END AS severity, "
+            f"{self._moments(f'r_{self.rule}')}, {self.said()} AS said, {self.explanation('zh')} AS explanation, "
+            f"{self.explanation('en')} AS explanation_en FROM hits WHERE r_{self.rule} > 0"
+        )
+
+    def _moments(self, branch: str) -> str:
+        """SQL of the moments that the branch with that number rests on."""
         names = self.witnesses()
         if len(names) > MOMENTS:
             raise ValueError(f"{self.rule} rests on more than {MOMENTS} moments")
@@ -103,16 +120,25 @@ class Plan:
                 continue
             name = names[place]
             in_branch = [
-                f"(r_{self.rule} = {at} AND {self.resting.get((at, name), 'TRUE')})"
-                for at, branch in enumerate(self.detector.branches, start=1)
-                if name in (*branch.witness, *branch.against)
+                f"({branch} = {at} AND {self.resting.get((at, name), 'TRUE')})"
+                for at, one in enumerate(self.detector.branches, start=1)
+                if name in (*one.witness, *one.against)
             ]
             moments.append(f"CASE WHEN {' OR '.join(in_branch)} THEN {self.columns[name]} END AS m{place}")
-        return (
-            f"SELECT cid, {quoted(self.rule)} AS rule, r_{self.rule} AS branch, CASE r_{self.rule} {severity} END AS severity, "
-            f"{', '.join(moments)}, {self.said()} AS said, {self.explanation('zh')} AS explanation, "
-            f"{self.explanation('en')} AS explanation_en FROM hits WHERE r_{self.rule} > 0"
-        )
+        return ", ".join(moments)
+
+    def also(self) -> list[str]:
+        """SQL of what a finding of this rule rests on besides, as heavily: the other branches of its severity that
+        hold."""
+        found = []
+        for at in self._alike():
+            severity = self.detector.branches[at - 1].severity
+            before = [n for n, one in enumerate(self.detector.branches[: at - 1], start=1) if one.severity == severity]
+            found.append(
+                f"SELECT cid, {quoted(self.rule)} AS rule, {at} AS branch, {self._moments(str(at))} FROM hits "
+                f"WHERE r_{self.rule} IN ({', '.join(map(str, before))}) AND {self._when(at)}"
+            )
+        return found
 
     def said(self) -> str:
         """SQL of what the evidence names beside records, as members of a JSON object."""

@@ -92,8 +92,11 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str, *, twice: bool) -> 
             kinds,
         ),
     )
+    moments = ", ".join(f"m{place}" for place in range(MOMENTS))
+    also = "".join(f" UNION ALL SELECT *, FALSE AS told FROM ({other}) AS x" for plan in plans for other in plan.also())
+    run.make("grounds", f"SELECT cid, rule, branch, {moments}, TRUE AS told FROM found{also}")
     picks = " UNION ALL ".join(
-        f"SELECT cid, rule, branch, {place} AS place, m{place} AS m FROM found WHERE m{place} IS NOT NULL"
+        f"SELECT cid, rule, branch, told, {place} AS place, m{place} AS m FROM grounds WHERE m{place} IS NOT NULL"
         for place in range(MOMENTS)
     )
     told = ("recorded", "value", "ref", "batch", "actor", "device", "amount")
@@ -114,9 +117,9 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str, *, twice: bool) -> 
     order = ", ".join(("w.nth", "e.occurred NULLS LAST", *(f"e.{one} NULLS LAST" for one in told), "e.row_no"))
     run.make(
         "picked",
-        f"""SELECT cid, rule, branch, place, m, accuses, event_id FROM (
-        SELECT p.cid, p.rule, p.branch, p.place, p.m, r.accuses, e.event_id,
-            row_number() OVER (PARTITION BY p.cid, p.rule, p.place ORDER BY {order}) AS n
+        f"""SELECT cid, rule, branch, told, place, m, accuses, event_id FROM (
+        SELECT p.cid, p.rule, p.branch, p.told, p.place, p.m, r.accuses, e.event_id,
+            row_number() OVER (PARTITION BY p.cid, p.rule, p.branch, p.place ORDER BY {order}) AS n
         FROM ({picks}) AS p JOIN roles AS r ON r.rule = p.rule AND r.branch = p.branch AND r.place = p.place
         JOIN witness_kinds AS w ON w.rule = p.rule AND w.place = p.place
         JOIN seen AS e ON e.cid = p.cid AND e.k = w.k AND CASE WHEN w.by_record THEN e.recorded ELSE e.occurred END = p.m
@@ -138,7 +141,7 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str, *, twice: bool) -> 
     # A finding whose record happened nobody knows when names none, and so shares none.
     run.make(
         "bases",
-        f"""SELECT p.cid, p.rule, CAST(0 AS BIGINT) AS base, p.event_id FROM picked AS p
+        f"""SELECT p.cid, p.rule, CAST(CASE WHEN p.told THEN 0 ELSE -p.branch END AS BIGINT) AS base, p.event_id FROM picked AS p
         WHERE p.rule NOT IN ({_OF_PAIRS})
         UNION {" UNION ".join(map(_each_pair, _GROUNDS))}
         UNION SELECT f.cid, f.rule, CAST(0 AS BIGINT), -row_number() OVER (ORDER BY f.cid, f.rule) FROM found AS f
@@ -158,7 +161,7 @@ def evidence(run: Engine, plans: list[Plan], tolerance: str, *, twice: bool) -> 
     run.make(
         "proof",
         f"""SELECT p.cid, p.rule, string_agg({record}, ', ' ORDER BY p.place) AS records FROM picked AS p
-        JOIN kinds ON kinds.k = p.event_id % 128 GROUP BY p.cid, p.rule""",
+        JOIN kinds ON kinds.k = p.event_id % 128 WHERE p.told GROUP BY p.cid, p.rule""",
     )
 
 
@@ -259,14 +262,14 @@ def _systems(run: Engine) -> None:
     names no system shows nothing of one."""
     each = f"SELECT b.cid, b.rule, {systems('e.src')} AS systems FROM bases AS b JOIN seen AS e ON e.cid = b.cid"
     ways = (
-        f"SELECT cid, rule, {systems(source_of('m'))} AS systems FROM picked WHERE accuses AND rule <> 'D12' GROUP BY cid, rule",
+        f"SELECT cid, rule, {systems(source_of('m'))} AS systems FROM picked WHERE accuses AND rule <> 'D12' GROUP BY cid, rule, branch",
         # A burst needs all its records, not the one that is named.
         "SELECT cid, 'D12' AS rule, burst_systems AS systems FROM bursts",
         *(
             f"SELECT cid, '{one.rule}' AS rule, {systems(source_of(one.accuses[0]))} AS systems FROM {one.table} GROUP BY cid, {one.accuses[0]}"
             for one in _GROUNDS
         ),
-        f"{each} AND e.event_id = b.event_id AND b.base <> 0 AND b.rule NOT IN ({_OF_PAIRS}) GROUP BY b.cid, b.rule, b.base",
+        f"{each} AND e.event_id = b.event_id AND b.base > 0 AND b.rule NOT IN ({_OF_PAIRS}) GROUP BY b.cid, b.rule, b.base",
     )
     run.make(
         "carried",
