@@ -169,15 +169,18 @@ def test_an_application_that_lost_its_time_convicts_nobody_of_changing_that_of_a
 
 
 def test_a_region_that_is_no_code_is_judged_by_national_rules(told):
-    """Four working days: over the three of the sample city, within the five of the nation."""
+    """Four working days: over the three of the sample city, within the five of the nation. Of a region that was changed
+    the row says what it is."""
     lines = ("-metering.complete", "metering.complete 03-08 10:00", "-first_energy.observed")
-    regions = ["武汉", "4201", "ABCDEF", None, "420100"]
-    said = told(
-        [case(f"A{at}", "residential", region=region) for at, region in enumerate(regions)],
-        [row for at in range(len(regions)) for row in events(f"A{at}", "residential", *lines)],
-    )
+    regions = ["武汉", "4201", "ABCDEF", None, "430100", "420100"]
+    rows = [row for at in range(len(regions)) for row in events(f"A{at}", "residential", *lines)]
+    for name, was, now in (("A4", "420100", "430100"), ("A5", "430100", "420100")):
+        rows.append(
+            event(name, "correction.changed 03-05 10:00 value=case.region") | {"old_value": was, "new_value": now}
+        )
+    said = told([case(f"A{at}", "residential", region=region) for at, region in enumerate(regions)], rows)
     assert set(said.used.values()) == {4}
-    assert said.fired == {("A4", "L02"): "high"}
+    assert said.fired == {("A5", "L02"): "high"}
 
 
 def test_a_limit_used_up_and_overrun_on_a_rest_day_is_told_so(told):
@@ -311,6 +314,7 @@ def test_a_third_visit_that_lacks_something_may_have_been_within_the_ten_minutes
         ({"premises_id": None, "occurred_at": late}, "none"),
         ({"actor": None, "occurred_at": late}, "none"),
         ({"actor": "y"}, "none"),
+        ({"fourth": True}, "medium"),
         ({"occurred_at": dt.datetime(2024, 3, 7), "occurred_is_date": True}, "none"),
     ]
     cases, rows = [], []
@@ -321,11 +325,16 @@ def test_a_third_visit_that_lacks_something_may_have_been_within_the_ten_minutes
             cases.append(case(name, "residential", **{"org": f"O{at}", **nowhere}))
             rows += [event(name, line) for line in _FILED]
             visit = {**event(name, f"metering.complete 03-07 10:{minute:02}"), "actor": "x"}
-            rows.append(visit | {key: value for key, value in more.items() if key != "premises_id"})
+            rows.append(visit | {key: value for key, value in more.items() if key not in ("premises_id", "fourth")})
+            if "fourth" in more:  # of that actor, too, and nobody knows when: it may have been one of them
+                cases.append(case("D", "residential", org=f"O{at}"))
+                rows += [event("D", line) for line in (*_FILED, "metering.complete 03-07 12:00")]
+                rows.append({**untimed("D", "mid_inspection.complete 03-07 10:05"), "actor": "x"})
     said = told(cases, rows)
     assert [{said.of(f"{one}{at}", "D38") for one in "AB"} for at in range(len(thirds))] == [
         {expected} for _, expected in thirds
     ]
+    assert said.of("D", "D38") == "unjudged"
 
 
 def test_a_proof_is_the_same_however_it_is_typed(told):

@@ -274,7 +274,7 @@ def _elsewhere(engine: Engine, detectors: Detectors) -> None:
         )
         found.append(
             f"""SELECT v.cid, min(CASE WHEN a.surely AND v.surely THEN v.occurred END) AS elsewhere FROM visits_{who} AS v JOIN windows_{who} AS a
-            ON a.org_id = v.org_id AND a.who = v.who AND COALESCE(v.t >= a.t AND v.t <= a.t + {span}, NOT a.surely) GROUP BY v.cid"""
+            ON a.org_id = v.org_id AND a.who = v.who AND COALESCE(v.t >= a.t AND v.t <= a.t + {span}, TRUE) GROUP BY v.cid"""
         )
     union = " UNION ALL ".join(found)
     engine.make(
