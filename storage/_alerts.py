@@ -261,12 +261,6 @@ class Alerts(Execution):
             wanted = wanted.with_for_update(skip_locked=True)
         return [AlertRow._make(row) for row in self._query(wanted)]
 
-    def regions_of(self, case_ids: Iterable[str]) -> dict[str, str]:
-        """The regions of applications by id, those there are."""
-        c = _application.c
-        rows: Sequence[Any] = self._query(sa.select(c.id, c.region).where(c.id.in_(sorted(case_ids)))).all()
-        return {row[0]: row[1] for row in rows}
-
     def set_escalations(self, rows: Iterable[tuple[int, str | None, str]]) -> None:
         """Note escalations, each given as (how many there were, when the next is due, alert id)."""
         for escalations, escalate_at, alert_id in rows:

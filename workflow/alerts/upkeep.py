@@ -104,12 +104,13 @@ def escalate(run: Run) -> None:
     while limit := run.room(PAGE):
         with run.service.database.write() as tx:
             rows = tx.alerts_to_escalate(at, limit, lock=True)
-            regions = tx.regions_of({row.case_id for row in rows if row.case_id is not None})
+            cases = tx.cases_by_id({row.case_id for row in rows if row.case_id is not None})
             messages: list[MessageRow] = []
             noted: list[tuple[int, str | None, str]] = []
             for row in rows:
                 # By the ladder that it was raised by: a region may have told more people at once.
-                ladder = book.ladder(on=run.today, region=regions.get(row.case_id or "", NATION))
+                case = cases.get(row.case_id or "")
+                ladder = book.ladder(on=run.today, region=NATION if case is None else case.region)
                 messages += _next_ones(raiser, directory, ladder, row)
                 noted.append((*_following(raiser, ladder, row), row.id))
             tx.queue_messages(messages)
