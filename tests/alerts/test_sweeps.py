@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from storage import DestinationRow, StaffRow
 from tests.alerts.office import STAFF, Office
-from workflow.alerts import due
+from workflow.alerts import due, upkeep
 from workflow.alerts.sweep import Run
 
 YELLOW, ORANGE, RED = ("yellow", "2024-01-11", 2), ("orange", "2024-01-12", 1), ("red", "2024-01-15", 0)
@@ -124,7 +124,9 @@ def test_a_suspended_timer_says_nothing_and_goes_on_from_what_was_left(office: O
     assert [row.recipient for row in office.messages() if row.alert_id == office.alerts()[0].id] == ["m1"]
 
 
-def test_work_by_hand_on_rows_is_caught_by_the_second_net(office: Office):
+@pytest.mark.parametrize("page", [1, 500])
+def test_work_by_hand_on_rows_is_caught_by_the_second_net(office: Office, monkeypatch: pytest.MonkeyPatch, page: int):
+    monkeypatch.setattr(upkeep, "PAGE", page)
     moved, gone = office.case(1), office.case(2)
     office.sweep("due", "2024-01-12 03:00")
     with office.service.database.write() as tx:
@@ -277,4 +279,20 @@ def test_a_stricter_ladder_reaches_timers_that_run(office: Office, monkeypatch: 
     assert office.sweep("ladders").looked > 0
     office.sweep("due")
     assert office.rungs() == [("yellow", "2024-01-09", 4)]
+    assert office.sweep("ladders").looked == 0
+
+
+def test_a_look_at_everything_that_is_cut_short_goes_on_where_it_stopped(office: Office):
+    cases = sorted(office.case(number) for number in range(3))
+    start = "2021-01-01"  # any day gone by: every rung of a timer is looked at again
+
+    def looked_at() -> list[str]:
+        return [one for one in cases if office.looks(one)["total"] == start]
+
+    office.bounded("ladders", "2024-01-08 10:00", at_most=1)
+    assert looked_at() == cases[:1]
+    with office.service.database.write() as tx:  # the sweep `due` has been there meanwhile
+        tx.move_looks([("2024-01-11", cases[0], "total")])
+    assert office.sweep("ladders").looked == 2
+    assert looked_at() == cases[1:]
     assert office.sweep("ladders").looked == 0

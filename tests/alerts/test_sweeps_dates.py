@@ -106,6 +106,20 @@ def test_what_was_snoozed_comes_back_to_those_who_had_it(office: Office):
     assert (found.escalations, found.escalate_at) == (0, None)
 
 
+def test_what_was_snoozed_at_the_top_comes_back_to_the_top(office: Office):
+    # Due on Monday the 15th: on Wednesday the 17th the second black one, two days over, which the city has too.
+    office.case()
+    office.sweep("due", "2024-01-17 10:00")
+    *_, black = office.alerts(level="black")
+    assert (black.day, black.remaining) == ("2024-01-17", -2)
+    everybody = ["m1", "lead", "county", "city"]
+    assert office.told(black) == everybody
+    with office.service.database.write() as tx:
+        tx.snooze_alert(black.id, "2024-01-18T09:00:00.000000+08:00", "等停电")
+    office.sweep("escalate", "2024-01-18 09:00")
+    assert office.told(black) == everybody * 2
+
+
 def test_a_rung_that_went_to_the_top_of_the_chain_waits_for_nobody(office: Office):
     office.case()
     office.sweep("due", "2024-01-17 10:00")
