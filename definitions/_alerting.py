@@ -66,12 +66,23 @@ def _check_scopes(law: Law) -> Iterator[Problem]:
             yield Problem(Mark(mark.file, 1), f"{scope} 没有预警级别", f"{scope} has no ladder")
 
 
+_OF_APPLICATIONS: Final = {"step", "total", "approval", "milestone", "plan"}
+"""What runs on an application, and so in a region; everything else is looked at by the national ladders."""
+
+
 def _check_bands(law: Law) -> Iterator[Problem]:
-    known = law.catalogues["ladder"]["recipients"]
+    known, ladders = law.catalogues["ladder"]["recipients"], law.catalogues["ladder"]["ladders"]
     for layer in law.layers.values():
         for where, timeline in layer.timelines.items():
             if not where.startswith("ladders."):
                 continue
+            ladder = ladders.get(where.split(".")[1])
+            if layer.region != NATION and ladder and not _OF_APPLICATIONS.issuperset(ladder["scopes"]):
+                yield Problem(
+                    timeline[0].mark,
+                    f"{where}: 只按全国的级别预警, 地区不得另定",
+                    "the ladder is national; what a region gave here would warn nobody",
+                )
             for entry in timeline:
                 if entry.value == INHERIT:
                     continue

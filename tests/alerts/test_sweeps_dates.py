@@ -15,6 +15,7 @@ from storage import Database, OrderRow, StorageUnavailable
 from tests.alerts.office import HandClock, Office
 from tests.core.driver import shipped_book
 from tests.definitions import overlays
+from workflow.alerts import upkeep
 from workflow.alerts.sweep import Pulse, Run, Sweep
 from workflow.core.events import Principal
 from workflow.core.times import write
@@ -73,6 +74,15 @@ def test_what_nobody_acknowledges_goes_up_from_whom_its_region_has_told(
         office.sweep("escalate", "2024-01-15 09:00")
         assert office.told(orange) == ["m1", "lead", "county", "m2", "city"]
         assert office.alerts(level="orange")[0].escalate_at is None
+
+
+def test_what_nobody_acknowledges_goes_up_page_by_page(office: Office, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(upkeep, "PAGE", 1)
+    for number in range(2):
+        office.case(number)
+    office.sweep("due", "2024-01-12 10:00")
+    assert office.sweep("escalate", "2024-01-15 09:00").done == 2
+    assert all("county" in office.told(orange) for orange in office.alerts(level="orange"))
 
 
 def test_what_is_acknowledged_snoozed_or_cleared_goes_nowhere(office: Office):

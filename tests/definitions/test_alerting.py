@@ -106,6 +106,17 @@ def test_a_region_may_not_warn_later_or_fewer(tmp_path, bands):
     assert problem.mark.file.endswith("420000/rules.yaml")
 
 
+@pytest.mark.parametrize("ladder", ["report", "order", "horizon", "finding"])
+def test_a_region_has_no_ladder_of_what_runs_on_no_application(tmp_path, ladder):
+    national = load().ladder(on=TODAY).of(ladder).bands
+    bands = [
+        {name: value for name, value in msgspec.to_builtins(band).items() if value is not None} for band in national
+    ]
+    root = write(tmp_path, "420000", nested(f"ladders.{ladder}.bands", dated({"2024-01-01": bands})))
+    [problem] = check(None, root)
+    assert (problem.mark.file.endswith("420000/rules.yaml"), "national" in problem.en) == (True, True)
+
+
 def test_a_region_returns_to_the_national_ladder(tmp_path):
     values = {"2024-01-01": changed(0, left=5), "2025-01-01": "inherit"}
     book = load(regions=write(tmp_path, "420000", nested("ladders.legal.bands", dated(values))))
