@@ -508,7 +508,7 @@ def d38(file: File) -> list[Finding]:
                 perhaps = [
                     e for e in [*own, *of_nobody] if _within(first, e) or (e in own and e["occurred_at"] is None)
                 ]
-                if len({_place(file, e) or e["case_id"] for e in perhaps}) >= 3:
+                if near and len({_place(file, e) or e["case_id"] for e in perhaps}) >= 3:
                     file.unsure_visits |= {e["case_id"] for e in perhaps}
     file.unsure_visits -= set(out)
     by_index = {e["_i"]: e for e in file.events}

@@ -199,7 +199,7 @@ def _excuses(case: Case, ending: Event) -> bool:
     asked = source in OF_THE_CUSTOMER or (not source and ending["lifecycle"] == "withdraw")
     if asked and refs(ending) and not only_uploads(ending):
         return True
-    if ending["lifecycle"] == "terminate" and ending["value"] == "lapsed":
+    if ending["value"] == "lapsed":
         return True
     known = ending["occurred_at"] is not None
     return bool(known and ending["value"] == "duplicate" and when(ending).date == case.submitted_on)
@@ -242,13 +242,12 @@ def d14(case: Case) -> Finding | None:
 
 
 def _accused(case: Case, ending: Event) -> Finding | None:
+    on = when(ending).date
+    if case.served or not near_a_limit(case, on):
+        return None
     for name in ("premises_id", "voltage", "capacity_kw"):
         case.need(name)
-    if case.served:
-        return None
-    on = when(ending).date
-    if not near_a_limit(case, on):
-        return None
+    case.first_claim  # noqa: B018 - raises where nobody knows the first
     for other in case.file.cases:
         if other is case or not other.claims or not same_need(case, other):
             continue

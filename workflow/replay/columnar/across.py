@@ -246,14 +246,14 @@ def _elsewhere(engine: Engine, detectors: Detectors) -> None:
     )
     found = []
     for who in ("actor", "device"):
-        signed = f"SELECT cid, org_id, {who} AS who, occurred, t, place, named AND t IS NOT NULL AS surely FROM visits WHERE {who} <> ''"
+        signed = f"SELECT cid, org_id, {who} AS who, occurred, t, place, named AND t IS NOT NULL AS surely, TRUE AS is_own FROM visits WHERE {who} <> ''"
         # Only those near whom somebody was are asked about.
         engine.make(
             f"at_{who}", f"SELECT DISTINCT org_id, who, t // ({span}) AS slot FROM ({signed}) AS x WHERE t IS NOT NULL"
         )
         engine.make(
             f"visits_{who}",
-            f"""{signed} UNION ALL SELECT DISTINCT v.cid, v.org_id, a.who, v.occurred, v.t, v.place, FALSE
+            f"""{signed} UNION ALL SELECT DISTINCT v.cid, v.org_id, a.who, v.occurred, v.t, v.place, FALSE, FALSE
             FROM visits AS v CROSS JOIN (SELECT -1 AS d UNION ALL SELECT 0 UNION ALL SELECT 1) AS d
             JOIN at_{who} AS a ON a.org_id = v.org_id AND a.slot = v.t // ({span}) + d.d WHERE v.actor = '' AND v.device = ''""",
         )
@@ -270,7 +270,8 @@ def _elsewhere(engine: Engine, detectors: Detectors) -> None:
             FROM (SELECT DISTINCT v.org_id, v.who, v.t FROM visits_{who} AS v
                 JOIN crowds_{who} AS x ON x.org_id = v.org_id AND x.who = v.who WHERE v.t IS NOT NULL) AS a
             JOIN visits_{who} AS b ON b.org_id = a.org_id AND b.who = a.who AND COALESCE(b.t >= a.t AND b.t <= a.t + {span}, TRUE)
-            GROUP BY a.org_id, a.who, a.t HAVING count(DISTINCT b.place) >= {places}""",
+            GROUP BY a.org_id, a.who, a.t HAVING count(DISTINCT b.place) >= {places}
+                AND count(CASE WHEN b.is_own AND b.t IS NOT NULL THEN 1 END) > 0""",
         )
         found.append(
             f"""SELECT v.cid, min(CASE WHEN a.surely AND v.surely THEN v.occurred END) AS elsewhere FROM visits_{who} AS v JOIN windows_{who} AS a

@@ -205,7 +205,7 @@ def _nears(engine: Engine, detectors: Detectors) -> None:
     # What a round that nobody can measure would have shown, nobody knows, nor what a lost suspension took from the total.
     engine.make(
         "nears",
-        f"""SELECT w.cid, w.def_id IS NOT NULL AND COALESCE(r.unknown, 0) = 0 AND NOT x.in_doubt AND
+        f"""SELECT w.cid, NOT {_unserved()} OR w.def_id IS NOT NULL AND COALESCE(r.unknown, 0) = 0 AND NOT x.in_doubt AND
                 CASE WHEN w.whole THEN w.submitted IS NOT NULL ELSE r.cid IS NOT NULL END AS near_known,
             {_unserved()} AND (COALESCE(w.whole AND NOT x.in_doubt AND {close("w.total_limit", used)}, FALSE) OR COALESCE(r.near_step, 0) = 1) AS near_limit
         FROM w JOIN clocks AS x ON x.cid = w.cid LEFT JOIN (SELECT r.cid, max(CASE WHEN r.unknown THEN 1 ELSE 0 END) AS unknown,
