@@ -42,9 +42,10 @@ def _meters(case: Case) -> list[Event]:
     return [e for e in fitted if e["value"] not in ("rotation", *NOT_PERMANENT)]
 
 
-def _contracts_and_fees(case: Case) -> list[Event]:
+def _contracts_and_fees(case: Case, *, of_old_supply: bool | None = None) -> list[Event]:
     """Those of this case: with no ref or with one naming it; of an increase or a transfer only with one naming it."""
-    of_old_supply = _supplied_before_for_contracts(case)
+    if of_old_supply is None:
+        of_old_supply = _supplied_before_for_contracts(case)
     return [
         e
         for e in (*case.all("contract_signed"), *case.all("fee_paid"))
@@ -113,6 +114,10 @@ def d03(case: Case) -> Finding | None:
 def d04(case: Case) -> Finding | None:
     if not case.all("contract_signed") and not case.all("fee_paid"):
         raise Unjudged("contract_signed")
+    if case.get("business_type") is None:  # what names the case is its own, whatever it is about
+        named = [e for e in _contracts_and_fees(case, of_old_supply=True) if earlier_date(when(e), case.t0)]
+        if named:
+            return _on_t0(case, "D04", "high", named)
     return _on_t0(case, "D04", "high", [e for e in _contracts_and_fees(case) if earlier_date(when(e), case.t0)])
 
 
