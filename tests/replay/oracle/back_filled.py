@@ -273,7 +273,7 @@ def d20(case: Case) -> Finding | None:
 def _one_hand(case: Case) -> list[Event]:
     by_actor: dict[str, dict[str, Event]] = defaultdict(dict)
     for code in SIX:
-        for e in case.all(code, "complete"):
+        for e in case.done(code):
             if e.get("actor") and e["actor"] not in case.file.lists.all_in_one:
                 by_actor[e["actor"]].setdefault(code, e)
     return next((list(done.values()) for _, done in sorted(by_actor.items()) if len(done) >= 4), [])
