@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import sqlglot
 from sqlglot import exp
@@ -70,18 +70,18 @@ def _dated(moment: str) -> str:
     return f"(({moment}) % 2 = 1)"
 
 
-def earlier(a: str, b: str, minutes: str = ":tolerance_minutes") -> str:
+def earlier(a: str, b: str, minutes: str) -> str:
     """Before: by date where one is only a date, to the microsecond within one system, between systems by more than
     their clocks may differ; who names no system may be of another [policy 6]."""
     return _before(a, b, minutes, f"{_source(a)} = {_source(b)} AND {_source(a)} > 0")
 
 
-def _date_before(a: str, b: str) -> str:
+def _date_before(a: str, b: str, minutes: str) -> str:
     """On an earlier date, and before: two systems may tell one moment on both sides of a midnight [policy 6]."""
-    return f"({_day(a)} < {_day(b)} AND {earlier(a, b)})"
+    return f"({_day(a)} < {_day(b)} AND {earlier(a, b, minutes)})"
 
 
-def in_order(a: str, b: str, minutes: str = ":tolerance_minutes") -> str:
+def in_order(a: str, b: str, minutes: str) -> str:
     """Before, of two steps of the process: they are of one system where none is named."""
     return _before(a, b, minutes, f"{_source(a)} = {_source(b)}")
 
@@ -170,6 +170,9 @@ _MACROS: Final[Mapping[str, tuple[Callable[..., str], int, int]]] = {
     "three_in_a_row": (_three_in_a_row, 4, 12),
     "one_of_three": (_one_of_three, 5, 13),
 }
+_BETWEEN_SYSTEMS: Final = ("earlier", "in_order", "date_before")
+_TOLERANCE: Final = "tolerance_minutes"
+"""The threshold that those are also given: by how much the clocks of two systems may differ."""
 _PRIMITIVES: Final = {"wd_at": 1, "moment_text": 1}
 
 
@@ -248,37 +251,36 @@ def _literal(value: Threshold | str) -> exp.Expr:
     return exp.Literal.number(str(value))
 
 
-def bind(tree: exp.Expr, values: Mapping[str, Threshold], sources: Mapping[str, int]) -> exp.Expr:
-    """`tree` with its functions of the field spelt out and its thresholds put in. `sources`: the number of each source
-    in a moment. Raises `ExpressionError` for an unknown source."""
-
-    def put(node: exp.Expr) -> Any:
+def bind(tree: exp.Expr, values: Mapping[str, Threshold], sources: Mapping[str, int]) -> str:
+    """`tree` as SQL with its functions of the field spelt out and its thresholds put in. `sources`: the number of each
+    source in a moment. Raises `ExpressionError` for an unknown source."""
+    whole = exp.Paren(this=tree.copy())
+    # Inside out: what a function is given is spelt out before the function itself.
+    for node in reversed(list(whole.walk(bfs=False))):
         if isinstance(node, exp.In):
             options: list[exp.Expr] = []
             for one in node.expressions:
                 value = values.get(str(one.this)) if isinstance(one, exp.Placeholder) else None
                 options.extend([_literal(v) for v in value] if isinstance(value, tuple) else [one])
             node.set("expressions", options or [exp.Literal.string("")])
-            return node
-        if isinstance(node, exp.Placeholder) and str(node.this) in values:
-            return _literal(values[str(node.this)])
-        if isinstance(node, exp.Anonymous):
-            name = str(node.this).lower()
-            if name == "comes_from":
-                words = [str(one.this) for one in node.expressions]
-                if unknown := [word for word in words if word not in sources]:
-                    raise ExpressionError(f"没有来源 {unknown[0]}", f"there is no source {unknown[0]}")
-                numbers = ", ".join(str(sources[word]) for word in words)
-                return sqlglot.parse_one(f"src IN ({numbers})", read=DIALECT)
-            if name in _MACROS:
-                spell = _MACROS[name][0]
-                spelt = spell(*(one.sql(dialect=DIALECT, copy=False) for one in node.expressions))
-                return sqlglot.parse_one(spelt, read=DIALECT)
-        return node
+        elif isinstance(node, exp.Placeholder):
+            value = values.get(str(node.this))
+            if value is not None and not isinstance(value, tuple):
+                node.replace(_literal(value))
+        elif isinstance(node, exp.Anonymous) and str(node.this).lower() not in _PRIMITIVES:
+            # As text: nobody has to read again what stands here.
+            node.replace(exp.var(_spelt(node, values, sources)))
+    return str(whole.this.sql(dialect=DIALECT, copy=False))
 
-    # Inside out: a function's arguments are spelt out before the function itself; what it brings in is bound last.
-    spelt = tree.copy()
-    while any(isinstance(n, exp.Anonymous) and str(n.this).lower() not in _PRIMITIVES for n in spelt.walk()):
-        spelt = spelt.transform(put, copy=False)
-    bound: exp.Expr = spelt.transform(put, copy=False)
-    return bound
+
+def _spelt(call: exp.Anonymous, values: Mapping[str, Threshold], sources: Mapping[str, int]) -> str:
+    name = str(call.this).lower()
+    if name == "comes_from":
+        words = [str(one.this) for one in call.expressions]
+        if unknown := [word for word in words if word not in sources]:
+            raise ExpressionError(f"没有来源 {unknown[0]}", f"there is no source {unknown[0]}")
+        return f"(src IN ({', '.join(str(sources[word]) for word in words)}))"
+    given = [one.sql(dialect=DIALECT, copy=False) for one in call.expressions]
+    if name in _BETWEEN_SYSTEMS:
+        given.append(str(values[_TOLERANCE]))
+    return _MACROS[name][0](*given)

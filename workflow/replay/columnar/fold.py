@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import sqlglot
 from sqlglot import exp
 
-from definitions._expressions import DIALECT, MOMENT_UNIT, Threshold, bind, names, parse
+from definitions._expressions import MOMENT_UNIT, Threshold, bind, names, parse
 from definitions.detectors import Detector, Detectors, Fact
 from definitions.model import STEPS
 from definitions.records import event_kinds
@@ -356,14 +355,14 @@ def _held(values: Mapping[str, Threshold]) -> _Held:
     return tuple((name, type(value), value) for name, value in sorted(values.items()))
 
 
-def _bound(tree: exp.Expr, values: _Held) -> exp.Expr:
+def _bound(tree: exp.Expr, values: _Held) -> str:
     return bind(tree, {name: value for name, _, value in values}, SOURCE_NUMBERS)
 
 
 @functools.lru_cache(maxsize=4096)
 def _condition(text: str, values: _Held) -> str:
     """What is asked of an event, as SQL."""
-    return str(_bound(parse(text), values).transform(_spelt, copy=False).sql(dialect=DIALECT, copy=False))
+    return _bound(parse(text).transform(_spelt), values)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -376,13 +375,13 @@ def _expression(text: str, columns: tuple[tuple[str, str], ...], values: _Held) 
             return exp.column(called[node.name])
         return node
 
-    return str(_bound(parse(text).transform(name), values).sql(dialect=DIALECT, copy=False))
+    return _bound(parse(text).transform(name), values)
 
 
 def _spelt(node: exp.Expr) -> exp.Expr:
     """What a condition asks of an event and the table of events does not hold as a column."""
     if isinstance(node, exp.Column) and node.name == "only_uploads":
-        return sqlglot.parse_one(f"({ONLY_UPLOADS})", read=DIALECT)
+        return exp.var(f"({ONLY_UPLOADS})")
     return node
 
 

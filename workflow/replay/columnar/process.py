@@ -6,7 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from definitions._expressions import DIALECT, bind, parse
+from definitions._expressions import bind, parse
 from definitions.detectors import PLACE, load_detectors
 from definitions.processes import Process, ProcessRule
 from workflow.replay.columnar.engines import EPOCH, Engine, day_number, json_text, opened, quoted, rows_in
@@ -109,7 +109,7 @@ class _Rule:
                 return parse(f"({self.one.derived[word]})").transform(name)
             return parse(f"({self.as_of})").copy() if word == "as_of" else node
 
-        return str(bind(parse(text).transform(name), self.values, SOURCE_NUMBERS).sql(dialect=DIALECT))
+        return bind(parse(text).transform(name), self.values, SOURCE_NUMBERS)
 
     def said(self, text: str) -> str:
         """SQL of the sentence."""

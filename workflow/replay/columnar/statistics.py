@@ -1,4 +1,4 @@
-"""Rules over organisations (S1 to S10): counts by set-based queries, tests by scipy.
+"""Rules over organisations (S1 to S10): counts by set-based queries, tails of distributions by scipy.
 
 A unit (an organisation, or one of its people) is compared with its peers, the whole organisation left out, by a
 one-sided binomial test; over the units of one rule the false discovery rate is held by Benjamini and Hochberg's
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from scipy import stats
+from scipy import special
 
 from definitions._expressions import MOMENT_MINUTE, MOMENT_UNIT
 from definitions.detectors import Detectors, Statistic
@@ -93,14 +93,24 @@ def _binomial(one: Statistic, rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
     hits, of, peer_hits, peers = (np.array([row[at] for row in tested], dtype=np.float64) for at in (2, 3, 4, 5))
     # A rate of nought among n peers is held to be at most one in n + 1.
     rate = np.maximum(peer_hits, peers / (peers + 1)) / peers
-    p = stats.binom.sf(hits - 1, of, np.minimum(rate, 1.0))
-    q = stats.false_discovery_control(p, method="bh")
-    for row, value in zip(tested, q, strict=True):
+    # So many hits or more, of so many: the tail of the binomial distribution.
+    p = special.betainc(hits, of - hits + 1, np.minimum(rate, 1.0))
+    for row, value in zip(tested, _false_discovery(p), strict=True):
         if value <= alpha and row[2] * row[5] > row[4] * row[3]:
             shown = {
                 "unit": row[1], "hits": row[2], "of": row[3], "peer_hits": row[4], "peer_of": row[5], "q": f"{value:.2e}",
             }  # fmt: skip
             yield _finding(one, row[0], shown)
+
+
+def _false_discovery(p: np.ndarray) -> np.ndarray:
+    """At what rate of false discoveries each is one, by Benjamini and Hochberg."""
+    order = np.argsort(p)
+    ranked = p[order] * (len(p) / np.arange(1, len(p) + 1))
+    q = np.empty_like(p)
+    q[order] = np.minimum.accumulate(ranked[::-1])[::-1]
+    clipped: np.ndarray = np.minimum(q, 1.0)
+    return clipped
 
 
 def _difference(run: Engine, one: Statistic, reported: list[Reported]) -> Iterator[tuple[Any, ...]]:
@@ -166,6 +176,7 @@ def _due_date(run: Engine, one: Statistic, rules: Detectors) -> str:
         FROM w JOIN clocks AS x ON x.cid = w.cid JOIN orgs AS o ON o.org_id = w.org_id
         WHERE w.whole AND w.metering_complete IS NOT NULL AND x.total_known AND o.org <> '' GROUP BY 1, 2, 3"""
     ]
+    looks = []
     for step in STEPS[1:]:
         start = (
             f"COALESCE(w.{step}_start, CASE WHEN w.derived_{step} AND w.{step}_starts = 0 THEN w.acceptance_pass END)"
@@ -174,12 +185,21 @@ def _due_date(run: Engine, one: Statistic, rules: Detectors) -> str:
         once = f"w.limit_{step} >= 2 AND w.{step}_completes = 1 AND w.{step}_starts <= 1 AND w.{step}_returns = 0"
         days = f"wd_at({done}) - wd_at({begun})"
         on_due = f"{days} = w.limit_{step} AND wd_at({done}) > wd_at({done} - 1)"
-        for name, hit, which in (("", on_due, "TRUE"), (" day 0", f"{done} = {begun}", "w.high")):
-            parts.append(
-                f"""SELECT o.org, o.org || ' {step}{name}' AS unit, '{step}{name} ' || CAST(w.limit_{step} AS VARCHAR) AS family,
-                sum(CASE WHEN {hit} THEN 1 ELSE 0 END) AS hits, count(*) AS n FROM w JOIN orgs AS o ON o.org_id = w.org_id
-                WHERE {once} AND {which} AND {start} IS NOT NULL AND w.{step}_complete IS NOT NULL AND o.org <> '' GROUP BY 1, 2, 3"""
-            )
+        shares = ", ".join(
+            f"count(CASE WHEN {which} AND {hit} THEN 1 END) AS hits{at}, count(CASE WHEN {which} THEN 1 END) AS n{at}"
+            for at, (hit, which) in enumerate(((on_due, "TRUE"), (f"{done} = {begun}", "w.high")))
+        )
+        looks.append(
+            f"""SELECT o.org, '{step}' AS step, CAST(w.limit_{step} AS VARCHAR) AS lim, {shares} FROM w JOIN orgs AS o ON o.org_id = w.org_id
+            WHERE {once} AND {start} IS NOT NULL AND w.{step}_complete IS NOT NULL AND o.org <> '' GROUP BY 1, 2, 3"""
+        )
+    # Both shares of a step are counted at one look.
+    run.make("dues", " UNION ALL ".join(looks))
+    for at, name in enumerate(("", " day 0")):
+        text = f"step || '{name}"
+        parts.append(
+            f"SELECT org, org || ' ' || {text}' AS unit, {text} ' || lim AS family, hits{at} AS hits, n{at} AS n FROM dues WHERE n{at} > 0"
+        )
     return " UNION ALL ".join(parts)
 
 

@@ -12,9 +12,10 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import sqlglot
 from sqlglot import exp
 
-from definitions._expressions import MOMENT_UNIT, Threshold, bind, parse
+from definitions._expressions import DIALECT, MOMENT_UNIT, Threshold, bind, parse
 from workflow.replay.tables import SOURCE_NUMBERS, SOURCES
 
 EPOCH: Final = dt.datetime(1900, 1, 1)
@@ -59,7 +60,7 @@ def compiled(text: str, values: Mapping[str, Threshold]) -> Compiled:
 
 @functools.lru_cache(maxsize=4096)
 def _compiled(text: str, values: tuple[tuple[str, Threshold], ...]) -> Compiled:
-    return _node(bind(parse(text), dict(values), SOURCE_NUMBERS))
+    return _node(sqlglot.parse_one(bind(parse(text), dict(values), SOURCE_NUMBERS), read=DIALECT))
 
 
 def _known(work: Callable[..., Any], *parts: Compiled) -> Compiled:

@@ -7,10 +7,11 @@ shown, and it says what is not.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from definitions.detectors import PLACE
@@ -35,20 +36,13 @@ _LOUD_LAGS: Final = ("before", "day3", "day7", "day30", "later")
 
 def page(tables: Tables, summary: Mapping[str, Any], rules: Rules, clauses: Mapping[str, Clause]) -> str:
     """The report of a finished judging."""
-    environment = Environment(
-        loader=PackageLoader("workflow.replay.output"), autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["plain"] = plain
-    environment.filters["moment"] = _moment
-    environment.filters["sentence"] = lambda text: PLACE.sub("…", text)
     dots, suspected, of = facts.dotted(tables)
     cases = [_with_drawing(one) for one in facts.worst(tables)]
     texts = {one.rule: one.explanation for one in rules}
     statistical = tables.rows(
         "SELECT rule, org, explanation, explanation_en FROM f WHERE case_id IS NULL ORDER BY ALL LIMIT 100"
     )
-    return environment.get_template("report.html").render(
+    return _template().render(
         s=summary,
         run=summary["run"],
         counts=summary["counts"],
@@ -69,6 +63,18 @@ def page(tables: Tables, summary: Mapping[str, Any], rules: Rules, clauses: Mapp
         limits=facts,
         largest=LARGEST,
     )
+
+
+@functools.cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("workflow.replay.output"), autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["plain"] = plain
+    environment.filters["moment"] = _moment
+    environment.filters["sentence"] = lambda text: PLACE.sub("…", text)
+    return environment.get_template("report.html")
 
 
 def _moment(value: Any, only_date: bool) -> str:
