@@ -263,16 +263,19 @@ def _folded(common: dict[str, Any]) -> dict[str, Fact]:
 
 
 def _of_pairs(pairs: list[dict[str, Any]]) -> dict[str, str]:
-    """Facts of the first two steps, in their order, of which a condition holds."""
-    facts = {}
+    """Facts of the first two steps, in their order, of which a condition holds. Which two they are is a fact by itself,
+    so that the condition is asked once and not for each thing that is taken of them."""
+    facts: dict[str, str] = {}
     for pair in pairs:
-        for name, taken in pair["take"].items():
-            branch = f"WHEN {pair['when']} THEN {taken}"
-            branches = [
-                branch.replace("{earlier}", earlier).replace("{later}", later)
-                for earlier, later in itertools.combinations(STEPS, 2)
-            ]
-            facts[name] = f"CASE WHEN NOT COALESCE({pair['if']}, FALSE) THEN NULL {' '.join(branches)} END"
+        which = f"pair_of_{next(iter(pair['take']))}"
+        branches = {which: "", **dict.fromkeys(pair["take"], "")}
+        for at, (earlier, later) in enumerate(itertools.combinations(STEPS, 2)):
+            branch = {which: f" WHEN {pair['when']} THEN {at}"}
+            branch |= {name: f" WHEN {which} = {at} THEN {taken}" for name, taken in pair["take"].items()}
+            for name, text in branch.items():
+                branches[name] += text.replace("{earlier}", earlier).replace("{later}", later)
+        branches[which] = f" WHEN NOT COALESCE({pair['if']}, FALSE) THEN NULL{branches[which]}"
+        facts |= {name: f"CASE{text} END" for name, text in branches.items()}
     return facts
 
 

@@ -191,11 +191,14 @@ def _loosened(engine: Engine, law: Law, *, tells_business: bool) -> None:
     fields = (*CLASS_FACTS, "area")
 
     def columns(side: str) -> dict[str, str]:
-        return {
-            name: f"CASE WHEN field = 'case.{name}' THEN TRY_CAST({side}_value AS {number.get(name, 'VARCHAR')}) ELSE {name} END"
-            for name in fields
-        } | {"hv_request_ref": "asked"}
+        return {name: f"{side}_{name}" for name in fields} | {"hv_request_ref": "asked"}
 
+    sides = ", ".join(
+        f"CASE WHEN e.value = 'case.{name}' THEN TRY_CAST(e.{side}_value AS {number.get(name, 'VARCHAR')}) ELSE c.{name} END "
+        f"AS {side}_{name}"
+        for side in ("old", "new")
+        for name in fields
+    )
     listed = ", ".join(quoted(f"case.{name}") for name in (*CLASS_FACTS, "business_type"))
     asked = "(e.ref <> '' AND NOT e.only_uploads)"
     changed = f"k = {KINDS['correction.changed']}"
@@ -213,7 +216,7 @@ def _loosened(engine: Engine, law: Law, *, tells_business: bool) -> None:
             x.table_id IS NOT NULL AS in_force, CASE WHEN x.until IS NOT NULL THEN x.was <> 'transfer' ELSE x.governed_now END AS governed
         FROM (SELECT e.cid, e.occurred, e.value AS field, e.old_value, e.new_value, k.rg, k.on_day, t.table_id, b.until, b.was,
             k.high_voltage_asked AS asked, CASE WHEN {told} THEN c.business_type <> 'transfer' END AS governed_now,
-            {", ".join(f"c.{name}" for name in fields)}
+            {sides}
             FROM rare AS e JOIN c ON c.cid = e.cid JOIN k ON k.cid = e.cid JOIN w ON w.cid = e.cid
             LEFT JOIN tables AS t ON t.rg = k.rg AND k.on_day BETWEEN t.day_from AND t.day_to
             LEFT JOIN kinds_of_business AS b ON b.cid = e.cid AND e.occurred < b.until AND e.occurred >= COALESCE(b.since, e.occurred)

@@ -21,6 +21,8 @@ _PLAIN: Final = (
     "same_actor_step", "same_actor_steps", "restarted_by", "earlier_endings",
     "earlier_ending_case", "shared_ref", "shared_moment", "elsewhere",
 )  # fmt: skip
+_SERIALS: Final = ("serial_known", "serial_median")
+"""What nearly every case has a row of; the other tables hold few cases."""
 _ORG: Final = ("contacts", "corrections", "suspensions", "documents", "charges")
 _TOLD: Final = {
     "acceptance": "acceptance", "plan": "supply_plan", "completion": "completion_inspection", "metering": "metering",
@@ -35,7 +37,7 @@ class Wide:
         self, run: Engine, t0: str, derived: list[dict[str, str]], tables: list[str], present: set[str],
         as_of_day: int,
     ) -> None:  # fmt: skip
-        self.t0, self.derived, self.tables = t0, derived, tables
+        self.t0, self.derived = t0, derived
         flags = {
             "has_business_type": "business_type" in present,
             "withdraw_ref_expected": refs_expected(run, "application.withdraw"),
@@ -44,6 +46,16 @@ class Wide:
         account = {"prior_capacity_kw", "account_opened_on"} <= present
         self.constants += (
             f", {str(account).upper()} AND b.told_account AS has_account_columns, {as_of_day} AS as_of_day"
+        )
+        # Put together by themselves: each table joined to the facts would carry their hundreds of columns once more.
+        few = [name for name in tables if name != "serials"]
+        columns = ", ".join(name for name in (*_YES, *_PLAIN) if name not in _SERIALS)
+        run.make(
+            "beside",
+            f"""SELECT x.cid, CASE WHEN premises.cid IS NOT NULL THEN TRUE WHEN dark_premises.cid IS NULL THEN FALSE END AS has_earlier_case,
+            {columns}
+            FROM ({" UNION ".join(f"SELECT cid FROM {name}" for name in few)}) AS x
+            {" ".join(f"LEFT JOIN {name} ON {name}.cid = x.cid" for name in few)}""",
         )
 
     def of(self, some: str | None = None, wanted: Collection[str] | None = None) -> str:
@@ -66,8 +78,7 @@ class Wide:
             "mid_inspection": "p.group_mid_inspection IS NULL OR p.mid_all OR b.important",
         }
         sql = f"""SELECT b.*, {self.constants}, b.has_premises AND {self.t0} IS NOT NULL AND need_known AS restart_known,
-        CASE WHEN b.has_premises AND {self.t0} IS NOT NULL THEN
-            CASE WHEN premises.cid IS NOT NULL THEN TRUE WHEN dark_premises.cid IS NULL THEN FALSE END END AS earlier_case_of_premises, d.total_limit,
+        CASE WHEN b.has_premises AND {self.t0} IS NOT NULL THEN beside.cid IS NOT NULL AND has_earlier_case END AS earlier_case_of_premises, d.total_limit,
         {", ".join(f"CASE WHEN p.def_id IS NOT NULL THEN {on} END AS requires_{what}" for what, on in required.items())},
         {", ".join(f"CASE WHEN p.def_id IS NULL THEN '{s}' WHEN {taken.get(s, 'TRUE')} THEN p.group_{s} END AS group_{s}" for s in STEPS)},
         p.def_id IS NULL OR {" AND ".join(f"({one}) IS NOT NULL" for one in taken.values())} AS path_known,
@@ -80,7 +91,7 @@ class Wide:
         COALESCE(no_mid_common, FALSE) OR NOT b.told_mid_inspection AS no_mid_common
         FROM {rows("facts")} AS b LEFT JOIN defs AS d ON d.def_id = b.def_id LEFT JOIN defs AS p ON p.def_id = b.path_id
         JOIN {rows("clocks")} AS clocks ON clocks.cid = b.cid LEFT JOIN org_facts ON org_facts.org_id = b.org_id
-        {" ".join(f"LEFT JOIN {rows(name)} AS {name} ON {name}.cid = b.cid" for name in self.tables)}"""
+        LEFT JOIN {rows("beside")} AS beside ON beside.cid = b.cid LEFT JOIN {rows("serials")} AS serials ON serials.cid = b.cid"""
         for level in self._resting(wanted):
             columns = ", ".join(f"{expression} AS {name}" for name, expression in level.items())
             sql = f"SELECT *, {columns} FROM ({sql}) AS x"
