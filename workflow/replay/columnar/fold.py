@@ -296,10 +296,10 @@ class Compiled:
             numbers = sorted({KINDS[one] for name in held for one in self.folded[name][0].of})
             columns = ",\n".join(f"{self._aggregate(name, len(numbers))} AS {name}" for name in held)
             source = "rare_events" if set(numbers) <= _RARE_NUMBERS else "events"
-            engine.make(
-                table,
-                f"SELECT cid, {columns} FROM {source} WHERE k IN ({', '.join(map(str, numbers))}) GROUP BY cid",
-            )
+            asked = f"k IN ({', '.join(map(str, numbers))})"
+            if all(_of_untimed(self.folded[name][0].where) for name in held):
+                asked += " AND occurred IS NULL"
+            engine.make(table, f"SELECT cid, {columns} FROM {source} WHERE {asked} GROUP BY cid")
 
     def joins(self, columns: Iterable[str] | None = None) -> str:
         """The joins to the case `c` of the tables that hold these columns (default: all)."""
@@ -309,8 +309,8 @@ class Compiled:
         )
 
     def _groups(self) -> dict[str, list[str]]:
-        """The facts by the table they are folded into: those of few activities with what shares one with them, the
-        others in one."""
+        """The facts by the table they are folded into: those of records without a time, which are few; of the rest those
+        of few activities with what shares one with them, and the others in one."""
         near: dict[str, frozenset[str]] = {}
         activities = {name: {one.split(".")[0] for one in fact.of} for name, (fact, _) in self.folded.items()}
         for own in activities.values():
@@ -320,6 +320,8 @@ class Compiled:
         groups: dict[frozenset[str], list[str]] = {}
         for name, own in activities.items():
             key = near[min(own)] if len(own) <= _TOGETHER else frozenset[str]()
+            if _of_untimed(self.folded[name][0].where):
+                key = frozenset({"untimed"})
             groups.setdefault(key, []).append(name)
         return {f"fold{at}": held for at, held in enumerate(groups.values())}
 
@@ -383,6 +385,14 @@ def _spelt(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Column) and node.name == "only_uploads":
         return exp.var(f"({ONLY_UPLOADS})")
     return node
+
+
+@functools.cache
+def _of_untimed(where: str | None) -> bool:
+    """Whether a condition is one on records without a time alone."""
+    tree = parse(where or "TRUE")
+    parts = tree.flatten() if isinstance(tree, exp.And) else (tree,)
+    return any(part.unnest().sql() == "occurred IS NULL" for part in parts)
 
 
 def _one_of(numbers: list[int]) -> str:
