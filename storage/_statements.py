@@ -56,7 +56,10 @@ class Statements:
 
     @cached_property
     def insert_idempotency(self) -> str:
-        return self._insert("idempotency", Remembered._fields)
+        """Nothing is written where the key holds an answer already."""
+        fields = Remembered._fields
+        insert = self._backend.insert(tables["idempotency"]).values({f: sa.bindparam(f) for f in fields})
+        return self._render(insert.on_conflict_do_nothing(index_elements=["principal", "key"]), fields)
 
     @cached_property
     def put_round(self) -> str:

@@ -193,9 +193,9 @@ class Tx(
         row = self._execute(self._sql.remembered, (principal, key)).fetchone()
         return None if row is None else Remembered._make(row)
 
-    def remember(self, row: Remembered) -> None:
-        """Keep an answer. Raises Duplicate("idempotency") when the key was used meanwhile."""
-        self._execute(self._sql.insert_idempotency, row)
+    def remember(self, row: Remembered) -> bool:
+        """Keep an answer, unless one is kept under this key of this principal: whether it was."""
+        return bool(self._execute(self._sql.insert_idempotency, row).rowcount == 1)
 
     def next_serial(self, org: str, year: int) -> int:
         """The next application number of an org and year, from 1; given back when the transaction does not commit.

@@ -67,17 +67,17 @@ def test_what_the_other_one_did_to_a_case_is_seen(database: Database, database_u
 
 @pytest.mark.parametrize("one_caller", [True, False])
 def test_what_was_rolled_back_is_not_taken_for_done(database: Database, database_url: str, monkeypatch, one_caller):
-    remember, failures = Tx.remember, iter([True])
+    check, failures = Tx.check, iter([True])
 
-    def stumble(tx: Tx, row) -> None:
-        if row.key == "second" and next(failures, False):
+    def stumble(tx: Tx) -> None:
+        if len(tx.events(case_id)) == 3 and next(failures, False):
             raise Contention("请重试", "try again")
-        remember(tx, row)
+        check(tx)
 
-    monkeypatch.setattr(Tx, "remember", stumble)
     with Service.open(database_url, one_caller=one_caller) as service:
         case_id = filed(service)
         first = service.command(CLERK, case_id, take_over("甲"), "first").result(30)
+        monkeypatch.setattr(Tx, "check", stumble)
         second = service.command(CLERK, case_id, take_over("乙"), "second").result(30)
     assert next(failures, False) is False
     assert (first.refusal, second.refusal) == (None, None)

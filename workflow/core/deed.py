@@ -52,6 +52,13 @@ class Decision(msgspec.Struct, frozen=True):
     state: State | None
     refusal: Refusal | None = None
 
+    @property
+    def reached(self) -> State:
+        """The state after its events. Raises ValueError when it led nowhere."""
+        if self.state is None:
+            raise ValueError("a decision with events has a state")
+        return self.state
+
 
 class Timed(Protocol):
     """The fields of a command that the rules of time read."""

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from definitions.calendar import WorkingCalendar
 from definitions.model import Definition
-from storage import GENESIS, CaseRow, EventRow, NewEvent, PersonalRow, Remembered, Tx, personal_digest
+from storage import GENESIS, CaseRow, Duplicate, EventRow, NewEvent, PersonalRow, Remembered, Tx, personal_digest
 from workflow.core import view
 from workflow.core.commands import Assign, Submission
 from workflow.core.decide import decide, link, recompute
@@ -135,7 +135,8 @@ class Cases:
         # Whether they were ended only to be filed anew can be judged from now on.
         tx.mark_stale((state.case_id for state in ended), write(context.now))
         tx.put_personal(PersonalRow(case_id, salt, customer.id, customer.name, customer.phone, address))
-        self._remember(tx, context, key, digest, held, before=0, refused=None)
+        if not self._remember(tx, context, key, digest, decision, before=0):
+            raise Duplicate("idempotency")  # by another process, meanwhile: the writer begins again
         return self._answer(context.calendar, held, decision.events, business_date(context.now))
 
     def command(
@@ -152,36 +153,46 @@ class Cases:
         digest = _digest(case_id, command)
         # Locked before the key is looked up: the same request may be under way in another process.
         row = self._locked(tx, case_id)
-        known = self._remembered(tx, principal, key, digest)
-        if known is not None:
-            return known
         # The calendar first: what the case is believed to be before the command is counted by the same one.
         context = self.context(tx, principal)
         try:
             held = self._shown_to(tx, principal, case_id, row)
-            if if_match is not None and held.state.version not in if_match:
-                seen = ", ".join(map(str, sorted(if_match)))
-                raise refuse(
-                    "stale-version",
-                    f"申请已更新到第 {held.state.version} 版, 您看到的是第 {seen} 版; 请刷新后重试",
-                    f"The application is at version {held.state.version}, you saw {seen}; read it again",
-                    version=held.state.version,
-                )
-            if isinstance(command, Assign) and command.org is not None:
-                access.org_for(tx, principal, command.org)
+            decision = self._decided(tx, context, held, command, if_match)
         except Refused as refused:
-            return Answer(case_id, refusal=refused.refusal)
-        decision = decide(context, held.definition, held.state, command)
+            known = self._remembered(tx, principal, key, digest)
+            return known or Answer(case_id, refusal=refused.refusal)
         if not decision.events:
-            return Answer(case_id, held.state.version, refusal=decision.refusal)
+            known = self._remembered(tx, principal, key, digest)
+            return known or Answer(case_id, held.state.version, refusal=decision.refusal)
+        # Whether the key was used before is asked by taking it, before anything else is written: deciding costs
+        # nothing but time, and hardly a request comes twice.
+        if not self._remember(tx, context, key, digest, decision, before=held.state.version):
+            known = self._remembered(tx, principal, key, digest)
+            if known is None:
+                raise Duplicate("idempotency")  # removed again meanwhile: the writer begins again
+            return known
         after = self._store(tx, context, held, decision)
         # What is energised is no need that was filed anew.
         if after.state.closed and not held.state.closed and after.state.state != ENERGISED:
             self._link_successors(tx, context, after)
-        self._remember(tx, context, key, digest, after, before=held.state.version, refused=decision.refusal)
         if decision.refusal is not None:
             return Answer(case_id, after.state.version, refusal=decision.refusal)
         return self._answer(context.calendar, after, decision.events, business_date(context.now))
+
+    def _decided(
+        self, tx: Tx, context: Context, held: Held, command: Any, if_match: Collection[int] | None
+    ) -> Decision:
+        if if_match is not None and held.state.version not in if_match:
+            seen = ", ".join(map(str, sorted(if_match)))
+            raise refuse(
+                "stale-version",
+                f"申请已更新到第 {held.state.version} 版, 您看到的是第 {seen} 版; 请刷新后重试",
+                f"The application is at version {held.state.version}, you saw {seen}; read it again",
+                version=held.state.version,
+            )
+        if isinstance(command, Assign) and command.org is not None:
+            access.org_for(tx, context.principal, command.org)
+        return decide(context, held.definition, held.state, command)
 
     def _answer(
         self, calendar: WorkingCalendar, held: Held, events: Sequence[Event], today: dt.date, *, replayed: bool = False
@@ -239,9 +250,7 @@ class Cases:
 
     def _store(self, tx: Tx, context: Context, before: Held | None, decision: Decision) -> Held:
         """Append the events and bring the projections up to date."""
-        state = decision.state
-        if state is None:
-            raise ValueError("a decision with events has a state")
+        state = decision.reached
         if before is not None and before.state.definition == state.definition:
             definition = before.definition
         else:
@@ -399,17 +408,19 @@ class Cases:
         context: Context,
         key: str | None,
         digest: str,
-        held: Held,
+        decision: Decision,
         *,
         before: int,
-        refused: Refusal | None,
-    ) -> None:
+    ) -> bool:
+        """Keep what tells the answer again under the key, if there is one; False when it was used before."""
         if key is None:
-            return
-        state = held.state
-        kept = _keep(Kept(before, state.version, context.calendar.hash, refused))
-        status = 201 if before == 0 else 200 if refused is None else 422
-        tx.remember(Remembered(context.principal.caller, key, digest, state.case_id, status, kept, write(context.now)))
+            return True
+        state = decision.reached
+        kept = _keep(Kept(before, state.version, context.calendar.hash, decision.refusal))
+        status = 201 if before == 0 else 200 if decision.refusal is None else 422
+        return tx.remember(
+            Remembered(context.principal.caller, key, digest, state.case_id, status, kept, write(context.now))
+        )
 
 
 LONGEST_LINK_DAYS = 3700

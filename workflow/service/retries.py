@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from storage import Remembered, Tx
+from storage import Duplicate, Remembered, Tx
 from workflow.core.events import Principal
 from workflow.core.refusals import refuse
 
@@ -31,7 +31,8 @@ def once(
     known = tx.remembered(principal.caller, key)
     if known is None:
         made = make()
-        tx.remember(Remembered(principal.caller, key, digest, None, 201, made.encode(), at))
+        if not tx.remember(Remembered(principal.caller, key, digest, None, 201, made.encode(), at)):
+            raise Duplicate("idempotency")  # by another process, meanwhile: the writer begins again
         return made, False
     if known.body_hash != digest:
         raise refuse(
