@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from storage._execution import Execution, rendered
+from storage._execution import Execution, Order, rendered
 from storage._lists import in_org
 from storage._statements import tables
 from storage.dialects import Backend
@@ -148,7 +148,7 @@ class Alerts(Execution):
         their deadlines were written, so that a sweep at work on them has ended."""
         rows = [(now, because, case_id, key) for key in keys]
         if rows:
-            self._execute_many(_clear(self._backend), rows)
+            self._gather(Order(_clear(self._backend), rank=1), rows)
 
     def hand_over_alerts(self, case_id: str, manager: str | None, org: str | None) -> None:
         """What stands of a case goes with it to another manager or unit, who find it in their lists."""

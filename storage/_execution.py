@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 from weakref import WeakSet
 
 import sqlalchemy as sa
 
 from storage._statements import statements
 from storage.dialects import Backend
-from storage.errors import StorageError
+from storage.errors import Contention, StorageError
+
+
+class Order(NamedTuple):
+    """A statement that rows are gathered for. `rank`: those of a lower one are sent first. `each`: every row must meet
+    one that is there, else somebody has changed it meanwhile."""
+
+    sql: str
+    rank: int = 0
+    each: bool = False
 
 
 class Link:
@@ -42,11 +52,18 @@ def rendered(backend: Backend, statement: sa.sql.ClauseElement, parameters: Sequ
     return str(compiled)
 
 
+MOST_GATHERED = 4096
+"""Rows of a table that a transaction keeps back at most before it sends them."""
+
+
 class Execution:
     """Statements within one transaction.
 
     After an error nothing more runs and nothing is committed, unless the error happened inside a `savepoint` and was
     undone with it: half a decision is never stored because somebody caught an exception.
+
+    What many commands write one after the other is gathered and sent table by table: before anything is read or written
+    that it may have to do with, at the latest when the transaction ends.  An error in it shows then.
     """
 
     def __init__(self, backend: Backend, link: Link) -> None:
@@ -57,9 +74,41 @@ class Execution:
         self._failure: StorageError | None = None
         self._settings: dict[str, str | None] = {}
         self._epoch: object = None
+        self._gathered: dict[Order, list[Sequence[object]]] = {}
+        self._changed: set[str] = set()
+        """The applications whose rows wait among what is gathered."""
         self._fetching: WeakSet[Any] = WeakSet()
 
+    def _gather(self, order: Order, rows: Sequence[Sequence[object]]) -> None:
+        """Rows for a statement, to be sent with those of other commands."""
+        if self._failure is not None:
+            raise self._failure
+        waiting = self._gathered.setdefault(order, [])
+        waiting.extend(rows)
+        if len(waiting) > MOST_GATHERED:
+            self._send()
+
+    def _send(self) -> None:
+        """Write what was gathered."""
+        if not self._gathered:
+            return
+        gathered, self._gathered = self._gathered, {}
+        self._changed.clear()
+        for order in sorted(gathered, key=attrgetter("rank")):
+            rows = gathered[order]
+            self._execute_many(order.sql, rows)
+            if order.each and self._cursor.rowcount != len(rows):
+                self._failure = Contention(
+                    "该申请已被另一操作更新, 请重试", "the application was changed by somebody else; please try again"
+                )
+                raise self._failure
+
     def _execute(self, sql: str, parameters: Sequence[object]) -> Any:
+        self._send()
+        return self._beside(sql, parameters)
+
+    def _beside(self, sql: str, parameters: Sequence[object]) -> Any:
+        """As `_execute`, for rows that have nothing to do with those gathered: these wait on."""
         if self._failure is not None:
             raise self._failure
         try:
@@ -69,8 +118,9 @@ class Execution:
             raise self._failed(error) from error
 
     def _execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        self._send()
         if len(rows) == 1:
-            self._execute(sql, rows[0])
+            self._beside(sql, rows[0])
             return
         if self._failure is not None:
             raise self._failure
@@ -81,6 +131,7 @@ class Execution:
 
     def _query(self, statement: sa.Executable) -> sa.CursorResult[Any]:
         """For everything that is not hot: a statement as SQLAlchemy Core, compiled and cached by it."""
+        self._send()
         if self._failure is not None:
             raise self._failure
         try:
@@ -98,7 +149,7 @@ class Execution:
         others have written, each transaction is one."""
         if self._epoch is None:
             link, asked = self._link, self._backend.written_by_others
-            seen = self._execute(asked, ()).fetchone() if asked else None
+            seen = self._beside(asked, ()).fetchone() if asked else None
             if seen is None or seen != link.seen:
                 link.epoch, link.seen = object(), seen
             self._epoch = link.epoch
@@ -117,7 +168,10 @@ class Execution:
         self._execute("SAVEPOINT part", ())
         try:
             yield
+            self._send()
         except BaseException:
+            self._gathered.clear()
+            self._changed.clear()
             # Some failures (disk full, connection lost) end the whole transaction; then there is nothing to go back to.
             if self._backend.is_usable(self._link.driver) and self._backend.in_transaction(self._link.driver):
                 self._failure = None
@@ -136,6 +190,7 @@ class Execution:
             cursor.close()
 
     def check(self) -> None:
-        """Raise the error that keeps this transaction from being committed, if there was one."""
+        """Write what still waits, and raise the error that keeps this transaction from being committed, if any."""
+        self._send()
         if self._failure is not None:
             raise self._failure

@@ -28,7 +28,7 @@ class Registers(Execution):
 
     def key(self, key_hash: str) -> KeyRow | None:
         """The key with this SHA-256 (hex) of its secret, revoked or not."""
-        row = self._execute(self._sql.key, (key_hash,)).fetchone()
+        row = self._beside(self._sql.key, (key_hash,)).fetchone()
         return None if row is None else KeyRow._make(row)
 
     def keys(self) -> list[KeyRow]:
@@ -60,7 +60,7 @@ class Registers(Execution):
 
     def org(self, code: str) -> OrgRow | None:
         """One org."""
-        row = self._execute(self._sql.org, (code,)).fetchone()
+        row = self._beside(self._sql.org, (code,)).fetchone()
         return None if row is None else OrgRow._make(row)
 
     def orgs(self) -> list[OrgRow]:
@@ -151,7 +151,7 @@ class Registers(Execution):
     def setting(self, key: str) -> str | None:
         """The value of a setting, as it stood when this transaction first asked for it or last set it."""
         if key not in self._settings:
-            row = self._execute(self._sql.setting, (key,)).fetchone()
+            row = self._beside(self._sql.setting, (key,)).fetchone()
             self._settings[key] = None if row is None else str(row[0])
         return self._settings[key]
 

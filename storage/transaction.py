@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import compress
 from operator import ne
+from typing import Any
 
 import sqlalchemy as sa
 
 from storage._accounts import Accounts
 from storage._alerts import Alerts
 from storage._board import Boards
+from storage._execution import Order
 from storage._findings import Findings
 from storage._lists import Lists, case_row, deadline_row
 from storage._load_times import LoadTimes
@@ -23,7 +25,6 @@ from storage._replays import Replays
 from storage._signatures import Signatures
 from storage._statements import tables
 from storage.dialects import POSTGRESQL
-from storage.errors import Contention
 from storage.evidence import chain
 from storage.guards import INSTALLED, guards
 from storage.rows import CaseRow, DeadlineRow, EventRow, NewEvent, PersonalRow, Remembered, RoundRow
@@ -58,14 +59,18 @@ class Tx(
     def case(self, case_id: str, *, lock: bool = False) -> CaseRow | None:
         """One application. `lock`: nobody else changes it until this transaction ends (in a write transaction)."""
         sql = self._sql.case_for_update if lock else self._sql.case
-        row = self._execute(sql, (case_id,)).fetchone()
+        row = self._of_case(case_id, sql).fetchone()
         return None if row is None else case_row(row)
 
     def lock_head(self, case_id: str) -> str | None:
         """The head hash of an application, which nobody else changes until this transaction ends; None when there is
         no such application. For whoever keeps what he has read under it: the same head is the same history."""
-        row = self._execute(self._sql.head_for_update, (case_id,)).fetchone()
+        row = self._of_case(case_id, self._sql.head_for_update).fetchone()
         return None if row is None else str(row[0])
+
+    def _of_case(self, case_id: str, sql: str) -> Any:
+        """A statement on the row of one application: what waits to be written of others waits on."""
+        return (self._execute if case_id in self._changed else self._beside)(sql, (case_id,))
 
     def case_by_number(self, application_no: str) -> CaseRow | None:
         """The application with this number."""
@@ -107,23 +112,21 @@ class Tx(
 
     def insert_case(self, row: CaseRow) -> None:
         """Store a new application. Raises Duplicate("application") when id or number exist."""
-        self._execute(self._sql.insert_case, row)
+        self._beside(self._sql.insert_case, row)
 
     def update_case(self, row: CaseRow, before: CaseRow) -> None:
         """Store `row` where `before` was read; only what differs is written, so that untouched indexes stay untouched.
 
-        Raises Contention when the application is no longer at `before.version`.
+        Raises Contention when the application is no longer at `before.version`; it may show when the transaction ends.
         """
         differs = list(map(ne, row, before))
         if not any(differs):
             return
+        if row.id in self._changed:  # by another statement perhaps, and that one comes first
+            self._send()
+        self._changed.add(row.id)
         values = (*compress(row, differs), row.id, before.version)
-        cursor = self._execute(self._sql.update_case(tuple(compress(_PLACES, differs))), values)
-        if cursor.rowcount != 1:
-            self._failure = Contention(
-                "该申请已被另一操作更新, 请重试", "the application was changed by somebody else; please try again"
-            )
-            raise self._failure
+        self._gather(Order(self._sql.update_case(tuple(compress(_PLACES, differs))), each=True), [values])
 
     # Events
 
@@ -131,12 +134,12 @@ class Tx(
         """Append events to a case's chain and return its new head hash.
 
         `first_seq` is 1 and `prev_hash` GENESIS for a new case, else `version + 1` and `head_hash` of its row.
-        Raises Duplicate("event") when somebody else has appended there.
+        Raises Duplicate("event") when somebody else has appended there; it may show when the transaction ends.
         """
         links = chain(case_id, first_seq, prev_hash, events)
         if not links:
             return prev_hash
-        self._execute_many(self._sql.insert_event, links)
+        self._gather(Order(self._sql.insert_event), links)
         return links[-1].hash
 
     def events(self, case_id: str) -> list[EventRow]:
@@ -147,12 +150,12 @@ class Tx(
 
     def put_round(self, row: RoundRow) -> None:
         """Insert or replace one round."""
-        self._execute(self._sql.put_round, row)
+        self._gather(Order(self._sql.put_round), [row])
 
     def put_rounds(self, rows: Sequence[RoundRow]) -> None:
         """Insert or replace rounds."""
         if rows:
-            self._execute_many(self._sql.put_round, rows)
+            self._gather(Order(self._sql.put_round), rows)
 
     def rounds(self, case_id: str) -> list[RoundRow]:
         """The rounds of a case by step and number."""
@@ -160,12 +163,12 @@ class Tx(
 
     def put_deadline(self, row: DeadlineRow) -> None:
         """Insert or replace one deadline."""
-        self._execute(self._sql.put_deadline, row)
+        self._gather(Order(self._sql.put_deadline), [row])
 
     def put_deadlines(self, rows: Sequence[DeadlineRow]) -> None:
         """Insert or replace deadlines."""
         if rows:
-            self._execute_many(self._sql.put_deadline, rows)
+            self._gather(Order(self._sql.put_deadline), rows)
 
     def deadlines(self, case_id: str) -> list[DeadlineRow]:
         """The deadlines of a case by key."""
@@ -190,25 +193,25 @@ class Tx(
 
     def remembered(self, principal: str, key: str) -> Remembered | None:
         """The answer given to this key of this principal before."""
-        row = self._execute(self._sql.remembered, (principal, key)).fetchone()
+        row = self._beside(self._sql.remembered, (principal, key)).fetchone()
         return None if row is None else Remembered._make(row)
 
     def remember(self, row: Remembered) -> bool:
         """Keep an answer, unless one is kept under this key of this principal: whether it was."""
-        return bool(self._execute(self._sql.insert_idempotency, row).rowcount == 1)
+        return bool(self._beside(self._sql.insert_idempotency, row).rowcount == 1)
 
     def next_serial(self, org: str, year: int) -> int:
         """The next application number of an org and year, from 1; given back when the transaction does not commit.
 
         Others asking for the same org and year wait until this transaction ends: that is what leaves no gaps.
         """
-        return int(self._execute(self._sql.next_serial, (org, year)).fetchall()[0][0])
+        return int(self._beside(self._sql.next_serial, (org, year)).fetchall()[0][0])
 
     # Personal data
 
     def put_personal(self, row: PersonalRow) -> None:
         """Insert or replace who a case is about."""
-        self._execute(self._sql.put_personal, row)
+        self._beside(self._sql.put_personal, row)
 
     def personal(self, case_id: str) -> PersonalRow | None:
         """Who a case is about."""

@@ -243,10 +243,10 @@ def test_what_sweeps_ask_again_and_again_is_answered_by_an_index(sqlite_url: str
         asked.append(sql)
         return execute(tx, sql, rows)
 
-    query, execute = Tx._query, Tx._execute
+    query, execute = Tx._query, Tx._beside
     with monkeypatch.context() as patch, database.write() as tx:
         patch.setattr(Tx, "_query", compiled)
-        patch.setattr(Tx, "_execute", rendered)
+        patch.setattr(Tx, "_beside", rendered)
         tx.due_looks("2026-01-07", 1)
         tx.oldest_look()
         tx.alerts_to_escalate(LATER, 1)
