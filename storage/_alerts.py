@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from storage._execution import Execution, Order, rendered
+from storage._execution import Execution, rendered
 from storage._lists import in_org
-from storage._statements import tables
+from storage._statements import Order, tables
 from storage.dialects import Backend
 from storage.rows import AlertFilter, AlertRow, Look, SweepRow
 
@@ -148,7 +148,7 @@ class Alerts(Execution):
         their deadlines were written, so that a sweep at work on them has ended."""
         rows = [(now, because, case_id, key) for key in keys]
         if rows:
-            self._gather(Order(_clear(self._backend), rank=1), rows)
+            self._gather(_clear(self._backend), rows)
 
     def hand_over_alerts(self, case_id: str, manager: str | None, org: str | None) -> None:
         """What stands of a case goes with it to another manager or unit, who find it in their lists."""
@@ -311,10 +311,10 @@ def _move_look(backend: Backend) -> str:
 
 
 @cache
-def _clear(backend: Backend) -> str:
+def _clear(backend: Backend) -> Order:
     clear = (
         sa.update(_alert)
         .values(status=_CLEARED, cleared_at=sa.bindparam("at"), cleared_because=sa.bindparam("why"))
         .where(_alert.c.case_id == sa.bindparam("of"), _alert.c.key == sa.bindparam("timer"), _STANDING)
     )
-    return rendered(backend, clear, ("at", "why", "of", "timer"))
+    return Order(rendered(backend, clear, ("at", "why", "of", "timer")), rank=1)

@@ -5,23 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakSet
 
 import sqlalchemy as sa
 
-from storage._statements import statements
+from storage._statements import Order, statements
 from storage.dialects import Backend
 from storage.errors import Contention, StorageError
-
-
-class Order(NamedTuple):
-    """A statement that rows are gathered for. `rank`: those of a lower one are sent first. `each`: every row must meet
-    one that is there, else somebody has changed it meanwhile."""
-
-    sql: str
-    rank: int = 0
-    each: bool = False
 
 
 class Link:

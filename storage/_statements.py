@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,6 +17,15 @@ from storage.models import Table
 from storage.rows import CaseRow, DeadlineRow, EventRow, KeyRow, OrgRow, PersonalRow, Remembered, RoundRow
 
 tables = Table.metadata.tables
+
+
+class Order(NamedTuple):
+    """A statement that rows are gathered for. `rank`: those of a lower one are sent first. `each`: every row must meet
+    one that is there, else somebody has changed it meanwhile."""
+
+    sql: str
+    rank: int = 0
+    each: bool = False
 
 
 class Statements:
@@ -51,8 +60,8 @@ class Statements:
         return self._insert("application", CaseRow._fields)
 
     @cached_property
-    def insert_event(self) -> str:
-        return self._insert("event", EventRow._fields)
+    def insert_event(self) -> Order:
+        return Order(self._insert("event", EventRow._fields))
 
     @cached_property
     def insert_idempotency(self) -> str:
@@ -62,12 +71,12 @@ class Statements:
         return self._render(insert.on_conflict_do_nothing(index_elements=["principal", "key"]), fields)
 
     @cached_property
-    def put_round(self) -> str:
-        return self._upsert("step_round", RoundRow._fields)
+    def put_round(self) -> Order:
+        return Order(self._upsert("step_round", RoundRow._fields))
 
     @cached_property
-    def put_deadline(self) -> str:
-        return self._upsert("deadline", DeadlineRow._fields)
+    def put_deadline(self) -> Order:
+        return Order(self._upsert("deadline", DeadlineRow._fields))
 
     @cached_property
     def put_personal(self) -> str:
@@ -179,7 +188,7 @@ class Statements:
     # the changed columns (by their places in the row), case_id, and the version they were read at
 
     @cache  # noqa: B019  # one Statements per database lives as long as the program; few combinations ever occur
-    def update_case(self, places: tuple[int, ...]) -> str:
+    def update_case(self, places: tuple[int, ...]) -> Order:
         application = tables["application"]
         columns = [CaseRow._fields[place] for place in places]
         update = (
@@ -187,7 +196,7 @@ class Statements:
             .where(application.c.id == sa.bindparam("the_id"), application.c.version == sa.bindparam("the_version"))
             .values({column: sa.bindparam(column) for column in columns})
         )
-        return self._render(update, (*columns, "the_id", "the_version"))
+        return Order(self._render(update, (*columns, "the_id", "the_version")), each=True)
 
 
 def _select(table: str, fields: Sequence[str], *keys: str, order: Sequence[str] = ()) -> sa.Select[Any]:

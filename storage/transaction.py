@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from storage._accounts import Accounts
 from storage._alerts import Alerts
 from storage._board import Boards
-from storage._execution import Order
 from storage._findings import Findings
 from storage._lists import Lists, case_row, deadline_row
 from storage._load_times import LoadTimes
@@ -126,7 +125,7 @@ class Tx(
             self._send()
         self._changed.add(row.id)
         values = (*compress(row, differs), row.id, before.version)
-        self._gather(Order(self._sql.update_case(tuple(compress(_PLACES, differs))), each=True), [values])
+        self._gather(self._sql.update_case(tuple(compress(_PLACES, differs))), [values])
 
     # Events
 
@@ -139,7 +138,7 @@ class Tx(
         links = chain(case_id, first_seq, prev_hash, events)
         if not links:
             return prev_hash
-        self._gather(Order(self._sql.insert_event), links)
+        self._gather(self._sql.insert_event, links)
         return links[-1].hash
 
     def events(self, case_id: str) -> list[EventRow]:
@@ -150,12 +149,12 @@ class Tx(
 
     def put_round(self, row: RoundRow) -> None:
         """Insert or replace one round."""
-        self._gather(Order(self._sql.put_round), [row])
+        self._gather(self._sql.put_round, [row])
 
     def put_rounds(self, rows: Sequence[RoundRow]) -> None:
         """Insert or replace rounds."""
         if rows:
-            self._gather(Order(self._sql.put_round), rows)
+            self._gather(self._sql.put_round, rows)
 
     def rounds(self, case_id: str) -> list[RoundRow]:
         """The rounds of a case by step and number."""
@@ -163,12 +162,12 @@ class Tx(
 
     def put_deadline(self, row: DeadlineRow) -> None:
         """Insert or replace one deadline."""
-        self._gather(Order(self._sql.put_deadline), [row])
+        self._gather(self._sql.put_deadline, [row])
 
     def put_deadlines(self, rows: Sequence[DeadlineRow]) -> None:
         """Insert or replace deadlines."""
         if rows:
-            self._gather(Order(self._sql.put_deadline), rows)
+            self._gather(self._sql.put_deadline, rows)
 
     def deadlines(self, case_id: str) -> list[DeadlineRow]:
         """The deadlines of a case by key."""
