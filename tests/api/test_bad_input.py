@@ -177,6 +177,29 @@ def test_evidence_is_answered_row_by_row(face: Face) -> None:
     assert answers[4]["duplicate"] is True
 
 
+def test_a_record_that_cannot_be_stored_keeps_no_other_out(face: Face) -> None:
+    client = face.as_("inspector")
+    case_id = face.as_("front_line").post("/api/v1/applications", json=RESIDENTIAL).json()["id"]
+    good = {
+        "case_id": case_id,
+        "activity": "meter_installed",
+        "lifecycle": "observed",
+        "occurred_at": "2024-01-05T10:00",
+    }
+    deep: Any = "x"
+    for _ in range(17):
+        deep = [deep]
+    bad = [{**good, "note": "a\u0000b"}, {**good, "\ud800": 1}, {**good, "note": deep}, "a\u0007", ["\ud83d"]]
+    answer = client.post("/api/v1/evidence", content=json.dumps({"records": [*bad, good]}).encode(), headers=JSON)
+    assert answer.status_code == 200
+    items = answer.json()["items"]
+    assert [one["accepted"] for one in items] == [False] * 5 + [True]
+    assert items[0]["reason"].startswith("note 含有控制字符")
+    assert all(" / " in one["reason"] for one in items[:5])
+    beside = json.dumps({"records": [good], "\ud800": 1}).encode()
+    assert client.post("/api/v1/evidence", content=beside, headers=JSON).status_code == 400
+
+
 def test_a_query_outside_a_closed_list_is_told_the_parameter_and_what_it_may_be(face: Face) -> None:
     client, tried = face.as_("admin"), []
     for path, methods in client.get("/openapi.json").json()["paths"].items():

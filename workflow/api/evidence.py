@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from workflow.api import bodies, respond
 from workflow.api.parameters import Caller, service_of
+from workflow.service import Principal, Service
+from workflow.service.validation import field_path
 
 MOST_RECORDS = 5000
 
@@ -23,11 +25,23 @@ class Records(BaseModel):
     records: Annotated[list[Any], Field(min_length=1, max_length=MOST_RECORDS)]
 
 
+def _answers(service: Service, caller: Principal, records: list[Any]) -> list[dict[str, Any]]:
+    flaws = [bodies.flaw(record) for record in records]
+    sound = [record for record, found in zip(records, flaws, strict=True) if found is None]
+    taken = iter(service.receive_evidence(caller, sound))
+    return [next(taken) if found is None else _rejected(*found) for found in flaws]
+
+
+def _rejected(path: tuple[int | str, ...], zh: str, en: str) -> dict[str, Any]:
+    field = field_path(path) if path else "record"
+    return {"accepted": False, "reason": f"{field} {zh} / {field} {en}"}
+
+
 async def receive(request: Request, caller: Caller) -> Response:
     """Keep records of other systems; each is answered accepted or rejected with the reason, in their order. A record
     delivered twice is kept once."""
-    sent = await bodies.read(request, Records.model_validate, bodies.EVIDENCE_LIMIT)
-    answers = await to_thread.run_sync(service_of(request).receive_evidence, caller, sent.records)
+    sent = await bodies.read(request, Records.model_validate, bodies.EVIDENCE_LIMIT, apart="records")
+    answers = await to_thread.run_sync(_answers, service_of(request), caller, sent.records)
     accepted = sum(one["accepted"] for one in answers)
     return Response(
         respond.encode({"items": answers, "next": None, "accepted": accepted, "rejected": len(answers) - accepted}),
