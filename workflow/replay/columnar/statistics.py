@@ -1,4 +1,4 @@
-"""Rules over organisations (S1 to S10): counts by set-based queries, tails of distributions by scipy.
+"""Rules over organisations (S1 to S10): counts by set-based queries, tests by scipy.
 
 A unit (an organisation, or one of its people) is compared with its peers, the whole organisation left out, by a
 one-sided binomial test; over the units of one rule the false discovery rate is held by Benjamini and Hochberg's
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from scipy import special
+from scipy import stats
 
 from definitions._expressions import MOMENT_MINUTE, MOMENT_UNIT
 from definitions.detectors import Detectors, Statistic
@@ -93,24 +93,14 @@ def _binomial(one: Statistic, rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
     hits, of, peer_hits, peers = (np.array([row[at] for row in tested], dtype=np.float64) for at in (2, 3, 4, 5))
     # A rate of nought among n peers is held to be at most one in n + 1.
     rate = np.maximum(peer_hits, peers / (peers + 1)) / peers
-    # So many hits or more, of so many: the tail of the binomial distribution.
-    p = special.betainc(hits, of - hits + 1, np.minimum(rate, 1.0))
-    for row, value in zip(tested, _false_discovery(p), strict=True):
+    p = stats.binom.sf(hits - 1, of, np.minimum(rate, 1.0))
+    q = stats.false_discovery_control(p, method="bh")
+    for row, value in zip(tested, q, strict=True):
         if value <= alpha and row[2] * row[5] > row[4] * row[3]:
             shown = {
                 "unit": row[1], "hits": row[2], "of": row[3], "peer_hits": row[4], "peer_of": row[5], "q": f"{value:.2e}",
             }  # fmt: skip
             yield _finding(one, row[0], shown)
-
-
-def _false_discovery(p: np.ndarray) -> np.ndarray:
-    """At what rate of false discoveries each is one, by Benjamini and Hochberg."""
-    order = np.argsort(p)
-    ranked = p[order] * (len(p) / np.arange(1, len(p) + 1))
-    q = np.empty_like(p)
-    q[order] = np.minimum.accumulate(ranked[::-1])[::-1]
-    clipped: np.ndarray = np.minimum(q, 1.0)
-    return clipped
 
 
 def _difference(run: Engine, one: Statistic, reported: list[Reported]) -> Iterator[tuple[Any, ...]]:
