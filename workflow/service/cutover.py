@@ -10,6 +10,7 @@ A file is JSON (`cutover_files`) or tables of the replay contract (`cutover_tabl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Moved(msgspec.Struct):
     orphans: list[dict[str, str]] = []
     reclassified: list[dict[str, str]] = []
     not_carried: list[str] = []
-    unknown_managers: dict[str, int] = {}
+    unknown_managers: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class _Rejected(Exception):
@@ -100,8 +101,7 @@ def import_cases(service: Service, principal: Principal, path: Path, events: Pat
             setattr(report, name, getattr(report, name) + getattr(done, name))
         report.rejected += done.rejected
         report.reclassified += done.reclassified
-        for name, count in done.unknown_managers.items():
-            report.unknown_managers[name] = report.unknown_managers.get(name, 0) + count
+        report.unknown_managers += done.unknown_managers
         progress(start + len(part), len(found))
     return report
 
@@ -138,8 +138,7 @@ class _Crossing:
         self.done.imported += 1
         self.done.applied += applied
         self.done.kept += kept
-        for name in unknown:
-            self.done.unknown_managers[name] = self.done.unknown_managers.get(name, 0) + 1
+        self.done.unknown_managers.update(unknown)
 
     def _is_there(self, case: Case) -> bool:
         return bool(self.tx.list_applications(Filter(external_id=case.external_id), limit=1))
